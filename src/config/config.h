@@ -1,0 +1,173 @@
+/* config.h - the native configuration: what a person wrote, checked, with every default filled in.
+ *
+ * A configuration is one generation: built whole, compared, swapped, freed whole. Nothing in it changes after
+ * config_load(). Nodes and groups are sorted by name, so that all nodes agree on every index whatever the
+ * order in the file; the order of preference inside a group and of resources is the user's. */
+#pragma once
+
+#include "base/ip.h"
+#include "base/time.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define NAME_SIZE    32 /* of a cluster, node, group or resource, with the end */
+#define NODES_MAX    64
+#define LINKS_MAX    8 /* per pair of nodes */
+#define GROUPS_MAX   64
+#define TARGETS_MAX  8
+#define RESOURCES_MAX 32 /* in one group */
+#define CHECKS_MAX   8  /* in one group */
+#define HAVEN_PORT   694 /* IANA ha-cluster/udp, heartbeat's own */
+
+struct config_node {
+        char name[NAME_SIZE];
+        int line;
+        size_t link_count;
+        struct ip address[LINKS_MAX]; /* the i-th addresses of all nodes together are link i */
+        char link_text[LINKS_MAX][IP_TEXT];
+};
+
+enum arbiter_kind { ARBITER_NONE, ARBITER_PING };
+
+struct config_arbiter {
+        enum arbiter_kind kind;
+        int line; /* 0: not in the file, the default */
+        size_t target_count;
+        struct ip target[TARGETS_MAX];
+};
+
+enum resource_kind { RESOURCE_ADDRESS, RESOURCE_SERVICE, RESOURCE_PROCESS, RESOURCE_SCRIPT };
+
+enum script_style { SCRIPT_LSB, SCRIPT_HEARTBEAT }; /* /etc/init.d NAME ACTION; resource.d NAME ARG... ACTION */
+
+struct config_resource {
+        enum resource_kind kind;
+        char name[96]; /* its title in the file: "10.0.0.111/24", "nginx", "web" */
+        int line;
+        span start_timeout;
+        span stop_timeout;
+        span status_timeout;  /* of one look at it (script) */
+        span status_interval; /* 0: never looked at (script) */
+        bool warm;            /* may run on the target before the old owner stops it (planned moves) */
+
+        /* address */
+        struct ip ip;
+        uint8_t prefix;
+        char device[16]; /* empty: found by the prefix */
+        struct ip verify[TARGETS_MAX];
+        size_t verify_count;
+
+        /* service: the systemd unit, ".service" completed */
+        char unit[128];
+
+        /* process: argv of an absolute program, NULL-terminated; script: path and its leading arguments */
+        char **argv;
+        char user[32];       /* process: run as; empty: root */
+        char directory[256]; /* process: working directory */
+        char **environment;  /* process: NAME=VALUE..., NULL-terminated */
+        span ready_after;    /* process: counts as started when it has lived so long */
+        char stop_signal[12]; /* process: "TERM" */
+        enum script_style style;
+};
+
+enum check_kind { CHECK_TCP, CHECK_HTTP };
+
+struct config_check {
+        enum check_kind kind;
+        char name[NAME_SIZE]; /* unique in its group; default: the kind */
+        int line;
+        span interval;
+        span timeout;
+        int fall; /* failures in a row that make it down */
+        int rise; /* successes in a row that make it up */
+        /* tcp */
+        struct ip ip;
+        uint16_t port;
+        /* http */
+        char url[512];
+        char host[128];   /* Host header; empty: the url's */
+        char expect[256]; /* extended regular expression the body must match; empty: any body */
+        int status_min;   /* 200 */
+        int status_max;   /* 399 */
+};
+
+enum failback_kind { FAILBACK_AUTO, FAILBACK_MANUAL, FAILBACK_AFTER };
+enum exclusive_kind { EXCLUSIVE_ADDRESS, EXCLUSIVE_DATA };
+
+struct config_group {
+        char name[NAME_SIZE];
+        uint32_t id; /* text_id(name) */
+        int line;
+        size_t node_count;
+        uint8_t node[NODES_MAX]; /* indices into config.node, in order of preference */
+        enum failback_kind failback;
+        span failback_after;
+        int restart_max; /* restarts in place... */
+        span restart_window; /* ...within this */
+        span forgive_after; /* 0: a node marked failed stays so until `haven clear` */
+        enum exclusive_kind exclusive;
+        bool accept_split;
+        size_t resource_count;
+        struct config_resource *resource; /* in order of start */
+        size_t check_count;
+        struct config_check *check;
+};
+
+enum alert_kind { ALERT_EXEC };
+
+/* what an alert can be about; bits of config_alert.on */
+enum alert_on {
+        ALERT_DOWN = 1U << 0,    /* a node or a group's service failed */
+        ALERT_UP = 1U << 1,      /* it is back */
+        ALERT_MOVED = 1U << 2,   /* a group has another owner */
+        ALERT_SPLIT = 1U << 3,   /* a split, or a second holder of an address, was seen */
+        ALERT_BLOCKED = 1U << 4, /* something waits for a person */
+};
+
+struct config_alert {
+        enum alert_kind kind;
+        int line;
+        char **argv; /* exec */
+        unsigned on;
+        span timeout;
+};
+
+struct config {
+        char path[256];
+        char cluster[NAME_SIZE];
+        char key_path[256];
+        span heartbeat;
+        span dead;
+        span warn;       /* silence of a link that is warned of before it counts as death */
+        span start_wait; /* with a weak arbiter: how long a starting node waits for the other */
+        uint16_t port;
+        size_t node_count;
+        struct config_node *node;
+        struct config_arbiter arbiter;
+        size_t group_count;
+        struct config_group *group;
+        size_t alert_count;
+        struct config_alert *alert;
+        uint32_t members_digest; /* of the sorted node names and the arbiter's kind */
+        uint64_t digest;         /* of the whole canonical text */
+};
+
+/* Called for each mistake: `file` and `line` where it stands, `text` what is wrong and what would be right. */
+typedef void config_mistake_fn(void *user, const char *file, int line, const char *text);
+
+/* Reads and checks `path`. Every mistake is reported, in the order of the file; a syntax error may hide what
+ * follows it. Returns NULL if there was any. The caller frees the result with config_free(). */
+struct config *config_load(const char *path, config_mistake_fn *on_mistake, void *user);
+void config_free(struct config *c);
+
+/* Writes the configuration in full, defaults included, in a form that config_load() reads back to the same. */
+void config_print(const struct config *c, FILE *to);
+
+/* Index of the named node or group, or -1. */
+int config_find_node(const struct config *c, const char *name);
+int config_find_group(const struct config *c, const char *name);
+
+const char *resource_kind_name(enum resource_kind kind);
