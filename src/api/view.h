@@ -1,0 +1,93 @@
+/* view.h - what haven knows right now, as plain data: filled by src/main, printed by src/api.
+ *
+ * Strings are copies with fixed room, so that a view can outlive what it was made from. */
+#pragma once
+
+#include "base/time.h"
+#include "config/config.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct view_link {
+        char name[64];  /* "eth0 10.0.0.2" or the address */
+        char state[16]; /* up, late, one-way-in (we hear them), one-way-out (they hear us), down */
+        int64_t silent_us; /* since last heard; -1 never */
+};
+
+struct view_node {
+        char name[NAME_SIZE];
+        char state[16]; /* online standby offline leaving */
+        char text[128]; /* why, for people: "silent for 3.2s", "standby for 1h 20m more", "no state file" */
+        bool self;
+        bool config_differs;
+        uint64_t boot;
+        uint32_t core;
+        int link_count;
+        struct view_link link[LINKS_MAX];
+};
+
+struct view_resource {
+        char name[96];
+        char kind[16];
+        char state[16]; /* stopped starting started stopping failed waiting unknown */
+        char text[160];
+};
+
+struct view_check {
+        char name[NAME_SIZE];
+        char state[16]; /* up down unknown */
+        char text[160];
+        int64_t age_us; /* of the state; -1 unknown */
+};
+
+struct view_group {
+        char name[NAME_SIZE];
+        char state[16]; /* started starting stopping stopped failed blocked */
+        char text[256]; /* why it is not started, and the command that cures it; or "" */
+        char node[NAME_SIZE]; /* owner, or "" */
+        char epoch[24]; /* "TERM.N" or "" */
+        char failed_on[256]; /* names of nodes marked failed, or "" */
+        int resource_count;
+        struct view_resource resource[RESOURCES_MAX]; /* as this node knows them: its own; "unknown" elsewhere */
+        int check_count;
+        struct view_check check[CHECKS_MAX];
+};
+
+struct view_refusal {
+        char reason[48]; /* named reason for which packets were refused */
+        uint64_t count;
+        char last_from[64];
+};
+
+#define VIEW_REFUSALS_MAX 24
+
+struct view {
+        char cluster[NAME_SIZE];
+        char self[NAME_SIZE];
+        char leader[NAME_SIZE]; /* "" none */
+        uint32_t term;
+        char document[32]; /* "TERM.AUTHOR.N" */
+        bool quorum_held;
+        char arbiter[16];  /* none ping ... */
+        char strength[8];  /* weak strong */
+        char arbiter_text[128]; /* what it answered last */
+        char promise[160]; /* "a network split can run both" ... */
+        bool maintenance;
+        char maintenance_text[64];
+        int node_count;
+        struct view_node node[NODES_MAX];
+        int group_count;
+        struct view_group group[GROUPS_MAX];
+        int refusal_count;
+        struct view_refusal refusal[VIEW_REFUSALS_MAX];
+};
+
+/* One line of the cluster's history. */
+struct view_event {
+        uint64_t number;   /* counts up per node, across restarts */
+        int64_t wall_us;   /* CLOCK_REALTIME */
+        char kind[24];     /* node-up node-down leader group-moved group-failed group-started ... */
+        char subject[NAME_SIZE]; /* node or group, "" */
+        char text[320];    /* what and why */
+};

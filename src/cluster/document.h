@@ -1,0 +1,98 @@
+/* document.h - the one small thing that a quorum agrees on: who owns what, and what is still owed.
+ *
+ * The leader alone makes a new version; it is committed when a quorum has it on disk. Plain data, one encoding
+ * for wire and disk. */
+#pragma once
+
+#include "base/time.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DOCUMENT_NODES_MAX  16
+#define DOCUMENT_GROUPS_MAX 64
+#define DOCUMENT_DEBTS_MAX  8  /* unproven holders of one group */
+#define DOCUMENT_BYTES_MAX  16384
+
+/* Versions are ordered by term, then author, then n. With a strong arbiter a term has one author; after a split
+ * under a weak one it may have two, and this order decides whose document survives. */
+struct version {
+        uint32_t term;
+        uint8_t author;
+        uint32_t n; /* 0: the empty document */
+};
+
+/* One tenure of one group, never given twice (rule 12). */
+struct epoch {
+        uint32_t term;
+        uint32_t n; /* 0: none */
+};
+
+/* A holder that may still hold the group, since nothing proves that it let go (rule 14). */
+struct debt {
+        uint8_t node;
+        uint64_t boot; /* of the holder's supervisor */
+        struct epoch epoch;
+};
+
+enum group_admin { GROUP_ENABLED, GROUP_DISABLED /* `haven stop` */ };
+
+struct assignment {
+        uint32_t group; /* text_id of its name */
+        uint8_t owner;  /* NODE_NONE: nobody */
+        uint64_t owner_boot; /* rule 13 */
+        struct epoch epoch;
+        uint8_t from;   /* planned move: who must release `from_epoch` before the owner starts; else NODE_NONE */
+        struct epoch from_epoch;
+        uint8_t debt_count;
+        struct debt debt[DOCUMENT_DEBTS_MAX];
+        enum group_admin admin;
+        uint8_t wanted;     /* `haven move`: preferred until the next failure or `clear`; else NODE_NONE */
+        uint64_t failed;    /* bit i: node i failed this group */
+};
+
+struct member {
+        uint64_t boot; /* highest boot of its supervisor known */
+        bool standby;
+        span standby_left; /* 0: until revoked */
+};
+
+struct document {
+        struct version version;
+        uint32_t members; /* digest of the membership that the indices mean */
+        uint8_t feature_level;
+        bool maintenance;
+        span maintenance_left; /* 0: until revoked */
+        uint8_t member_count;
+        struct member member[DOCUMENT_NODES_MAX];
+        uint8_t group_count;
+        struct assignment group[DOCUMENT_GROUPS_MAX];
+};
+
+/* <0, 0, >0 as a is older than, the same as, newer than b. */
+int version_compare(struct version a, struct version b);
+int epoch_compare(struct epoch a, struct epoch b);
+static inline bool version_equal(struct version a, struct version b)
+{
+        return version_compare(a, b) == 0;
+}
+static inline bool epoch_equal(struct epoch a, struct epoch b)
+{
+        return epoch_compare(a, b) == 0;
+}
+static inline bool epoch_none(struct epoch e)
+{
+        return e.n == 0;
+}
+
+/* NULL if the document does not know the group. */
+struct assignment *document_group(struct document *d, uint32_t group);
+const struct assignment *document_group_const(const struct document *d, uint32_t group);
+/* Finds or adds; NULL when the document is full. */
+struct assignment *document_add_group(struct document *d, uint32_t group);
+
+/* Bytes written, or -EMSGSIZE. */
+int document_encode(const struct document *d, uint8_t *bytes, size_t size);
+/* 0, or -EBADMSG: cut short, too long, or values out of range; then *ret_document is untouched. */
+int document_decode(const uint8_t *bytes, size_t n, struct document *ret_document);

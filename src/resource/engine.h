@@ -1,0 +1,94 @@
+/* engine.h - runs the groups of this node: starts their resources in order, stops them in reverse, looks after
+ * them in between. It does what it is told; where a group belongs is decided in src/cluster.
+ *
+ * A group has two parts. The warm part (resources with `warm = yes`, or nothing) may run beside the old owner
+ * during a planned move; the rest is exclusive. ENGINE_WARM starts the warm part alone. */
+#pragma once
+
+#include "base/time.h"
+#include "config/config.h"
+#include "takeover/takeover.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct engine;
+
+struct engine_epoch {
+        uint32_t term;
+        uint32_t n;
+};
+
+enum engine_report_kind {
+        ENGINE_WARMED,       /* the warm part runs */
+        ENGINE_STARTED,      /* everything runs */
+        ENGINE_START_FAILED, /* a resource did not start, in-place retries included; all was stopped again */
+        ENGINE_RELEASED,     /* while stopping: all that is exclusive is gone, the warm part still stops */
+        ENGINE_STOPPED,      /* nothing of it runs */
+        ENGINE_STOP_FAILED,  /* something cannot be stopped: it may still run. Never report STOPPED after this
+                                until a later stop succeeded */
+        ENGINE_FAILED,       /* broke while started and cannot be mended in place: `restart` is used up.
+                                What is left keeps running until told to stop */
+        ENGINE_RESTARTED,    /* broke and was mended in place; for the events only */
+        ENGINE_UNFIT,        /* this node cannot serve the group now (carrier lost, interface missing) */
+        ENGINE_FIT,          /* it can again */
+        ENGINE_NOTE,         /* worth an event line (verified, conflict, restored...), nothing changes */
+};
+
+struct engine_report {
+        enum engine_report_kind kind;
+        int group; /* index into config.group */
+        struct engine_epoch epoch;
+        const char *text; /* the reason, for people; valid during the call */
+};
+
+typedef void engine_report_fn(void *user, const struct engine_report *report);
+
+struct engine_setup {
+        uv_loop_t *loop;
+        const struct config *config;
+        int self;                /* index into config.node */
+        struct takeover *takeover;
+        const char *cgroup_root; /* directory of cgroup2 that is ours, "" if the machine has none */
+        const char *run_dir;
+        int life_fd;             /* read end of the supervisor's pipe: EOF when the supervisor is dead */
+        engine_report_fn *on_report;
+        void *user;
+};
+
+int engine_new(const struct engine_setup *setup, struct engine **ret_engine);
+/* Frees everything; what runs goes on running (a core that exits to be replaced). */
+void engine_free(struct engine *e);
+
+enum engine_part { ENGINE_WARM, ENGINE_ALL };
+
+/* Starts the group under `epoch`, which processes find in HAVEN_EPOCH as "TERM.N". Starting what runs already
+ * is right (WARM, then ALL). `probe`: ask for the addresses before taking them. */
+void engine_start(struct engine *e, int group, struct engine_epoch epoch, enum engine_part part, bool probe);
+/* Stops it in reverse order. A start under way is cut short first. Always ends in STOPPED or STOP_FAILED. */
+void engine_stop(struct engine *e, int group);
+/* Takes over what a former core left running, by looking: everything there -> STARTED at once; else what is
+ * missing is restarted in place. */
+void engine_adopt(struct engine *e, int group, struct engine_epoch epoch);
+/* The lease of this node now ends then: passed on to the kernel (valid_lft of all held addresses). */
+void engine_lease(struct engine *e, instant lease_end);
+/* A group's checks (src/monitor) say that it does not work although it runs: mend in place, then FAILED. */
+void engine_check_failed(struct engine *e, int group, const char *text);
+/* Announces the group's addresses again. */
+void engine_announce(struct engine *e, int group);
+/* A new generation of the configuration (reload). Groups absent from it must have been stopped; groups that
+ * are equal go on untouched; resources that differ are stopped and started where the group runs. */
+int engine_reload(struct engine *e, const struct config *config);
+
+/* What runs, for status and for the ledger. */
+struct engine_resource_view {
+        const char *name;
+        const char *kind;
+        const char *state; /* "stopped starting started stopping failed waiting unknown" */
+        const char *text;  /* detail for people, may be "" */
+};
+size_t engine_resource_count(const struct engine *e, int group);
+struct engine_resource_view engine_resource(const struct engine *e, int group, size_t i);
+/* The group's address objects in order, NULL past the end; for the ledger. */
+struct address *engine_address(const struct engine *e, int group, size_t i);
