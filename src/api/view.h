@@ -3,15 +3,15 @@
  * Strings are copies with fixed room, so that a view can outlive what it was made from. */
 #pragma once
 
-#include "base/time.h"
+#include "base/instant.h"
 #include "config/config.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct view_link {
-        char name[64];  /* "eth0 10.0.0.2" or the address */
-        char state[16]; /* up, late, one-way-in (we hear them), one-way-out (they hear us), down */
+        char name[64];     /* "eth0 10.0.0.2" or the address */
+        char state[16];    /* up, late, one-way-in (we hear them), one-way-out (they hear us), down */
         int64_t silent_us; /* since last heard; -1 never */
 };
 
@@ -43,13 +43,14 @@ struct view_check {
 
 struct view_group {
         char name[NAME_SIZE];
-        char state[16]; /* started starting stopping stopped failed blocked */
-        char text[256]; /* why it is not started, and the command that cures it; or "" */
+        char state[16];       /* started starting stopping stopped failed blocked */
+        char text[256];       /* why it is not started, and the command that cures it; or "" */
         char node[NAME_SIZE]; /* owner, or "" */
-        char epoch[24]; /* "TERM.N" or "" */
-        char failed_on[256]; /* names of nodes marked failed, or "" */
+        char epoch[24];       /* "TERM.N" or "" */
+        char failed_on[256];  /* names of nodes marked failed, or "" */
         int resource_count;
-        struct view_resource resource[RESOURCES_MAX]; /* as this node knows them: its own; "unknown" elsewhere */
+        struct view_resource
+                resource[RESOURCES_MAX]; /* as this node knows them: its own; "unknown" elsewhere */
         int check_count;
         struct view_check check[CHECKS_MAX];
 };
@@ -69,10 +70,10 @@ struct view {
         uint32_t term;
         char document[32]; /* "TERM.AUTHOR.N" */
         bool quorum_held;
-        char arbiter[16];  /* none ping ... */
-        char strength[8];  /* weak strong */
+        char arbiter[16];       /* none ping ... */
+        char strength[8];       /* weak strong */
         char arbiter_text[128]; /* what it answered last */
-        char promise[160]; /* "a network split can run both" ... */
+        char promise[160];      /* "a network split can run both" ... */
         bool maintenance;
         char maintenance_text[64];
         int node_count;
@@ -85,9 +86,9 @@ struct view {
 
 /* One line of the cluster's history. */
 struct view_event {
-        uint64_t number;   /* counts up per node, across restarts */
-        int64_t wall_us;   /* CLOCK_REALTIME */
-        char kind[24];     /* node-up node-down leader group-moved group-failed group-started ... */
+        uint64_t number;         /* counts up per node, across restarts */
+        int64_t wall_us;         /* CLOCK_REALTIME */
+        char kind[24];           /* node-up node-down leader group-moved group-failed group-started ... */
         char subject[NAME_SIZE]; /* node or group, "" */
-        char text[320];    /* what and why */
+        char text[320];          /* what and why */
 };

@@ -41,7 +41,8 @@ static void write_stderr(enum log_level level, const char *line)
         clock_gettime(CLOCK_REALTIME, &now);
         localtime_r(&now.tv_sec, &tm);
         strftime(stamp, sizeof(stamp), "%H:%M:%S", &tm);
-        fprintf(stderr, "%s.%03ld %s: %s%s\n", stamp, now.tv_nsec / 1000000, sink.name, level_name[level], line);
+        fprintf(stderr, "%s.%03ld %s: %s%s\n", stamp, now.tv_nsec / 1000000, sink.name, level_name[level],
+                line);
 }
 
 void log_line_va(enum log_level level, const char *format, va_list args)

@@ -1,10 +1,10 @@
 /* document.h - the one small thing that a quorum agrees on: who owns what, and what is still owed.
  *
- * The leader alone makes a new version; it is committed when a quorum has it on disk. Plain data, one encoding
- * for wire and disk. */
+ * The leader alone makes a new version; it is committed when a quorum has it on disk. Plain data, one
+ * encoding for wire and disk. */
 #pragma once
 
-#include "base/time.h"
+#include "base/instant.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,11 +12,11 @@
 
 #define DOCUMENT_NODES_MAX  16
 #define DOCUMENT_GROUPS_MAX 64
-#define DOCUMENT_DEBTS_MAX  8  /* unproven holders of one group */
+#define DOCUMENT_DEBTS_MAX  8 /* unproven holders of one group */
 #define DOCUMENT_BYTES_MAX  16384
 
-/* Versions are ordered by term, then author, then n. With a strong arbiter a term has one author; after a split
- * under a weak one it may have two, and this order decides whose document survives. */
+/* Versions are ordered by term, then author, then n. With a strong arbiter a term has one author; after a
+ * split under a weak one it may have two, and this order decides whose document survives. */
 struct version {
         uint32_t term;
         uint8_t author;
@@ -39,17 +39,18 @@ struct debt {
 enum group_admin { GROUP_ENABLED, GROUP_DISABLED /* `haven stop` */ };
 
 struct assignment {
-        uint32_t group; /* text_id of its name */
-        uint8_t owner;  /* NODE_NONE: nobody */
+        uint32_t group;      /* text_id of its name */
+        uint8_t owner;       /* NODE_NONE: nobody */
         uint64_t owner_boot; /* rule 13 */
         struct epoch epoch;
-        uint8_t from;   /* planned move: who must release `from_epoch` before the owner starts; else NODE_NONE */
+        uint8_t from; /* planned move: who must release `from_epoch` before the owner starts; else NODE_NONE
+                       */
         struct epoch from_epoch;
         uint8_t debt_count;
         struct debt debt[DOCUMENT_DEBTS_MAX];
         enum group_admin admin;
-        uint8_t wanted;     /* `haven move`: preferred until the next failure or `clear`; else NODE_NONE */
-        uint64_t failed;    /* bit i: node i failed this group */
+        uint8_t wanted;  /* `haven move`: preferred until the next failure or `clear`; else NODE_NONE */
+        uint64_t failed; /* bit i: node i failed this group */
 };
 
 struct member {

@@ -1,11 +1,12 @@
-/* message.h - what nodes say to each other: one kind of message, the whole state of its sender, said again and
- * again. Nothing depends on one message arriving (protocol.md rule 17); a newer one replaces all before it.
+/* message.h - what nodes say to each other: one kind of message, the whole state of its sender, said again
+ * and again. Nothing depends on one message arriving (protocol.md rule 17); a newer one replaces all before
+ * it.
  *
- * This is the decoded form; src/heartbeat puts it on the wire. Nodes are indices in the sorted membership, the
- * same everywhere, guarded by `members`. */
+ * This is the decoded form; src/heartbeat puts it on the wire. Nodes are indices in the sorted membership,
+ * the same everywhere, guarded by `members`. */
 #pragma once
 
-#include "base/time.h"
+#include "base/instant.h"
 #include "cluster/document.h"
 
 #include <stdbool.h>
@@ -29,7 +30,8 @@ struct echo {
 struct answer {
         bool present;
         uint32_t term;
-        uint32_t seq; /* of a message that the leader sent as leader of that term; its incarnation is the echo's */
+        uint32_t seq; /* of a message that the leader sent as leader of that term; its incarnation is the
+                         echo's */
 };
 
 /* The leader's grant of a lease (rules 9, 10), counted by the receiver from when it sent message `seq`. */
@@ -57,8 +59,8 @@ enum hold_state {
         HOLD_STARTING, /* from here on it may hold exclusive resources */
         HOLD_STARTED,
         HOLD_STOPPING,
-        HOLD_STUCK,    /* a stop failed: it may hold them for good */
-        HOLD_FAILED,   /* started, but broken beyond mending in place */
+        HOLD_STUCK,  /* a stop failed: it may hold them for good */
+        HOLD_FAILED, /* started, but broken beyond mending in place */
 };
 
 struct hold {
@@ -67,7 +69,8 @@ struct hold {
         struct epoch epoch;  /* of what is held; with HOLD_NONE: the highest epoch sealed here */
         struct epoch sealed; /* the highest epoch sealed: never started again */
         bool unfit;          /* the node cannot serve the group now */
-        bool start_failed;   /* the epoch `sealed` ended because it did not start or broke: counts as a failure */
+        bool start_failed; /* the epoch `sealed` ended because it did not start or broke: counts as a failure
+                            */
 };
 
 /* An operator's order on its way to the leader. */
@@ -100,21 +103,21 @@ struct message {
         uint8_t from;
         uint8_t to;
         struct incarnation incarnation;
-        uint32_t seq; /* counts up per core incarnation, never repeats */
-        bool urgent;  /* something changed: said out of turn. For people and figures only */
-        uint32_t members;  /* digest of the membership; of another membership nothing counts */
-        uint64_t config;   /* digest of the configuration file; a difference is shown */
-        uint8_t hears;     /* bit i: the sender has lately heard the receiver on link i */
+        uint32_t seq;       /* counts up per core incarnation, never repeats */
+        bool urgent;        /* something changed: said out of turn. For people and figures only */
+        uint32_t members;   /* digest of the membership; of another membership nothing counts */
+        uint64_t config;    /* digest of the configuration file; a difference is shown */
+        uint8_t hears;      /* bit i: the sender has lately heard the receiver on link i */
         bool invalid_voter; /* has no valid state: its votes and answers do not count (rule 6) */
-        bool leaving;      /* on its way out: give it nothing, take what it has */
-        bool resigned;     /* led, and gave up leading: elect another at once */
-        bool leads;        /* leader of `term` */
-        bool left;         /* last words: holds nothing, exits now */
+        bool leaving;       /* on its way out: give it nothing, take what it has */
+        bool resigned;      /* led, and gave up leading: elect another at once */
+        bool leads;         /* leader of `term` */
+        bool left;          /* last words: holds nothing, exits now */
         uint32_t term;
-        uint8_t leader;    /* of that term as far as known; NODE_NONE */
-        struct version newest;    /* document that the sender has on disk */
+        uint8_t leader;        /* of that term as far as known; NODE_NONE */
+        struct version newest; /* document that the sender has on disk */
         struct version committed;
-        struct echo echo;  /* of the receiver; zero: has not heard it */
+        struct echo echo; /* of the receiver; zero: has not heard it */
         struct answer answer;
         struct grant grant;
         struct ballot ballot;

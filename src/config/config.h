@@ -5,22 +5,22 @@
  * order in the file; the order of preference inside a group and of resources is the user's. */
 #pragma once
 
+#include "base/instant.h"
 #include "base/ip.h"
-#include "base/time.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
-#define NAME_SIZE    32 /* of a cluster, node, group or resource, with the end */
-#define NODES_MAX    64
-#define LINKS_MAX    8 /* per pair of nodes */
-#define GROUPS_MAX   64
-#define TARGETS_MAX  8
-#define RESOURCES_MAX 32 /* in one group */
-#define CHECKS_MAX   8  /* in one group */
-#define HAVEN_PORT   694 /* IANA ha-cluster/udp, heartbeat's own */
+#define NAME_SIZE     32 /* of a cluster, node, group or resource, with the end */
+#define NODES_MAX     64
+#define LINKS_MAX     8 /* per pair of nodes */
+#define GROUPS_MAX    64
+#define TARGETS_MAX   8
+#define RESOURCES_MAX 32  /* in one group */
+#define CHECKS_MAX    8   /* in one group */
+#define HAVEN_PORT    694 /* IANA ha-cluster/udp, heartbeat's own */
 
 struct config_node {
         char name[NAME_SIZE];
@@ -41,7 +41,10 @@ struct config_arbiter {
 
 enum resource_kind { RESOURCE_ADDRESS, RESOURCE_SERVICE, RESOURCE_PROCESS, RESOURCE_SCRIPT };
 
-enum script_style { SCRIPT_LSB, SCRIPT_HEARTBEAT }; /* /etc/init.d NAME ACTION; resource.d NAME ARG... ACTION */
+enum script_style {
+        SCRIPT_LSB,
+        SCRIPT_HEARTBEAT
+}; /* /etc/init.d NAME ACTION; resource.d NAME ARG... ACTION */
 
 struct config_resource {
         enum resource_kind kind;
@@ -65,10 +68,10 @@ struct config_resource {
 
         /* process: argv of an absolute program, NULL-terminated; script: path and its leading arguments */
         char **argv;
-        char user[32];       /* process: run as; empty: root */
-        char directory[256]; /* process: working directory */
-        char **environment;  /* process: NAME=VALUE..., NULL-terminated */
-        span ready_after;    /* process: counts as started when it has lived so long */
+        char user[32];        /* process: run as; empty: root */
+        char directory[256];  /* process: working directory */
+        char **environment;   /* process: NAME=VALUE..., NULL-terminated */
+        span ready_after;     /* process: counts as started when it has lived so long */
         char stop_signal[12]; /* process: "TERM" */
         enum script_style style;
 };
@@ -105,9 +108,9 @@ struct config_group {
         uint8_t node[NODES_MAX]; /* indices into config.node, in order of preference */
         enum failback_kind failback;
         span failback_after;
-        int restart_max; /* restarts in place... */
+        int restart_max;     /* restarts in place... */
         span restart_window; /* ...within this */
-        span forgive_after; /* 0: a node marked failed stays so until `haven clear` */
+        span forgive_after;  /* 0: a node marked failed stays so until `haven clear` */
         enum exclusive_kind exclusive;
         bool accept_split;
         size_t resource_count;
@@ -155,7 +158,8 @@ struct config {
         uint64_t digest;         /* of the whole canonical text */
 };
 
-/* Called for each mistake: `file` and `line` where it stands, `text` what is wrong and what would be right. */
+/* Called for each mistake: `file` and `line` where it stands, `text` what is wrong and what would be right.
+ */
 typedef void config_mistake_fn(void *user, const char *file, int line, const char *text);
 
 /* Reads and checks `path`. Every mistake is reported, in the order of the file; a syntax error may hide what
@@ -163,7 +167,8 @@ typedef void config_mistake_fn(void *user, const char *file, int line, const cha
 struct config *config_load(const char *path, config_mistake_fn *on_mistake, void *user);
 void config_free(struct config *c);
 
-/* Writes the configuration in full, defaults included, in a form that config_load() reads back to the same. */
+/* Writes the configuration in full, defaults included, in a form that config_load() reads back to the same.
+ */
 void config_print(const struct config *c, FILE *to);
 
 /* Index of the named node or group, or -1. */

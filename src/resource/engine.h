@@ -1,11 +1,11 @@
-/* engine.h - runs the groups of this node: starts their resources in order, stops them in reverse, looks after
- * them in between. It does what it is told; where a group belongs is decided in src/cluster.
+/* engine.h - runs the groups of this node: starts their resources in order, stops them in reverse, looks
+ * after them in between. It does what it is told; where a group belongs is decided in src/cluster.
  *
  * A group has two parts. The warm part (resources with `warm = yes`, or nothing) may run beside the old owner
  * during a planned move; the rest is exclusive. ENGINE_WARM starts the warm part alone. */
 #pragma once
 
-#include "base/time.h"
+#include "base/instant.h"
 #include "config/config.h"
 #include "takeover/takeover.h"
 
@@ -48,11 +48,11 @@ typedef void engine_report_fn(void *user, const struct engine_report *report);
 struct engine_setup {
         uv_loop_t *loop;
         const struct config *config;
-        int self;                /* index into config.node */
+        int self; /* index into config.node */
         struct takeover *takeover;
         const char *cgroup_root; /* directory of cgroup2 that is ours, "" if the machine has none */
         const char *run_dir;
-        int life_fd;             /* read end of the supervisor's pipe: EOF when the supervisor is dead */
+        int life_fd; /* read end of the supervisor's pipe: EOF when the supervisor is dead */
         engine_report_fn *on_report;
         void *user;
 };

@@ -8,8 +8,8 @@
  * (7.2.6 unsolicited advertisements), optimistic use without DAD: IFA_F_NODAD (linux/if_addr.h). */
 #pragma once
 
+#include "base/instant.h"
 #include "base/ip.h"
-#include "base/time.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,23 +19,26 @@ struct takeover;
 struct address;
 
 enum address_state {
-        ADDRESS_WAITING,   /* its interface is not there (or cannot be told yet) */
-        ADDRESS_ABSENT,    /* interface known, address not ours */
-        ADDRESS_PROBING,   /* asking the network whether somebody else answers for it */
-        ADDRESS_HELD,      /* in the kernel; announced, not yet proven */
-        ADDRESS_VERIFIED,  /* in the kernel, and a neighbour has proven that it sends to us */
-        ADDRESS_FOREIGN,   /* refused: a stranger answers for it */
+        ADDRESS_WAITING,  /* its interface is not there (or cannot be told yet) */
+        ADDRESS_ABSENT,   /* interface known, address not ours */
+        ADDRESS_PROBING,  /* asking the network whether somebody else answers for it */
+        ADDRESS_HELD,     /* in the kernel; announced, not yet proven */
+        ADDRESS_VERIFIED, /* in the kernel, and a neighbour has proven that it sends to us */
+        ADDRESS_FOREIGN,  /* refused: a stranger answers for it */
 };
 
 enum address_event {
-        ADDRESS_EV_TAKEN,        /* it is in the kernel and the first announcement is out */
-        ADDRESS_EV_REFUSED,      /* not taken: `text` says why (no interface, stranger with its MAC, kernel's error) */
-        ADDRESS_EV_RELEASED,     /* it is out of the kernel */
-        ADDRESS_EV_VERIFIED,     /* first proof after a taking; `text` names the neighbour and the time to proof */
-        ADDRESS_EV_UNVERIFIED,   /* no proof within VERIFY_ALARM; announcing goes on */
-        ADDRESS_EV_REMOVED,      /* somebody else removed it; it has been restored (`text` says how often) */
-        ADDRESS_EV_LOST,         /* removed by others more often than the limit, or its interface vanished */
-        ADDRESS_EV_CONFLICT,     /* while held: another station claims it; `text` has its MAC; we announced again */
+        ADDRESS_EV_TAKEN,      /* it is in the kernel and the first announcement is out */
+        ADDRESS_EV_REFUSED,    /* not taken: `text` says why (no interface, stranger with its MAC, kernel's
+                                  error) */
+        ADDRESS_EV_RELEASED,   /* it is out of the kernel */
+        ADDRESS_EV_VERIFIED,   /* first proof after a taking; `text` names the neighbour and the time to proof
+                                */
+        ADDRESS_EV_UNVERIFIED, /* no proof within VERIFY_ALARM; announcing goes on */
+        ADDRESS_EV_REMOVED,    /* somebody else removed it; it has been restored (`text` says how often) */
+        ADDRESS_EV_LOST,       /* removed by others more often than the limit, or its interface vanished */
+        ADDRESS_EV_CONFLICT, /* while held: another station claims it; `text` has its MAC; we announced again
+                              */
         ADDRESS_EV_CARRIER_LOST, /* its interface is down, has no carrier, or is gone (held or not) */
         ADDRESS_EV_CARRIER_BACK,
 };
@@ -61,13 +64,14 @@ int address_new(struct takeover *t, const struct address_want *want, address_eve
 /* Stops all timers. An address held in the kernel stays there: release it first if it must go. */
 void address_free(struct address *a);
 
-/* Takes it, valid in the kernel until `lease_end` at the latest rounded up to the kernel's second (valid_lft).
- * With `probe`, asks first by ARP or neighbour solicitation and refuses if a stranger answers. Answers with
- * ADDRESS_EV_TAKEN or ADDRESS_EV_REFUSED; without `probe`, TAKEN may come before this returns. Then announces:
- * at once and on a schedule that thins out, both ARP forms or unsolicited NA, until verified and at least the
- * whole schedule through. */
+/* Takes it, valid in the kernel until `lease_end` at the latest rounded up to the kernel's second
+ * (valid_lft). With `probe`, asks first by ARP or neighbour solicitation and refuses if a stranger answers.
+ * Answers with ADDRESS_EV_TAKEN or ADDRESS_EV_REFUSED; without `probe`, TAKEN may come before this returns.
+ * Then announces: at once and on a schedule that thins out, both ARP forms or unsolicited NA, until verified
+ * and at least the whole schedule through. */
 void address_take(struct address *a, bool probe, instant lease_end);
-/* It is in the kernel already, from the core before this one: hold it as if taken, without an announcement. */
+/* It is in the kernel already, from the core before this one: hold it as if taken, without an announcement.
+ */
 void address_adopt(struct address *a, instant lease_end);
 /* Extends the kernel's lifetime (cheap: does nothing if the kernel still has more than half of it). */
 void address_renew(struct address *a, instant lease_end);

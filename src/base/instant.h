@@ -1,4 +1,4 @@
-/* time.h - instants and spans, told apart by type.
+/* instant.h - instants and spans, told apart by type.
  *
  * An instant is a point of CLOCK_BOOTTIME, which goes on through suspend and never steps. A span is the
  * distance between two instants. Both count microseconds in a struct of their own, so that the compiler
@@ -18,10 +18,10 @@ typedef struct {
         int64_t us;
 } span;
 
-#define INSTANT_NEVER ((instant){INT64_MAX}) /* later than every other instant */
-#define INSTANT_LONG_AGO ((instant){0})      /* the boot itself: nothing has happened yet */
-#define SPAN_ZERO ((span){0})
-#define SPAN_FOREVER ((span){INT64_MAX / 4}) /* longer than any machine runs; adding it does not overflow */
+#define INSTANT_NEVER    ((instant){INT64_MAX}) /* later than every other instant */
+#define INSTANT_LONG_AGO ((instant){0})         /* the boot itself: nothing has happened yet */
+#define SPAN_ZERO        ((span){0})
+#define SPAN_FOREVER     ((span){INT64_MAX / 4}) /* longer than any machine runs; adding it does not overflow */
 
 static inline span span_us(int64_t us)
 {

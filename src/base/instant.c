@@ -1,4 +1,4 @@
-#include "base/time.h"
+#include "base/instant.h"
 
 #include <assert.h>
 #include <ctype.h>
