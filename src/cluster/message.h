@@ -69,6 +69,7 @@ struct hold {
         struct epoch epoch;  /* of what is held; with HOLD_NONE: the highest epoch sealed here */
         struct epoch sealed; /* the highest epoch sealed: never started again */
         bool unfit;          /* the node cannot serve the group now */
+        bool refused;        /* the epoch `sealed` was not started: somebody else answers for its address */
         bool start_failed; /* the epoch `sealed` ended because it did not start or broke: counts as a failure
                             */
 };
@@ -103,8 +104,10 @@ struct message {
         uint8_t from;
         uint8_t to;
         struct incarnation incarnation;
-        uint32_t seq;       /* counts up per core incarnation, never repeats */
-        bool urgent;        /* something changed: said out of turn. For people and figures only */
+        uint32_t seq;      /* counts up per core incarnation, never repeats */
+        bool wants_answer; /* a leader's beat: followers answer at once */
+        bool wants_grant;  /* a follower's answer: the leader grants at once */
+        bool readmits; /* a leader that has its lease without the receiver takes it in as a voter (rule 6) */
         uint32_t members;   /* digest of the membership; of another membership nothing counts */
         uint64_t config;    /* digest of the configuration file; a difference is shown */
         uint8_t hears;      /* bit i: the sender has lately heard the receiver on link i */

@@ -24,6 +24,7 @@ enum engine_report_kind {
         ENGINE_WARMED,       /* the warm part runs */
         ENGINE_STARTED,      /* everything runs */
         ENGINE_START_FAILED, /* a resource did not start, in-place retries included; all was stopped again */
+        ENGINE_REFUSED,      /* not started: somebody else answers for an address; all was stopped again */
         ENGINE_RELEASED,     /* while stopping: all that is exclusive is gone, the warm part still stops */
         ENGINE_STOPPED,      /* nothing of it runs */
         ENGINE_STOP_FAILED,  /* something cannot be stopped: it may still run. Never report STOPPED after this

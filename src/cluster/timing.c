@@ -1,0 +1,39 @@
+#include "cluster/timing.h"
+
+/* x / (1 + rho): what a span counted by a fast clock is worth at least. */
+static span shrunk(span x)
+{
+        return span_us(x.us * 100 / (100 + DRIFT_PERCENT));
+}
+
+/* x (1 + 2 rho): waiting so long by any clock is at least x by any other. */
+static span stretched(span x)
+{
+        return span_us(x.us + x.us * 2 * DRIFT_PERCENT / 100);
+}
+
+struct timing timing_derive(span heartbeat, span dead)
+{
+        struct timing t = {.heartbeat = heartbeat, .dead = dead};
+
+        t.margin = span_us(dead.us / 10);
+        /* L / (1 - rho) + M <= D / (1 + rho), solved for L */
+        t.lease = span_us(span_sub(shrunk(dead), t.margin).us * (100 - DRIFT_PERCENT) / 100);
+        t.election = span_us(heartbeat.us * 22 / 10);
+        t.stagger = span_us(heartbeat.us / 5);
+        /* 2.5 H, but early enough that an answer within one H still renews the lease */
+        t.arbiter_after = span_min(span_us(heartbeat.us * 5 / 2), span_sub(t.lease, heartbeat));
+        t.wait = stretched(dead);
+        t.failback_settle = span_max(span_s(1), span_times(dead, 2));
+        return t;
+}
+
+bool timing_check(const struct timing *t)
+{
+        span lease_true = span_us(t->lease.us * 100 / (100 - DRIFT_PERCENT));
+
+        return t->heartbeat.us > 0 && span_add(lease_true, t->margin).us <= shrunk(t->dead).us && /* safety */
+               t->lease.us >= t->heartbeat.us * 2 &&                  /* one lost round survived */
+               t->election.us + t->heartbeat.us / 2 <= t->lease.us && /* no blink when the leader dies */
+               t->arbiter_after.us + t->heartbeat.us <= t->lease.us;  /* the arbiter answers in time */
+}
