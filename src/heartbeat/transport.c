@@ -1,0 +1,230 @@
+#include "heartbeat/transport.h"
+
+#include "heartbeat/seal.h"
+#include "heartbeat/udp.h"
+#include "heartbeat/window.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static_assert(WINDOW_LINKS == LINKS_MAX, "a window for every link");
+
+/* Who is refused sixty times a second, or replays as often, does not fill the log. */
+#define TELL_AGAIN span_s(60)
+
+struct sender {
+        struct window window;
+        instant told[PACKET_REFUSALS]; /* when each was last reported */
+        struct transport_link link[LINKS_MAX];
+};
+
+struct transport {
+        struct udp_links *udp;
+        struct transport_hooks hooks;
+        int self;
+        int node_count;
+        uint32_t members;
+        char cluster[NAME_SIZE];
+        struct seal seal;
+        struct sender sender[NODES_MAX];
+        instant told_of_strangers;
+        struct transport_refusal refusal[PACKET_REFUSALS];
+        struct message in;
+        uint8_t body[PACKET_BODY_MAX];
+        uint8_t packet[PACKET_MAX];
+};
+
+/* Receiving */
+
+static void count(struct transport *t, enum packet_refusal why, int link, const struct ip *from, instant at)
+{
+        struct transport_refusal *r = &t->refusal[why];
+
+        r->count++;
+        r->from = *from;
+        r->link = link;
+        r->at = at;
+}
+
+static void refuse(struct transport *t, int node, int link, enum packet_refusal why, const struct ip *from,
+                   instant at)
+{
+        instant *told = node == -1 ? &t->told_of_strangers : &t->sender[node].told[why];
+
+        count(t, why, link, from, at);
+        if (told->us != 0 && !instant_reached(at, instant_add(*told, TELL_AGAIN)))
+                return;
+        *told = at;
+        if (t->hooks.on_refused)
+                t->hooks.on_refused(t->hooks.user, node, link, why, from);
+}
+
+/* Genuine it is; is it from that node, to us, by our list of nodes? */
+static enum packet_refusal check_ends(const struct transport *t, const struct message *m, int node)
+{
+        if (m->members != t->members)
+                return PACKET_OTHER_MEMBERSHIP; /* its indices are not ours: ask no further */
+        if (m->from == t->self)
+                return PACKET_FROM_SELF;
+        if (m->from >= t->node_count)
+                return PACKET_UNKNOWN_SENDER;
+        if (m->from != node)
+                return PACKET_WRONG_SENDER;
+        return m->to == t->self ? PACKET_ACCEPTED : PACKET_NOT_FOR_US;
+}
+
+static enum packet_refusal judge(struct transport *t, int node, int link, const uint8_t *bytes, size_t n,
+                                 bool *ret_copy)
+{
+        size_t body_n;
+        enum packet_refusal why = seal_open(&t->seal, bytes, n, t->body, &body_n);
+
+        if (why == PACKET_ACCEPTED)
+                why = packet_decode(t->body, body_n, &t->in);
+        if (why == PACKET_ACCEPTED)
+                why = check_ends(t, &t->in, node);
+        if (why != PACKET_ACCEPTED)
+                return why;
+        switch (window_hear(&t->sender[node].window, (unsigned)link, t->in.incarnation, t->in.seq)) {
+        case WINDOW_NEW: *ret_copy = false; return PACKET_ACCEPTED;
+        case WINDOW_COPY: *ret_copy = true; return PACKET_ACCEPTED;
+        case WINDOW_OLD_INCARNATION: return PACKET_OLD_INCARNATION;
+        case WINDOW_REPLAYED: return PACKET_REPLAYED;
+        }
+        assert(!"a verdict");
+        return PACKET_REPLAYED;
+}
+
+static void on_packet(void *user, int node, int link, const struct ip *from, const uint8_t *bytes, size_t n,
+                      instant received)
+{
+        struct transport *t = user;
+        struct sender *s = &t->sender[node];
+        bool copy = false;
+
+        enum packet_refusal why = judge(t, node, link, bytes, n, &copy);
+        if (why != PACKET_ACCEPTED) {
+                refuse(t, node, link, why, from, received);
+                return;
+        }
+        count(t, PACKET_ACCEPTED, link, from, received);
+        s->link[link].received++;
+        if (!copy) {
+                t->hooks.on_message(t->hooks.user, &t->in, link, received);
+                return;
+        }
+        s->link[link].copies++;
+        if (t->hooks.on_copy)
+                t->hooks.on_copy(t->hooks.user, node, link, received);
+}
+
+static void on_stranger(void *user, int link, const struct ip *from)
+{
+        refuse(user, -1, link, PACKET_STRANGER, from, instant_now());
+}
+
+static void on_unreachable(void *user, int node, int link)
+{
+        struct transport *t = user;
+
+        if (t->hooks.on_hint && node != t->self)
+                t->hooks.on_hint(t->hooks.user, node, link);
+}
+
+static void on_change(void *user, int node, int link, int error)
+{
+        struct transport *t = user;
+
+        if (t->hooks.on_link)
+                t->hooks.on_link(t->hooks.user, node, link, error);
+}
+
+/* Life */
+
+int transport_new(uv_loop_t *loop, const struct config *config, int self, const struct keyring *keys,
+                  const struct transport_hooks *hooks, struct transport **ret_transport)
+{
+        struct transport *t = calloc(1, sizeof(*t));
+
+        if (!t)
+                return -ENOMEM;
+        struct udp_hooks udp = {.on_packet = on_packet,
+                                .on_stranger = on_stranger,
+                                .on_unreachable = on_unreachable,
+                                .on_change = on_change,
+                                .user = t,
+                                .most = PACKET_MAX};
+        t->hooks = *hooks;
+        t->self = self;
+        t->node_count = (int)config->node_count;
+        t->members = config->members_digest;
+        memcpy(t->cluster, config->cluster, sizeof(t->cluster));
+        seal_init(&t->seal, t->cluster, keys);
+        int error = udp_links_new(loop, config, self, &udp, &t->udp);
+        if (error) {
+                seal_done(&t->seal);
+                free(t);
+                return error;
+        }
+        *ret_transport = t;
+        return 0;
+}
+
+void transport_free(struct transport *t)
+{
+        if (!t)
+                return;
+        udp_links_free(t->udp);
+        seal_done(&t->seal);
+        free(t);
+}
+
+void transport_set_keys(struct transport *t, const struct keyring *keys)
+{
+        seal_init(&t->seal, t->cluster, keys);
+}
+
+/* Sending */
+
+int transport_send(struct transport *t, int node, const struct message *m)
+{
+        uint8_t body[PACKET_BODY_MAX]; /* not t->body: a hook that is reading it may be sending */
+        int result = -ENETUNREACH;     /* no link is shared */
+
+        int n = packet_encode(m, body, sizeof(body));
+        assert(n > 0); /* PACKET_BODY_MAX holds the longest message */
+        n = seal_close(&t->seal, body, (size_t)n, t->packet, sizeof(t->packet));
+        assert(n > 0);
+        for (int link = 0; link < udp_link_count(t->udp, node); link++) {
+                int error = udp_send(t->udp, node, link, t->packet, (size_t)n);
+                struct transport_link *l = &t->sender[node].link[link];
+                if (error)
+                        l->errors++;
+                else
+                        l->sent++;
+                if (error == 0 || result != 0)
+                        result = error;
+        }
+        return result;
+}
+
+/* Figures */
+
+const struct transport_refusal *transport_refusals(const struct transport *t)
+{
+        return t->refusal;
+}
+
+int transport_link_count(const struct transport *t, int node)
+{
+        return udp_link_count(t->udp, node);
+}
+
+void transport_link(const struct transport *t, int node, int link, struct transport_link *ret_link)
+{
+        assert(node >= 0 && node < t->node_count && link >= 0 && link < LINKS_MAX);
+        *ret_link = t->sender[node].link[link];
+        ret_link->error = udp_error(t->udp, node, link);
+}
