@@ -1,0 +1,64 @@
+"""Fixtures of the lab's tests.
+
+    lab       the switch room and nothing else; add machines
+    cluster   a function that builds a haven cluster in the lab (lab/haven.py), not started
+    prober    a function that starts a prober: prober(address)
+
+Whatever a test leaves running, and however it ends, is gone after it. The addresses of a haven cluster are guarded:
+a second holder fails the test, unless it asked for an allowance."""
+import signal
+import sys
+
+import pytest
+
+from lab import Lab, Prober
+from lab.haven import Cluster
+
+
+def pytest_configure(config):
+    # a polite kill of the test run must clean up as Ctrl-C does
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--keep", action="store_true", help="keep the machines' directories with their logs")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    setattr(item, "failed_in_" + report.when, report.failed)
+    cluster = getattr(item, "haven_clusters", [])
+    if report.when == "call" and report.failed:
+        for c in cluster:
+            report.sections.append(("haven", c.story()))
+
+
+@pytest.fixture
+def lab(request):
+    with Lab(keep=request.config.getoption("--keep")) as made:
+        yield made
+
+
+@pytest.fixture
+def cluster(request, lab):
+    """cluster(nodes=2, ...) -> lab.haven.Cluster; at the end of the test its guard is asked."""
+    made = request.node.haven_clusters = []
+
+    def make(*arguments, **named):
+        made.append(Cluster(lab, *arguments, **named))
+        return made[-1]
+
+    yield make
+    for c in made:
+        c.check_end()
+
+
+@pytest.fixture
+def prober(lab):
+    """prober(address, **more) -> lab.Prober, running on the lab's first client."""
+    def start(address, **named):
+        return Prober(lab.clients[0] if lab.clients else lab.add_client(), address, **named)
+
+    return start

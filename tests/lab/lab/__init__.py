@@ -1,0 +1,10 @@
+"""The lab: machines in network namespaces, faults, a watcher of addresses, a client with a stop-watch."""
+from .clock import now, wait_for
+from .machine import Machine, Process
+from .net import Lab
+from .probe import ECHO_PORT, Prober, start_echo
+from .tools import BUILD, built, tool
+from .watch import Guard, Watcher
+
+__all__ = ["BUILD", "ECHO_PORT", "Guard", "Lab", "Machine", "Process", "Prober", "Watcher", "built", "now",
+           "start_echo", "tool", "wait_for"]
