@@ -1,0 +1,66 @@
+#include "cli/offline.h"
+
+#include <string.h>
+
+static void on_mistake(void *user, const char *file, int line, const char *text)
+{
+        fprintf(stderr, "%s:%d: %s\n", file, line, text);
+}
+
+struct config *offline_config(const struct arguments *a)
+{
+        return config_load(a->count ? a->word[0] : CLI_CONFIG, on_mistake, NULL);
+}
+
+static void print_span(const char *before, span s)
+{
+        char text[SPAN_TEXT];
+
+        printf("%s%s", before, span_format(s, text));
+}
+
+/* What the few words about a group mean, in a sentence. */
+static void print_group(const struct config *c, const struct config_group *g)
+{
+        printf("group %s: ", g->name);
+        for (size_t i = 0; i < g->node_count; i++)
+                printf("%s%s", i ? ", then " : "", c->node[g->node[i]].name);
+        if (g->node_count > 1) {
+                switch (g->failback) {
+                case FAILBACK_AUTO:
+                        printf("; returns by itself as soon as %s is well", c->node[g->node[0]].name);
+                        break;
+                case FAILBACK_MANUAL: printf("; stays where it is until 'haven move %s'", g->name); break;
+                case FAILBACK_AFTER:
+                        printf("; returns by itself when %s has been well for", c->node[g->node[0]].name);
+                        print_span(" ", g->failback_after);
+                        break;
+                }
+        }
+        switch (g->exclusive) {
+        case EXCLUSIVE_ADDRESS: printf("; exclusive in its address"); break;
+        case EXCLUSIVE_DATA: printf("; exclusive in its data"); break;
+        }
+        putchar('\n');
+}
+
+enum cli_status command_check(const struct command *command, const struct arguments *a)
+{
+        struct config *c = offline_config(a);
+
+        if (!c)
+                return CLI_NOT_DONE;
+        if (a->given[OPTION_PRINT]) {
+                config_print(c, stdout);
+        } else {
+                printf("%s is good: cluster %s, %zu node%s, %zu group%s", c->path, c->cluster, c->node_count,
+                       c->node_count == 1 ? "" : "s", c->group_count, c->group_count == 1 ? "" : "s");
+                print_span("; heartbeat ", c->heartbeat);
+                print_span(", dead after ", c->dead);
+                putchar('\n');
+                for (size_t i = 0; i < c->group_count; i++)
+                        print_group(c, &c->group[i]);
+        }
+        config_free(c);
+        return CLI_DONE;
+}

@@ -1,0 +1,159 @@
+#include "cli/cli.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define BIT(option) (1U << (option))
+
+const struct command commands[] = {
+        {"status", "", 0, 0, BIT(OPTION_JSON) | BIT(OPTION_LINKS), "the cluster at a glance",
+         "Shows who leads, whether there is a quorum and what it promises, every node with its links and "
+         "every\n"
+         "group with its owner. What is not well says why, and names the command that cures it.\n"
+         "\n"
+         "  haven status             for people\n"
+         "  haven status --links     which way each link works: who hears whom\n"
+         "  haven status --json      for programs; the names of its members are stable\n",
+         command_status},
+        {"watch", "", 0, 0, 0, "the same, live",
+         "Draws the status again whenever something changes. 'q' ends it. When its output is no terminal it\n"
+         "prints one line for each change instead.\n"
+         "\n"
+         "  haven watch\n"
+         "  haven watch | grep --line-buffered 'group web'\n",
+         command_watch},
+        {"events", "", 0, 0, BIT(OPTION_FOLLOW) | BIT(OPTION_JSON) | BIT(OPTION_COUNT),
+         "what happened, when, and why",
+         "Prints the last 20 events of this node, the oldest first.\n"
+         "\n"
+         "  haven events -n 100      the last hundred\n"
+         "  haven events -f          and all that follow\n"
+         "  haven events -f --json   one JSON object a line\n",
+         command_events},
+        {"explain", "GROUP", 1, 1, 0, "why a group is where it is, or nowhere",
+         "Prints the reasoning by which the group was placed: each node, and what speaks for and against "
+         "it.\n"
+         "\n"
+         "  haven explain web\n",
+         command_explain},
+        {"checks", "", 0, 0, BIT(OPTION_JSON), "every check, its state and how old that is",
+         "Lists the checks of all groups as this node knows them. 'unknown' is a state of its own: nothing "
+         "has\n"
+         "been measured yet.\n"
+         "\n"
+         "  haven checks\n",
+         command_checks},
+        {"move", "GROUP [NODE]", 1, 2, 0, "move a group, to NODE or to the next best",
+         "Moves the group with as little interruption as it allows. The wish lasts until the next failure "
+         "or\n"
+         "until 'haven clear GROUP'; it leaves no constraint behind.\n"
+         "\n"
+         "  haven move web           wherever it would go if its owner failed\n"
+         "  haven move web beta\n",
+         command_move},
+        {"stop", "GROUP", 1, 1, 0, "stop a group everywhere, until started again",
+         "Stops the group and keeps it stopped, over reboots too.\n"
+         "\n"
+         "  haven stop web\n"
+         "  haven start web          lets it run again\n",
+         command_group_order},
+        {"start", "GROUP", 1, 1, 0, "let a stopped group run again",
+         "Ends what 'haven stop' began: the group is started where it belongs.\n"
+         "\n"
+         "  haven start web\n",
+         command_group_order},
+        {"clear", "GROUP", 1, 1, 0, "forgive a group its failures and wishes",
+         "Forgets on which nodes the group has failed and where 'haven move' wanted it, once the cause is\n"
+         "mended. The group may then run on those nodes again.\n"
+         "\n"
+         "  haven clear web\n",
+         command_group_order},
+        {"standby", "NODE [for DURATION]", 1, 3, 0, "empty a node and keep it empty",
+         "Moves all groups off the node; it stays a voter. With a duration it comes back by itself.\n"
+         "\n"
+         "  haven standby beta\n"
+         "  haven standby beta for 2h\n"
+         "  haven online beta        ends it\n",
+         command_node_order},
+        {"online", "NODE", 1, 1, 0, "let a standby node run groups again",
+         "Ends 'haven standby'.\n"
+         "\n"
+         "  haven online beta\n",
+         command_node_order},
+        {"maintenance", "on|off [DURATION] [TEXT]", 1, 3, 0, "hands off: touch nothing, on all nodes",
+         "While maintenance is on, nothing is started, stopped or moved, whatever happens; the nodes keep\n"
+         "watching. With a duration it ends by itself. The text is shown to everybody who asks for the "
+         "status.\n"
+         "\n"
+         "  haven maintenance on 2h \"new kernel\"\n"
+         "  haven maintenance off\n",
+         command_maintenance},
+        {"reload", "", 0, 0, BIT(OPTION_CONFIRM), "read the configuration again",
+         "Checks the file as 'haven check' does, and takes it over only if it is good; what is equal goes "
+         "on\n"
+         "untouched. With --confirm the old one returns by itself unless 'haven confirm' comes in time.\n"
+         "\n"
+         "  haven check && haven reload\n"
+         "  haven reload --confirm 60s\n",
+         command_reload},
+        {"confirm", "", 0, 0, 0, "keep what 'reload --confirm' took over",
+         "Ends the time of trial that 'haven reload --confirm' began.\n"
+         "\n"
+         "  haven reload --confirm 60s\n"
+         "  haven confirm\n",
+         command_confirm},
+        {"check", "[FILE]", 0, 1, BIT(OPTION_PRINT), "is the configuration right?",
+         "Reads FILE (" CLI_CONFIG
+         ") and reports every mistake as FILE:LINE: what is wrong, and what would be\n"
+         "right. Needs no daemon.\n"
+         "\n"
+         "  haven check new.conf\n"
+         "  haven check --print new.conf   in full, with every default\n",
+         command_check},
+        {"firewall", "[FILE]", 0, 1, BIT(OPTION_NODE) | BIT(OPTION_REMOVE),
+         "an nftables ruleset for the heartbeat",
+         "Prints rules that let only the cluster's nodes reach the heartbeat on this node's link addresses, "
+         "and\n"
+         "ping them. They live in a table of their own, 'inet haven', which is replaced as a whole; no "
+         "other\n"
+         "traffic is touched. Another table that drops this traffic must be opened by its owner. Needs no\n"
+         "daemon.\n"
+         "\n"
+         "  haven firewall | nft -f -\n"
+         "  haven firewall -n beta new.conf\n"
+         "  haven firewall --remove | nft -f -\n",
+         command_firewall},
+        {"keygen", "[FILE]", 0, 1, 0, "make the cluster's key",
+         "Writes a new random key to FILE (" CLI_KEY
+         "), readable by root alone. A key that is there is never\n"
+         "overwritten. Every node needs the same one. Needs no daemon.\n"
+         "\n"
+         "  haven keygen\n"
+         "  scp -p /etc/haven/key beta:/etc/haven/key\n",
+         command_keygen},
+#ifdef HAVE_STATE
+        {"init", "", 0, 0, BIT(OPTION_NODE) | BIT(OPTION_STATE_DIR) | BIT(OPTION_FORCE),
+         "make this machine a node that may vote",
+         "Creates the node's memory in the state directory. Once, before havend first starts: a node without "
+         "it\n"
+         "waits until the others have readmitted it, for it may have forgotten a promise. Needs no daemon.\n"
+         "\n"
+         "  haven init\n"
+         "  haven init -n beta --state-dir /var/lib/haven\n",
+         command_init},
+#endif
+        {"help", "[COMMAND]", 0, 1, 0, "this list, or more on one command",
+         "The same as --help.\n"
+         "\n"
+         "  haven help move\n",
+         command_help},
+        {NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+        for (const struct command *c = commands; c->name; c++)
+                if (strcmp(c->name, name) == 0)
+                        return c;
+        return NULL;
+}
