@@ -217,9 +217,9 @@ void cluster_speak(struct cluster *c, instant now, uint8_t to, struct message *r
 /* For the ledger; valid until the next step. */
 const struct cluster_promise *cluster_promise(const struct cluster *c);
 
-/* What to write to disk; answer with CLUSTER_EV_SAVED and *ret_serial when it is there. One write at a time.
- */
-void cluster_state_to_save(const struct cluster *c, struct cluster_state *ret_state, uint32_t *ret_serial);
+/* What to write to disk now; answer with CLUSTER_EV_SAVED and *ret_serial when it is there, or ask again
+ * later if it could not be written. One write at a time. */
+void cluster_state_to_save(struct cluster *c, struct cluster_state *ret_state, uint32_t *ret_serial);
 
 /* New settings with the same members and timing. Groups are matched by id; one that is held must still be
  * there

@@ -1,0 +1,72 @@
+/* The arbiter: a vote that stands in where nodes are even in number.
+ *
+ * It is asked only while a voter is missing, and for `dead` after it came back (rule 20), so that losing the
+ * arbiter alone changes nothing. A weak one (ping, none) never outvotes a node that can be heard: it counts
+ * only where just half of the nodes are left and all others are silent. */
+#include "cluster/brain.h"
+
+bool arbiter_stands_in(const struct cluster *c, span silence)
+{
+        uint8_t present = 1;
+
+        if (c->settings->arbiter == CLUSTER_ARBITER_ABSENT || c->arbiter_granted.us == 0)
+                return false;
+        if (c->settings->arbiter == CLUSTER_ARBITER_STRONG)
+                return true;
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                if (!is_self(c, i) && peer_counts(c, i) && peer_heard_within(c, i, silence))
+                        present++;
+        if (present * 2 > c->settings->node_count)
+                return false;
+        /* a node that starts alone waits for the others: its network may be the one that is late */
+        return c->ever_heard || !c->first_core ||
+               instant_reached(c->now, instant_add(c->started, c->settings->start_wait));
+}
+
+/* A voter is missing when the nodes alone would let the leader's lease run down, or a campaign fail. */
+static bool arbiter_needed(const struct cluster *c)
+{
+        const struct timing *t = &c->settings->timing;
+        uint8_t needed = votes_needed(c);
+        uint8_t present = 1;
+
+        if (c->role == ROLE_FOLLOWER)
+                return false;
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                if (!is_self(c, i) && peer_counts(c, i) && peer_heard_within(c, i, t->arbiter_after))
+                        present++;
+        return present < needed;
+}
+
+void arbiter_watch(struct cluster *c)
+{
+        if (c->settings->arbiter == CLUSTER_ARBITER_ABSENT)
+                return;
+        if (arbiter_needed(c))
+                c->arbiter_needed_until = instant_add(c->now, c->settings->timing.dead);
+        if (instant_reached(c->now, c->arbiter_needed_until)) {
+                c->arbiter_granted = INSTANT_LONG_AGO;
+                return;
+        }
+        if (!instant_reached(c->now, c->arbiter_due))
+                return;
+        c->arbiter_due = instant_add(c->now, c->settings->timing.heartbeat);
+        c->todo->ask_arbiter = true;
+}
+
+void arbiter_answered(struct cluster *c, const struct cluster_event *event)
+{
+        bool weak = c->settings->arbiter == CLUSTER_ARBITER_WEAK;
+
+        if (!weak && event->term != c->state.term)
+                return;
+        if (event->yes) {
+                c->arbiter_granted = instant_max(c->arbiter_granted, event->asked);
+                c->arbiter_age = weak ? span_between(c->promise.last_answer, c->now) : event->age;
+        }
+        if (event->yes == c->arbiter_refused)
+                note(c, NOTE_QUORUM, "", "arbiter: %s%s%s",
+                     event->yes ? "stands in for the silent" : "refuses", event->text ? ", " : "",
+                     event->text ? event->text : "");
+        c->arbiter_refused = !event->yes;
+}

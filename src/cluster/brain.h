@@ -1,0 +1,246 @@
+/* brain.h - the brain's memory and the steps it is made of; for the files of src/cluster only.
+ *
+ * A step applies one event and then settles: a fixed row of small, idempotent passes that bring what we do in
+ * line with what we know. No pass waits for another; each may run at any time and finds nothing to do most of
+ * the time.
+ *
+ *     lease_expire      what we hold without a lease is let go, before anything else is looked at
+ *     (the event)
+ *     peers_watch       who is there, who is late, who is gone
+ *     arbiter_watch     whether a voter is missing that the arbiter must stand in for
+ *     election_settle   campaigns, votes, leading, stepping down
+ *     leader_settle     the leader's lease, commits
+ *     govern            the leader's decisions: the next version of the document
+ *     tenure_settle     what this node starts and stops
+ *     speak_settle      who must hear from us
+ */
+#pragma once
+
+#include "cluster/cluster.h"
+
+#define SENT_MAX 256 /* messages to one peer whose send times are remembered: over 5 D at the usual rates */
+
+struct sent {
+        uint32_t seq;
+        instant at;
+        uint32_t led_term; /* sent as leader of that term; 0: not as leader */
+};
+
+struct peer_link {
+        instant heard;  /* newest message on it */
+        bool they_hear; /* as they last said */
+        bool late;      /* warned of */
+};
+
+/* What the peer's newest proven message says of itself, by our indices. */
+struct peer_facts {
+        uint32_t members;
+        uint64_t config;
+        bool invalid_voter, leaving, resigned, leads, left;
+        uint32_t term;
+        struct version newest, committed;
+        bool knows[CLUSTER_GROUPS_MAX];
+        struct hold hold[CLUSTER_GROUPS_MAX];
+};
+
+struct peer {
+        struct incarnation incarnation;
+        uint32_t heard_seq;   /* newest message heard, */
+        uint32_t proven_seq;  /* newest that proved that it hears us, */
+        uint32_t lead_seq;    /* newest that it sent as our leader */
+        instant heard_at_all; /* newest message */
+        instant heard;        /* newest message that proves that it hears us now */
+        bool up;              /* as told in the notes */
+        instant up_since;
+        uint8_t flaps; /* times lost lately; each doubles the wait before groups return */
+        instant flapped;
+        struct peer_link link[CLUSTER_LINKS_MAX];
+        struct peer_facts is;
+
+        uint32_t next_seq;
+        struct sent sent[SENT_MAX];
+        instant beat_due;     /* when it must hear from us again */
+        instant document_due; /* when the document may be sent to it again */
+        bool speak;           /* it must hear from us at the end of this step */
+        bool beat;            /* and, if we lead, it is to answer */
+        bool owes_answer;     /* its beat is not answered yet */
+
+        bool prevote_given; /* by us to it, */
+        uint32_t prevote_term;
+        bool prevoted, voted; /* by it to our campaign */
+
+        instant answered;      /* send time of our newest message, as leader of this term, that it answered */
+        instant answered_when; /* when that answer came */
+        instant granted_until; /* no lease that we gave it lasts longer */
+
+        struct order_result result; /* of its newest order */
+        struct version result_due;  /* said once this version is committed */
+};
+
+enum role { ROLE_FOLLOWER, ROLE_CANDIDATE, ROLE_LEADER };
+
+/* One group on this node. */
+struct tenure {
+        enum hold_state hold;
+        struct epoch epoch;  /* held, being started or being stopped */
+        struct epoch sealed; /* never started again */
+        bool warm_ready;
+        bool released; /* STOPPING: all that is exclusive is gone */
+        bool start_failed, refused;
+        bool unfit;
+        instant retry; /* STUCK: when the stop is tried again */
+        char text[NOTE_TEXT];
+};
+
+/* One group as its leader sees it, beside the document. */
+struct care {
+        instant forgive[CLUSTER_NODES_MAX]; /* when a failure of that node is forgotten */
+        uint8_t refused_node;
+        instant refused_until;
+        uint8_t refusals;
+        bool blocked_told;
+};
+
+struct cluster {
+        const struct cluster_settings *settings;
+        struct incarnation self;
+        instant now; /* of this step */
+        instant started;
+        instant stepped; /* time of the step before */
+        bool first_core;
+        bool ever_heard; /* any peer since the start */
+
+        struct cluster_state state; /* as it should be on disk */
+        struct document committed;
+        bool valid; /* has valid state, so may vote */
+        uint32_t save_serial, saved_serial;
+        uint32_t saved_term;
+        uint8_t saved_vote;
+        struct version saved_version;
+        struct { /* what the write under way will have saved */
+                uint32_t serial, term;
+                uint8_t vote;
+                struct version version;
+        } writing;
+
+        enum role role;
+        uint8_t leader; /* of state.term */
+        instant leader_heard;
+        instant campaign_due; /* not before this */
+        instant campaign_end; /* give up then */
+        instant campaign_began;
+        enum ballot_kind campaign;
+        uint8_t tries;
+        bool prevoted, voted; /* by ourselves to our campaign */
+        instant take_after;   /* rule 1: nothing is taken from a silent node before */
+        instant elected;
+        instant lead_lease_end; /* what a quorum's answers in this term give */
+        instant lease_missed_since;
+        struct version alone; /* newest version that we committed by a weak arbiter in place of a voter */
+        bool resigned, leaving, left;
+        instant resigned_at;
+        bool quorum_told;
+
+        instant arbiter_needed_until;
+        instant arbiter_due;
+        instant arbiter_granted; /* when the question left that it last said yes to; LONG_AGO: none */
+        bool arbiter_refused;
+        span arbiter_age;
+
+        struct cluster_promise promise;
+        struct peer peer[CLUSTER_NODES_MAX];
+        struct tenure tenure[CLUSTER_GROUPS_MAX];
+        struct care care[CLUSTER_GROUPS_MAX];
+
+        uint32_t next_order;
+        struct order order[TODO_ORDERS_MAX]; /* of this node's operators, oldest first */
+        instant order_end[TODO_ORDERS_MAX];
+        uint8_t order_count;
+        instant standby_since[CLUSTER_NODES_MAX]; /* leader: from when standby_left counts */
+        instant maintenance_since;
+
+        bool edited;  /* the document, in this step */
+        bool changed; /* something all peers should know at once */
+        struct todo *todo;
+};
+
+/* --- small questions, answered in cluster.c --- */
+static inline bool is_self(const struct cluster *c, uint8_t node)
+{
+        return node == c->settings->self;
+}
+const char *node_name(const struct cluster *c, uint8_t node);
+int group_index(const struct cluster *c, uint32_t id);
+uint8_t votes_needed(const struct cluster *c);
+/* Heard within `silence`, with proof that it hears us. */
+bool peer_heard_within(const struct cluster *c, uint8_t node, span silence);
+/* Whether its votes and answers count. */
+bool peer_counts(const struct cluster *c, uint8_t node);
+bool leads_with_lease(const struct cluster *c);
+
+void note(struct cluster *c, enum note_kind kind, const char *subject, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+void act(struct cluster *c, enum cluster_action_kind kind, uint8_t group, struct epoch epoch, bool probe);
+void save(struct cluster *c);
+
+/* hear.c */
+void hear_message(struct cluster *c, const struct message *m, uint8_t link);
+void hear_copy(struct cluster *c, uint8_t from, uint8_t link);
+void peers_watch(struct cluster *c);
+/* Send time of message `seq` to that peer, or NULL if it was too long ago. */
+const struct sent *sent_find(const struct peer *p, uint32_t seq);
+
+/* arbiter.c */
+void arbiter_watch(struct cluster *c);
+void arbiter_answered(struct cluster *c, const struct cluster_event *event);
+/* Whether its vote may count now: a weak one only in the place of voters that are silent. */
+bool arbiter_stands_in(const struct cluster *c, span silence);
+
+/* election.c */
+void election_settle(struct cluster *c);
+void election_heard(struct cluster *c, uint8_t from, const struct message *m);
+void step_down(struct cluster *c, const char *why);
+void term_raise(struct cluster *c, uint32_t term);
+instant election_due(const struct cluster *c);
+
+/* leader.c */
+void leader_begin(struct cluster *c);
+void leader_settle(struct cluster *c);
+void leader_heard(struct cluster *c, uint8_t from, const struct message *m);
+void follower_heard_leader(struct cluster *c, uint8_t from, const struct message *m);
+void document_adopt(struct cluster *c, const struct document *d, uint8_t from);
+/* Until when a silent node may still be holding a lease: nothing is taken from it before. */
+instant lease_over(const struct cluster *c, uint8_t node);
+span grant_length(const struct cluster *c, instant now);
+
+/* govern.c */
+void govern(struct cluster *c);
+struct document *document_edit(struct cluster *c);
+#define BOOT_ANY 0 /* the boot was not recorded: only what the node itself says counts */
+bool peer_released(const struct cluster *c, uint8_t node, uint8_t group, uint64_t boot, struct epoch epoch);
+/* Whether `node` says that it holds that very epoch. */
+bool peer_holds(const struct cluster *c, uint8_t node, uint8_t group, struct epoch epoch);
+const struct hold *hold_of(const struct cluster *c, uint8_t node, uint8_t group);
+struct hold tenure_hold(const struct cluster *c, uint8_t group);
+
+struct placement_query;
+void placement_ask(const struct cluster *c, uint8_t g, struct placement_query *ret_query);
+
+/* tenure.c */
+void lease_expire(struct cluster *c);
+void tenure_settle(struct cluster *c);
+void tenure_event(struct cluster *c, const struct cluster_event *event);
+void tenure_adopt(struct cluster *c);
+
+/* order.c */
+void order_take(struct cluster *c, const struct order *order);
+void order_settle(struct cluster *c);
+void order_heard(struct cluster *c, uint8_t from, const struct message *m);
+enum order_error order_apply(struct cluster *c, const struct order *order);
+
+/* leave.c */
+void leave_settle(struct cluster *c);
+
+/* speak.c */
+void speak_settle(struct cluster *c);
+instant speak_due(const struct cluster *c);

@@ -1,0 +1,234 @@
+/* Terms, campaigns and votes (protocol.md rules 1-8; Raft 5.2 and 9.6 for the frame).
+ *
+ * Elections are early, takings late: a voter refuses only within E of hearing a leader, and each vote says
+ * how long ago its voter last answered one. What the votes cannot vouch for is not taken until it has run
+ * out. */
+#include "cluster/brain.h"
+
+static bool leader_is_near(const struct cluster *c)
+{
+        return c->leader != NODE_NONE && !is_self(c, c->leader) &&
+               span_between(c->leader_heard, c->now).us < c->settings->timing.election.us;
+}
+
+static span own_age(const struct cluster *c)
+{
+        return span_max(SPAN_ZERO, span_between(c->promise.last_answer, c->now));
+}
+
+static void set_role(struct cluster *c, enum role role)
+{
+        c->role = role;
+        c->changed = true;
+}
+
+static void campaign_stop(struct cluster *c)
+{
+        c->campaign = BALLOT_NONE;
+        c->prevoted = c->voted = false;
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                c->peer[i].prevoted = c->peer[i].voted = false;
+}
+
+/* Candidates are staggered by rank, so that the first usually wins; a failed try waits longer each time. */
+static void campaign_schedule(struct cluster *c, instant from)
+{
+        const struct timing *t = &c->settings->timing;
+        span rank = span_times(t->stagger, c->settings->self * (1 + c->tries % 4));
+
+        c->campaign_due = instant_add(from, span_add(t->election, rank));
+}
+
+void step_down(struct cluster *c, const char *why)
+{
+        if (c->role == ROLE_LEADER) {
+                /* leading was promising: count it as an answer given now (rule 2) */
+                c->promise.last_answer = c->now;
+                note(c, NOTE_LEADER, node_name(c, c->settings->self), "term %u: %s -> no longer leader",
+                     c->state.term, why);
+        }
+        campaign_stop(c);
+        c->lead_lease_end = INSTANT_LONG_AGO;
+        if (is_self(c, c->leader))
+                c->leader = NODE_NONE;
+        set_role(c, ROLE_FOLLOWER);
+        campaign_schedule(c, c->now);
+}
+
+void term_raise(struct cluster *c, uint32_t term)
+{
+        if (c->role != ROLE_FOLLOWER)
+                step_down(c, "a higher term was heard");
+        c->state.term = term;
+        c->state.voted_for = NODE_NONE;
+        c->leader = NODE_NONE;
+        c->resigned = false;
+        save(c);
+}
+
+/* Rule 7: whoever refuses because it knows a newer document hands it over. speak.c does, seeing `newest`. */
+static bool candidate_is_current(const struct cluster *c, const struct message *m)
+{
+        return version_compare(m->newest, c->state.document.version) >= 0;
+}
+
+/* A leader's own request to be replaced is no disturbance: its core was restarted, or it resigned. */
+static bool leader_forbids(const struct cluster *c, uint8_t candidate)
+{
+        return leads_with_lease(c) || (leader_is_near(c) && c->leader != candidate);
+}
+
+static void judge_prevote(struct cluster *c, uint8_t from, const struct message *m)
+{
+        struct peer *p = &c->peer[from];
+
+        p->prevote_term = m->ballot.term;
+        p->prevote_given = c->valid && m->ballot.term > c->state.term && candidate_is_current(c, m) &&
+                           !leader_forbids(c, from);
+        p->speak = true;
+}
+
+static void judge_vote(struct cluster *c, uint8_t from, const struct message *m)
+{
+        c->peer[from].speak = true;
+        if (!c->valid || m->ballot.term != c->state.term || c->state.voted_for != NODE_NONE)
+                return;
+        if (!candidate_is_current(c, m) || leader_forbids(c, from) || c->role == ROLE_LEADER)
+                return;
+        note(c, NOTE_TRACE, node_name(c, from),
+             "term %u: asks for our vote, document current, no leader near -> granted", m->ballot.term);
+        c->state.voted_for = from;
+        if (c->role == ROLE_CANDIDATE)
+                step_down(c, "voted for another");
+        campaign_schedule(c, c->now);
+        save(c); /* the reply leaves when it is on disk */
+}
+
+static void raise_take_after(struct cluster *c, span age)
+{
+        const struct timing *t = &c->settings->timing;
+        span left = span_max(SPAN_ZERO, span_sub(t->dead, age));
+
+        c->take_after = instant_max(
+                c->take_after, instant_add(c->now, span_us(left.us + left.us * 2 * DRIFT_PERCENT / 100)));
+}
+
+static void count_reply(struct cluster *c, uint8_t from, const struct message *m)
+{
+        struct peer *p = &c->peer[from];
+
+        if (!m->ballot.granted || m->ballot.kind != c->campaign || !peer_counts(c, from))
+                return;
+        if (c->campaign == BALLOT_PREVOTE && m->ballot.term == c->state.term + 1)
+                p->prevoted = true;
+        if (c->campaign == BALLOT_VOTE && m->ballot.term == c->state.term && !p->voted) {
+                p->voted = true;
+                raise_take_after(c, m->ballot.age);
+        }
+}
+
+void election_heard(struct cluster *c, uint8_t from, const struct message *m)
+{
+        if (from == c->leader && (m->resigned || m->left)) {
+                note(c, NOTE_LEADER, node_name(c, from), "term %u: leader resigned -> electing another",
+                     m->term);
+                c->leader = NODE_NONE;
+                c->campaign_due =
+                        instant_add(c->now, span_times(c->settings->timing.stagger, c->settings->self));
+        }
+        if (m->ballot.kind == BALLOT_NONE)
+                return;
+        if (m->ballot.reply)
+                count_reply(c, from, m);
+        else if (m->invalid_voter)
+                return;
+        else if (m->ballot.kind == BALLOT_PREVOTE)
+                judge_prevote(c, from, m);
+        else
+                judge_vote(c, from, m);
+}
+
+static void campaign_begin(struct cluster *c)
+{
+        const struct timing *t = &c->settings->timing;
+
+        campaign_stop(c);
+        c->campaign = BALLOT_PREVOTE;
+        c->campaign_began = c->now;
+        c->campaign_end = instant_add(c->now, span_times(t->heartbeat, 3));
+        c->leader = NODE_NONE;
+        c->prevoted = true;
+        c->arbiter_due = c->now;
+        set_role(c, ROLE_CANDIDATE);
+        arbiter_watch(c);
+}
+
+static void campaign_for_real(struct cluster *c)
+{
+        c->campaign = BALLOT_VOTE;
+        c->campaign_end = instant_add(c->now, span_times(c->settings->timing.heartbeat, 3));
+        c->state.term++;
+        c->state.voted_for = c->settings->self;
+        c->take_after = INSTANT_LONG_AGO;
+        c->changed = true;
+        save(c);
+        note(c, NOTE_TRACE, node_name(c, c->settings->self),
+             "term %u: a quorum would vote for us -> asking for votes", c->state.term);
+}
+
+static bool quorum(struct cluster *c, bool own, bool real)
+{
+        uint8_t votes = own;
+
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                votes += !is_self(c, i) && (real ? c->peer[i].voted : c->peer[i].prevoted);
+        if (votes >= votes_needed(c))
+                return true;
+        if (votes + 1 < votes_needed(c) || instant_before(c->arbiter_granted, c->campaign_began))
+                return false;
+        return arbiter_stands_in(c, c->settings->timing.election);
+}
+
+static void campaign_count(struct cluster *c)
+{
+        if (c->campaign == BALLOT_PREVOTE && quorum(c, c->prevoted, false))
+                campaign_for_real(c);
+        if (c->campaign != BALLOT_VOTE)
+                return;
+        if (c->saved_term == c->state.term && c->saved_vote == c->settings->self)
+                c->voted = true;
+        if (!c->voted || !quorum(c, true, true))
+                return;
+        raise_take_after(c, own_age(c));
+        if (c->arbiter_granted.us != 0 && !instant_before(c->arbiter_granted, c->campaign_began))
+                raise_take_after(c, c->arbiter_age);
+        campaign_stop(c);
+        c->tries = 0;
+        set_role(c, ROLE_LEADER);
+        leader_begin(c);
+}
+
+instant election_due(const struct cluster *c)
+{
+        if (c->role == ROLE_FOLLOWER)
+                return c->valid && !c->leaving ? c->campaign_due : INSTANT_NEVER;
+        return c->role == ROLE_CANDIDATE ? c->campaign_end : INSTANT_NEVER;
+}
+
+void election_settle(struct cluster *c)
+{
+        if (c->role == ROLE_FOLLOWER) {
+                if (leader_is_near(c))
+                        campaign_schedule(c, c->leader_heard);
+                if (!instant_reached(c->now, election_due(c)))
+                        return;
+                campaign_begin(c);
+        }
+        if (c->role != ROLE_CANDIDATE)
+                return;
+        campaign_count(c);
+        if (c->role == ROLE_CANDIDATE && instant_reached(c->now, c->campaign_end)) {
+                c->tries++;
+                step_down(c, "no quorum");
+        }
+}

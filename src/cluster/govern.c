@@ -1,0 +1,410 @@
+/* The leader's decisions: each pass compares what the document gives with what nodes say and where groups
+ * belong, and writes the next version if something must change. One version is in flight at a time: until a
+ * quorum has it, nothing else is decided (rules 11-17). */
+#include "cluster/brain.h"
+
+#include "cluster/placement.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct document *document_edit(struct cluster *c)
+{
+        struct document *d = &c->state.document;
+
+        if (!c->edited) {
+                d->version.n++;
+                c->edited = c->changed = true;
+                save(c);
+        }
+        return d;
+}
+
+/* Epochs are never given twice. After a split two authors may share a term, so the author is part of the
+ * number. */
+static struct epoch next_epoch(struct cluster *c)
+{
+        struct version v = document_edit(c)->version;
+
+        return (struct epoch){.term = v.term, .n = v.n << 6 | v.author};
+}
+
+const struct hold *hold_of(const struct cluster *c, uint8_t node, uint8_t group)
+{
+        return &c->peer[node].is.hold[group];
+}
+
+static uint64_t boot_of(const struct cluster *c, uint8_t node)
+{
+        return is_self(c, node) ? c->self.boot : c->peer[node].incarnation.boot;
+}
+
+static bool hold_is_released(const struct hold *h, struct epoch epoch)
+{
+        return h->state == HOLD_NONE && epoch_compare(h->sealed, epoch) >= 0;
+}
+
+bool peer_released(const struct cluster *c, uint8_t node, uint8_t group, uint64_t boot, struct epoch epoch)
+{
+        const struct peer *p = &c->peer[node];
+
+        if (is_self(c, node)) {
+                struct hold h = tenure_hold(c, group);
+                return (boot && c->self.boot > boot) || hold_is_released(&h, epoch);
+        }
+        if (p->heard.us == 0)
+                return false;
+        /* rule 13: a later boot speaks only after it has cleaned up */
+        if (boot && p->incarnation.boot > boot)
+                return true;
+        return p->is.knows[group] && hold_is_released(&p->is.hold[group], epoch);
+}
+
+bool peer_holds(const struct cluster *c, uint8_t node, uint8_t group, struct epoch epoch)
+{
+        struct hold h = is_self(c, node) ? tenure_hold(c, group) : *hold_of(c, node, group);
+
+        if (!is_self(c, node) && !peer_heard_within(c, node, c->settings->timing.dead))
+                return false;
+        return h.state >= HOLD_STARTING && epoch_equal(h.epoch, epoch);
+}
+
+/* --- who is fit --- */
+
+static bool present(const struct cluster *c, uint8_t node)
+{
+        return is_self(c, node) || peer_heard_within(c, node, c->settings->timing.dead);
+}
+
+static enum place place_of(const struct cluster *c, uint8_t g, uint8_t node)
+{
+        const struct assignment *a = document_group_const(&c->state.document, c->settings->group[g].id);
+        const struct peer_facts *is = &c->peer[node].is;
+        bool self = is_self(c, node);
+
+        if (!present(c, node))
+                return PLACE_OFFLINE;
+        if (self ? c->leaving : is->leaving)
+                return PLACE_LEAVING;
+        if (c->state.document.member[node].standby)
+                return PLACE_STANDBY;
+        if (!self && !peer_counts(c, node))
+                return PLACE_NO_VOTE;
+        if (!self && !is->knows[g])
+                return PLACE_UNKNOWN;
+        if (a && a->failed & 1ULL << node)
+                return PLACE_FAILED;
+        if (c->care[g].refused_node == node && instant_before(c->now, c->care[g].refused_until))
+                return PLACE_REFUSED;
+        return (self ? c->tenure[g].unfit : is->hold[g].unfit) ? PLACE_UNFIT : PLACE_FIT;
+}
+
+/* Each loss of a node within ten minutes doubles its wait, so that flapping moves nothing for long (I5). */
+static bool settled(const struct cluster *c, const struct cluster_group *g, uint8_t node)
+{
+        const struct peer *p = &c->peer[node];
+        span wait = c->settings->timing.failback_settle;
+
+        if (is_self(c, node))
+                return instant_reached(c->now, instant_add(c->started, wait)) &&
+                       (g->failback != FAILBACK_LATER ||
+                        instant_reached(c->now, instant_add(c->started, g->failback_after)));
+        if (p->flaps > 1)
+                wait = span_times(wait, 1 << (p->flaps - 1));
+        if (g->failback == FAILBACK_LATER)
+                wait = span_max(wait, g->failback_after);
+        return p->up && instant_reached(c->now, instant_add(p->up_since, wait));
+}
+
+void placement_ask(const struct cluster *c, uint8_t g, struct placement_query *ret_query)
+{
+        ret_query->group = &c->settings->group[g];
+        ret_query->now = document_group_const(&c->state.document, c->settings->group[g].id);
+        for (uint8_t i = 0; i < c->settings->node_count; i++) {
+                ret_query->node[i] = place_of(c, g, i);
+                ret_query->settled[i] = settled(c, ret_query->group, i);
+        }
+}
+
+/* --- one group --- */
+
+static struct assignment *edit_group(struct cluster *c, uint8_t g)
+{
+        struct assignment *a = document_add_group(document_edit(c), c->settings->group[g].id);
+
+        assert(a); /* the configuration has no more groups than the document has room for */
+        return a;
+}
+
+static void add_debt(struct cluster *c, struct assignment *a, uint8_t node, uint64_t boot, struct epoch epoch)
+{
+        if (a->debt_count == DOCUMENT_DEBTS_MAX) {
+                /* forgetting the oldest would let it be a second owner: remember the newest in its place only
+                 * for the same node, else keep what is owed */
+                for (uint8_t i = 0; i < a->debt_count; i++)
+                        if (a->debt[i].node == node)
+                                a->debt[i] = (struct debt){.node = node, .boot = boot, .epoch = epoch};
+                return;
+        }
+        a->debt[a->debt_count++] = (struct debt){.node = node, .boot = boot, .epoch = epoch};
+        note(c, NOTE_TRACE, node_name(c, node), "epoch %u.%u not proven released -> owed", epoch.term,
+             epoch.n);
+}
+
+static void give(struct cluster *c, uint8_t g, uint8_t node, enum placement_reason why)
+{
+        struct assignment *a = edit_group(c, g);
+
+        a->owner = node;
+        a->owner_boot = node == NODE_NONE ? 0 : boot_of(c, node);
+        a->epoch = node == NODE_NONE ? a->epoch : next_epoch(c);
+        note(c, NOTE_GROUP_MOVED, c->settings->group[g].name, "-> %s, %s (epoch %u.%u)",
+             node == NODE_NONE ? "nobody" : node_name(c, node), placement_reason_text(why), a->epoch.term,
+             a->epoch.n);
+}
+
+/* Whoever has to let go in a move: it did, or it died and what it held is owed, or it is waited for. */
+static void settle_from(struct cluster *c, uint8_t g, const struct assignment *a)
+{
+        uint8_t from = a->from;
+
+        if (from == NODE_NONE)
+                return;
+        if (peer_released(c, from, g, BOOT_ANY, a->from_epoch)) {
+                edit_group(c, g)->from = NODE_NONE;
+        } else if (!present(c, from) && instant_reached(c->now, lease_over(c, from))) {
+                struct assignment *edit = edit_group(c, g);
+                add_debt(c, edit, from, boot_of(c, from), edit->from_epoch);
+                edit->from = NODE_NONE;
+        }
+}
+
+static void pay_debts(struct cluster *c, uint8_t g, const struct assignment *a)
+{
+        for (uint8_t i = 0; i < a->debt_count; i++) {
+                struct debt d = a->debt[i];
+                if (!peer_released(c, d.node, g, d.boot, d.epoch))
+                        continue;
+                struct assignment *edit = edit_group(c, g);
+                edit->debt[i] = edit->debt[--edit->debt_count];
+                note(c, NOTE_TRACE, c->settings->group[g].name,
+                     "%s has let go of epoch %u.%u -> nothing owed", node_name(c, d.node), d.epoch.term,
+                     d.epoch.n);
+                i--;
+        }
+}
+
+/* Rule 25: after a split under a weak arbiter the owner from before it keeps the group, the other lets go. */
+static bool heal(struct cluster *c, uint8_t g, const struct assignment *a)
+{
+        for (uint8_t i = 0; i < a->debt_count; i++) {
+                struct debt d = a->debt[i];
+                if (!peer_holds(c, d.node, g, d.epoch) || boot_of(c, d.node) != d.boot)
+                        continue;
+                if (place_of(c, g, d.node) != PLACE_FIT)
+                        continue; /* it has it, but it cannot serve it: the newer owner keeps it */
+                struct assignment *edit = edit_group(c, g);
+                note(c, NOTE_SPLIT, c->settings->group[g].name,
+                     "a split has healed: %s held it before and holds it still -> keeps it, %s lets go",
+                     node_name(c, d.node), edit->owner == NODE_NONE ? "nobody" : node_name(c, edit->owner));
+                edit->debt[i] = edit->debt[--edit->debt_count];
+                edit->from = edit->owner == d.node ? NODE_NONE : edit->owner;
+                edit->from_epoch = edit->epoch;
+                edit->owner = d.node;
+                edit->owner_boot = d.boot;
+                edit->epoch = d.epoch;
+                return true;
+        }
+        return false;
+}
+
+static void blame(struct cluster *c, uint8_t g, uint8_t node, const char *what)
+{
+        struct assignment *a = edit_group(c, g);
+        span forgive = c->settings->group[g].forgive_after;
+
+        a->failed |= 1ULL << node;
+        if (a->wanted == node)
+                a->wanted = NODE_NONE;
+        c->care[g].forgive[node] = forgive.us ? instant_add(c->now, forgive) : INSTANT_NEVER;
+        note(c, NOTE_GROUP_FAILED, c->settings->group[g].name, "%s %s -> not there until 'haven clear %s'",
+             what, node_name(c, node), c->settings->group[g].name);
+}
+
+static void forgive(struct cluster *c, uint8_t g, const struct assignment *a)
+{
+        span after = c->settings->group[g].forgive_after;
+
+        for (uint8_t i = 0; after.us && i < c->settings->node_count; i++) {
+                instant *due = &c->care[g].forgive[i];
+                if (!(a->failed & 1ULL << i))
+                        continue;
+                if (due->us == 0)
+                        *due = instant_add(c->now, after); /* blamed under another leader: count anew */
+                if (!instant_reached(c->now, *due))
+                        continue;
+                edit_group(c, g)->failed &= ~(1ULL << i);
+                note(c, NOTE_TRACE, c->settings->group[g].name, "its failure on %s is forgiven",
+                     node_name(c, i));
+        }
+}
+
+static void refuse_for_a_while(struct cluster *c, uint8_t g, uint8_t node)
+{
+        struct care *care = &c->care[g];
+
+        care->refusals = care->refusals < 5 ? care->refusals + 1 : 5;
+        care->refused_node = node;
+        care->refused_until = instant_add(c->now, span_s(care->refusals));
+        note(c, NOTE_SPLIT, c->settings->group[g].name,
+             "another station answers for its address, %s does not take it -> asked again in %us",
+             node_name(c, node), care->refusals);
+}
+
+/* What the owner says of its epoch: did it fail? */
+static void judge_owner(struct cluster *c, uint8_t g, const struct assignment *a)
+{
+        struct hold h = is_self(c, a->owner) ? tenure_hold(c, g) : *hold_of(c, a->owner, g);
+        bool blamed = a->failed & 1ULL << a->owner;
+
+        if (h.state == HOLD_STARTED && epoch_equal(h.epoch, a->epoch))
+                c->care[g].refusals = 0;
+        if (h.state == HOLD_FAILED && epoch_equal(h.epoch, a->epoch) && !blamed)
+                blame(c, g, a->owner, "broke and could not be mended on");
+        if (!hold_is_released(&h, a->epoch) || !epoch_equal(h.sealed, a->epoch))
+                return;
+        if (h.refused && !instant_before(c->now, c->care[g].refused_until))
+                refuse_for_a_while(c, g, a->owner);
+        else if (h.start_failed && !blamed)
+                blame(c, g, a->owner, "did not start on");
+}
+
+/* A move that cannot end at its target goes back to where it still runs (rule 16). */
+static bool turn_back(struct cluster *c, uint8_t g, uint8_t to)
+{
+        struct assignment *a = edit_group(c, g);
+
+        if (a->from == NODE_NONE || a->from != to || !peer_holds(c, to, g, a->from_epoch))
+                return false;
+        a->owner = to;
+        a->owner_boot = boot_of(c, to);
+        a->epoch = a->from_epoch;
+        a->from = NODE_NONE;
+        note(c, NOTE_GROUP_MOVED, c->settings->group[g].name, "stays on %s: the other node could not take it",
+             node_name(c, to));
+        return true;
+}
+
+static void take_from_silent(struct cluster *c, uint8_t g, uint8_t to, enum placement_reason why)
+{
+        struct assignment *a = edit_group(c, g);
+
+        add_debt(c, a, a->owner, a->owner_boot, a->epoch);
+        if (a->wanted == a->owner)
+                a->wanted = NODE_NONE;
+        note(c, NOTE_GROUP_MOVED, c->settings->group[g].name,
+             "%s is silent and every lease it had is over -> taken", node_name(c, a->owner));
+        if (!turn_back(c, g, to))
+                give(c, g, to, why);
+}
+
+static void move(struct cluster *c, uint8_t g, uint8_t to, enum placement_reason why)
+{
+        const struct assignment *now = document_group_const(&c->state.document, c->settings->group[g].id);
+
+        if (!peer_released(c, now->owner, g, now->owner_boot, now->epoch)) {
+                if (now->from != NODE_NONE)
+                        return; /* rule 16: one move at a time */
+                struct assignment *a = edit_group(c, g);
+                a->from = a->owner;
+                a->from_epoch = a->epoch;
+        } else if (turn_back(c, g, to)) {
+                return;
+        }
+        give(c, g, to, why);
+}
+
+/* At the first placing, a preferred node that starts at the same time is waited for. */
+static bool wait_for_preferred(const struct cluster *c, const struct placement_query *q, uint8_t to)
+{
+        if (instant_reached(c->now, instant_add(c->elected, c->settings->timing.dead)))
+                return false;
+        for (uint8_t i = 0; i < q->group->node_count && q->group->node[i] != to; i++)
+                if (q->node[q->group->node[i]] == PLACE_OFFLINE &&
+                    c->peer[q->group->node[i]].heard_at_all.us == 0)
+                        return true;
+        return false;
+}
+
+static void govern_group(struct cluster *c, uint8_t g)
+{
+        const struct assignment *a = document_group_const(&c->state.document, c->settings->group[g].id);
+        struct placement_query q;
+        enum placement_reason why;
+
+        if (!a)
+                a = edit_group(c, g);
+        pay_debts(c, g, a);
+        if (a->debt_count && c->settings->arbiter == CLUSTER_ARBITER_WEAK && heal(c, g, a))
+                return;
+        forgive(c, g, a);
+        settle_from(c, g, a);
+        bool idle = a->owner == NODE_NONE;
+        if (!idle && present(c, a->owner))
+                judge_owner(c, g, a);
+        placement_ask(c, g, &q);
+        uint8_t to = placement_choose(&q, &why);
+        bool released = !idle && peer_released(c, a->owner, g, a->owner_boot, a->epoch);
+
+        if (idle) {
+                if (to != NODE_NONE && !wait_for_preferred(c, &q, to))
+                        give(c, g, to, why);
+        } else if (!present(c, a->owner) && !released) {
+                if (instant_reached(c->now, lease_over(c, a->owner)))
+                        take_from_silent(c, g, to, why);
+        } else if (to != a->owner) {
+                move(c, g, to, why);
+        } else if (released) {
+                give(c, g, to, why); /* it let go (its lease ran out, it rebooted): a new tenure */
+        }
+}
+
+/* --- members and what expires --- */
+
+static void govern_members(struct cluster *c)
+{
+        for (uint8_t i = 0; i < c->settings->node_count; i++) {
+                const struct member *m = &c->state.document.member[i];
+                if (present(c, i) && boot_of(c, i) > m->boot)
+                        document_edit(c)->member[i].boot = boot_of(c, i);
+                if (!m->standby || m->standby_left.us == 0 ||
+                    !instant_reached(c->now, instant_add(c->standby_since[i], m->standby_left)))
+                        continue;
+                document_edit(c)->member[i].standby = false;
+                note(c, NOTE_ORDER, node_name(c, i), "its standby is over -> online");
+        }
+        const struct document *d = &c->state.document;
+        if (d->maintenance && d->maintenance_left.us != 0 &&
+            instant_reached(c->now, instant_add(c->maintenance_since, d->maintenance_left))) {
+                document_edit(c)->maintenance = false;
+                note(c, NOTE_ORDER, "", "maintenance is over -> haven acts again");
+        }
+}
+
+static bool may_govern(const struct cluster *c)
+{
+        return leads_with_lease(c) && version_equal(c->committed.version, c->state.document.version);
+}
+
+void govern(struct cluster *c)
+{
+        if (!may_govern(c) && !c->edited)
+                return;
+        if (!leads_with_lease(c))
+                return;
+        govern_members(c);
+        if (c->state.document.maintenance)
+                return;
+        for (uint8_t g = 0; g < c->settings->group_count; g++)
+                govern_group(c, g);
+}

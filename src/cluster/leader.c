@@ -1,0 +1,244 @@
+/* Leading: a lease from the answers of a quorum, leases granted from it, versions committed by it; and
+ * following, the other half of the same conversation (protocol.md rules 3, 4, 9, 10). */
+#include "cluster/brain.h"
+
+#include <string.h>
+
+static span drifted(span s)
+{
+        return span_us(s.us + s.us * 2 * DRIFT_PERCENT / 100);
+}
+
+static void committed(struct cluster *c)
+{
+        c->committed = c->state.document;
+        c->state.committed = c->state.document.version;
+        c->changed = true;
+        save(c);
+}
+
+/* --- following --- */
+
+static void readmit(struct cluster *c, uint8_t from, const struct message *m)
+{
+        if (c->valid || !m->readmits ||
+            !instant_reached(c->now, instant_add(c->started, c->settings->timing.wait)))
+                return;
+        c->valid = true;
+        c->state.term = m->term;
+        c->state.voted_for = from; /* whatever it voted in this term before, it votes no other way now */
+        note(c, NOTE_MEMBER, node_name(c, c->settings->self),
+             "term %u: leader %s holds its lease without us -> readmitted", m->term, node_name(c, from));
+        save(c);
+}
+
+static void take_grant(struct cluster *c, struct peer *leader, const struct grant *g)
+{
+        const struct sent *s = sent_find(leader, g->seq);
+
+        if (!g->present || !s || !c->valid)
+                return;
+        /* a lease under a document that we do not have yet may be about a group that we have lost */
+        if (version_compare(c->state.document.version, g->version) < 0)
+                return;
+        c->promise.lease_end = instant_max(
+                c->promise.lease_end, instant_add(s->at, span_min(g->length, c->settings->timing.lease)));
+}
+
+static void answer(struct cluster *c, struct peer *leader, const struct message *m)
+{
+        if (!c->valid)
+                return;
+        c->promise.last_answer = c->now;
+        if (m->wants_answer)
+                leader->owes_answer = leader->speak = true;
+}
+
+/* Two leaders of one term exist only after a split under a weak arbiter; the order of versions decides (rule
+ * 25). */
+static bool accept_leader(struct cluster *c, uint8_t from)
+{
+        if (c->role == ROLE_LEADER) {
+                if (from < c->settings->self)
+                        return false;
+                note(c, NOTE_SPLIT, node_name(c, from),
+                     "term %u: it leads too, a split has healed -> following it", c->state.term);
+        }
+        if (c->leader != NODE_NONE && c->leader > from && !is_self(c, c->leader))
+                return false;
+        if (c->role != ROLE_FOLLOWER)
+                step_down(c, "another leads");
+        if (c->leader != from)
+                note(c, NOTE_TRACE, node_name(c, from), "term %u: leads -> following", c->state.term);
+        c->leader = from;
+        return true;
+}
+
+void follower_heard_leader(struct cluster *c, uint8_t from, const struct message *m)
+{
+        struct peer *leader = &c->peer[from];
+
+        if (!accept_leader(c, from))
+                return;
+        c->leader_heard = c->now;
+        leader->lead_seq = m->seq;
+        c->tries = 0;
+        readmit(c, from, m);
+        if (m->has_document && version_compare(m->document.version, c->state.document.version) > 0)
+                document_adopt(c, &m->document, from);
+        if (m->committed.n != 0 && version_equal(m->committed, c->state.document.version) &&
+            !version_equal(c->committed.version, m->committed))
+                committed(c);
+        take_grant(c, leader, &m->grant);
+        answer(c, leader, m);
+}
+
+void document_adopt(struct cluster *c, const struct document *d, uint8_t from)
+{
+        if (d->members != c->settings->members)
+                return;
+        if (d->member[c->settings->self].boot > c->self.boot && c->valid) {
+                c->valid = false;
+                note(c, NOTE_MEMBER, node_name(c, c->settings->self),
+                     "the cluster remembers our boot %llu, our state says %llu: it is an older copy -> no "
+                     "vote; stop "
+                     "havend, run 'haven init --force', start it",
+                     (unsigned long long)d->member[c->settings->self].boot, (unsigned long long)c->self.boot);
+        }
+        if (c->alone.n != 0)
+                note(c, NOTE_SPLIT, node_name(c, from),
+                     "a split has healed: our document %u.%u.%u, made alone, is set aside for %u.%u.%u",
+                     c->alone.term, c->alone.author, c->alone.n, d->version.term, d->version.author,
+                     d->version.n);
+        c->alone = (struct version){0};
+        c->state.document = *d;
+        save(c);
+}
+
+/* --- leading --- */
+
+void leader_begin(struct cluster *c)
+{
+        struct document *d = &c->state.document;
+
+        c->leader = c->settings->self;
+        c->elected = c->lease_missed_since = c->now;
+        c->lead_lease_end = INSTANT_LONG_AGO;
+        c->quorum_told = true;
+        d->version = (struct version){.term = c->state.term, .author = c->settings->self, .n = 1};
+        d->members = c->settings->members;
+        d->member_count = c->settings->node_count;
+        for (uint8_t i = 0; i < c->settings->node_count; i++) {
+                c->peer[i].answered = c->peer[i].answered_when = INSTANT_LONG_AGO;
+                c->peer[i].result = (struct order_result){0};
+                c->peer[i].document_due = c->now;
+                c->peer[i].beat_due = c->now;
+                c->standby_since[i] = c->now;
+        }
+        for (uint8_t g = 0; g < CLUSTER_GROUPS_MAX; g++)
+                c->care[g] = (struct care){.refused_node = NODE_NONE};
+        c->maintenance_since = c->now;
+        note(c, NOTE_LEADER, node_name(c, c->settings->self), "term %u: elected -> leader", c->state.term);
+        save(c);
+}
+
+void leader_heard(struct cluster *c, uint8_t from, const struct message *m)
+{
+        struct peer *p = &c->peer[from];
+        const struct sent *s = m->answer.present ? sent_find(p, m->answer.seq) : NULL;
+
+        /* rule 4: of this term, to something sent as leader of this term, from a voter that counts */
+        if (!s || m->answer.term != c->state.term || s->led_term != c->state.term || !peer_counts(c, from))
+                return;
+        p->answered = instant_max(p->answered, s->at);
+        p->answered_when = c->now;
+        if (m->wants_grant)
+                p->speak = true;
+}
+
+/* The instant that `needed` of the voters reach with their newest support, each counted from our asking. */
+static instant quorum_support(const struct cluster *c)
+{
+        instant at[CLUSTER_NODES_MAX + 1];
+        uint8_t n = 0;
+
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                at[n++] = is_self(c, i) ? c->now : c->peer[i].answered;
+        if (arbiter_stands_in(c, c->settings->timing.arbiter_after))
+                at[n++] = c->arbiter_granted;
+        for (uint8_t i = 1; i < n; i++) /* newest first */
+                for (uint8_t j = i; j > 0 && instant_before(at[j - 1], at[j]); j--) {
+                        instant t = at[j];
+                        at[j] = at[j - 1];
+                        at[j - 1] = t;
+                }
+        return votes_needed(c) <= n ? at[votes_needed(c) - 1] : INSTANT_LONG_AGO;
+}
+
+static void renew_lease(struct cluster *c)
+{
+        instant support = quorum_support(c);
+
+        if (support.us != 0)
+                c->lead_lease_end =
+                        instant_max(c->lead_lease_end, instant_add(support, c->settings->timing.lease));
+        c->promise.lease_end = instant_max(c->promise.lease_end, c->lead_lease_end);
+        if (leads_with_lease(c)) {
+                if (!c->quorum_told)
+                        note(c, NOTE_QUORUM, node_name(c, c->settings->self),
+                             "term %u: a quorum answers again", c->state.term);
+                c->quorum_told = true;
+                c->lease_missed_since = c->now;
+                return;
+        }
+        if (c->quorum_told && c->lead_lease_end.us != 0) {
+                note(c, NOTE_QUORUM_LOST, node_name(c, c->settings->self),
+                     "term %u: no quorum answered within the lease -> nothing exclusive may run here",
+                     c->state.term);
+                c->quorum_told = false;
+        }
+        if (span_between(c->lease_missed_since, c->now).us > c->settings->timing.dead.us)
+                step_down(c, "no quorum answered within dead"); /* rule 3 */
+}
+
+static void count_commit(struct cluster *c)
+{
+        struct version v = c->state.document.version;
+        uint8_t votes = version_equal(c->saved_version, v);
+
+        if (version_equal(c->committed.version, v))
+                return;
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                if (!is_self(c, i) && peer_counts(c, i) &&
+                    peer_heard_within(c, i, c->settings->timing.dead) &&
+                    c->peer[i].is.term == c->state.term && version_equal(c->peer[i].is.newest, v))
+                        votes++;
+        if (votes >= votes_needed(c)) {
+                c->alone = (struct version){0};
+                committed(c);
+        } else if (votes + 1 >= votes_needed(c) && arbiter_stands_in(c, c->settings->timing.arbiter_after)) {
+                c->alone = v;
+                committed(c);
+        }
+}
+
+void leader_settle(struct cluster *c)
+{
+        if (c->role != ROLE_LEADER)
+                return;
+        renew_lease(c);
+        if (c->role == ROLE_LEADER)
+                count_commit(c);
+}
+
+span grant_length(const struct cluster *c, instant now)
+{
+        return span_min(c->settings->timing.lease, span_between(now, c->lead_lease_end)); /* rule 9 */
+}
+
+instant lease_over(const struct cluster *c, uint8_t node)
+{
+        const struct peer *p = &c->peer[node];
+
+        return instant_max(c->take_after, instant_add(p->granted_until, drifted(c->settings->timing.margin)));
+}
