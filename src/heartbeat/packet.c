@@ -459,7 +459,7 @@ enum packet_refusal packet_decode(const uint8_t *body, size_t n, struct message 
         unsigned seen = 0;
         bool good = true;
 
-        *ret_message = (struct message){0};
+        *ret_message = (struct message){.order.node = NODE_NONE};
         reader_init(&r, body, n);
         get_fixed(&r, ret_message, &good);
         if (r.failed)
