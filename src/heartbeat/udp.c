@@ -354,6 +354,21 @@ static int send_to(int fd, const struct peer *p, const uint8_t *bytes, size_t n)
         return -errno;
 }
 
+/* Whether this machine has the address. A socket bound freely learns it from no errno of its own: kernels say
+ * EINVAL or ENETUNREACH for a missing source as for a missing route. */
+static bool is_here(const struct peer *own)
+{
+        struct sockaddr_storage any_port;
+        socklen_t size = ip_to_sockaddr(&own->ip, 0, &any_port);
+        int fd = socket(own->ip.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+        if (fd == -1)
+                return true; /* not known to be missing */
+        bool here = bind(fd, (const struct sockaddr *)&any_port, size) != -1 || errno != EADDRNOTAVAIL;
+        close(fd);
+        return here;
+}
+
 int udp_send(struct udp_links *u, int node, int link, const uint8_t *bytes, size_t n)
 {
         assert(node != u->self && link >= 0 && link < udp_link_count(u, node));
@@ -363,8 +378,7 @@ int udp_send(struct udp_links *u, int node, int link, const uint8_t *bytes, size
         if (l->fd == -1)
                 return l->error;
         int error = send_to(l->fd, p, bytes, n);
-        if (error == -EINVAL && p->ip.family == AF_INET) {
-                /* how IPv4 says that the source address is not on this machine */
+        if (error && !is_here(&l->peer[u->self])) {
                 set_own_error(l, -EADDRNOTAVAIL);
                 return -EADDRNOTAVAIL;
         }
