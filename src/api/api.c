@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -316,6 +317,8 @@ int api_new(uv_loop_t *loop, const char *path, const struct api_hooks *hooks, vo
         uv_timer_init(loop, &api->soon);
         api->handles = 3;
         api->server.data = api->tick.data = api->soon.data = api;
+        /* libuv writes with write(2): a client that has left must not kill the core */
+        signal(SIGPIPE, SIG_IGN);
         int error = listen_on(api, path);
         if (error) {
                 api_free(api);

@@ -61,7 +61,8 @@ struct api_hooks {
 };
 
 /* Listens on `path`, replacing a socket on which nobody listens any more. `hooks` is copied; `journal` must
- * outlive the api and may be NULL. 0, or a negative errno (-EADDRINUSE: another core listens there). */
+ * outlive the api and may be NULL. Makes the process ignore SIGPIPE. 0, or a negative errno (-EADDRINUSE:
+ * another core listens there). */
 int api_new(uv_loop_t *loop, const char *path, const struct api_hooks *hooks, void *user,
             struct journal *journal, struct api **ret_api);
 /* Closes everything and removes the socket; the loop must turn once more. Replies still owed may be sent

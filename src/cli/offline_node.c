@@ -11,7 +11,6 @@ bool offline_node(const struct arguments *a, char node[NAME_SIZE])
         char host[HOST_NAME_MAX + 1] = "";
 
         gethostname(host, sizeof(host) - 1);
-        host[strcspn(host, ".")] = '\0';
         const char *name = a->given[OPTION_NODE] ? a->value[OPTION_NODE] : host;
         if (text_is_name(name) && text_copy(node, NAME_SIZE, name))
                 return true;
