@@ -1,0 +1,465 @@
+#include "monitor/checker_inside.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "monitor/packet.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define TICK_MS           5000 /* the checker beats as often */
+#define SILENT_TICKS_MAX  4    /* 20 s without a packet: frozen */
+#define LEAVE_MS          1000 /* from closing the socket to killing a checker that did not see it */
+#define PACKETS_IN_A_TURN 64
+
+static const span retry_least = {100 * 1000};
+static const span retry_most = {10 * 1000 * 1000};
+static const span lived_well = {60 * 1000 * 1000}; /* the next death counts as the first again */
+
+/* The socket to one process; it outlives the process by one turn of the loop. */
+struct link {
+        uv_poll_t poll;
+        struct checker *checker;
+        int fd;
+};
+
+static void on_socket(uv_poll_t *poll, int status, int events);
+static void on_timer(uv_timer_t *timer);
+static void checker_settle(struct checker *c);
+
+static void on_link_closed(uv_handle_t *handle)
+{
+        free(handle->data);
+}
+
+static void link_close(struct checker *c)
+{
+        if (c->link == NULL)
+                return;
+        uv_poll_stop(&c->link->poll);
+        close(c->link->fd);
+        uv_close((uv_handle_t *)&c->link->poll, on_link_closed);
+        c->link = NULL;
+}
+
+static void fill_result(const struct wanted *w, bool changed, struct check_result *ret_result,
+                        char text[static REASON_TEXT])
+{
+        *ret_result = (struct check_result){.state = w->verdict.state,
+                                            .changed = changed,
+                                            .since = w->verdict.since,
+                                            .at = w->at,
+                                            .reason = w->outcome.reason,
+                                            .took = w->outcome.took,
+                                            .text = outcome_format(&w->outcome, &w->check, text)};
+}
+
+static void give_result(struct checker *c, const struct wanted *w, bool changed)
+{
+        struct check_result result;
+        char text[REASON_TEXT];
+
+        fill_result(w, changed, &result, text);
+        c->on_result(c->user, w->id, &result);
+}
+
+static void forget_stopping(struct checker *c)
+{
+        struct wanted *w;
+
+        for (uint32_t id = 0; (w = table_next(&c->stopping, &id)) != NULL;)
+                free(table_take(&c->stopping, id));
+}
+
+/* Nobody looks any more: no state is known, and the next process begins without a history. */
+static void all_unknown(struct checker *c, int error)
+{
+        instant now = instant_now();
+        struct wanted *w;
+
+        for (uint32_t id = 0; (w = table_next(&c->wanted, &id)) != NULL; id++) {
+                bool changed = w->verdict.state != VERDICT_UNKNOWN;
+                bool said = w->outcome.reason == REASON_NO_CHECKER && w->outcome.detail == error;
+
+                w->verdict = changed ? verdict_new(now) : verdict_new(w->verdict.since);
+                w->outcome = (struct outcome){.reason = REASON_NO_CHECKER, .detail = error};
+                w->told = false;
+                if (changed || !said)
+                        give_result(c, w, changed);
+        }
+        c->untold = 0;
+}
+
+/* The process is no more, or was never there: say so, and try again later. */
+static void process_lost(struct checker *c, const char *why, int error)
+{
+        char wait[SPAN_TEXT];
+
+        if (instant_reached(instant_now(), instant_add(c->born, lived_well)))
+                c->retry_after = retry_least;
+        log_error("checker: %s; its checks are unknown, starting it again in %s", why,
+                  span_format(c->retry_after, wait));
+        uv_timer_start(c->timer, on_timer, (uint64_t)span_to_ms(c->retry_after), 0);
+        c->retry_after = span_min(span_times(c->retry_after, 2), retry_most);
+        forget_stopping(c);
+        all_unknown(c, error);
+}
+
+static void on_child_exit(void *user, int status)
+{
+        struct checker *c = user;
+        char how[CHILD_STATUS_TEXT], why[CHILD_STATUS_TEXT + 32];
+
+        c->child = NULL;
+        link_close(c);
+        snprintf(why, sizeof(why), "the process died (%s)", child_status_format(status, how));
+        process_lost(c, why, 0);
+}
+
+static void process_kill(struct checker *c, const char *why)
+{
+        child_forget(c->child, 0);
+        c->child = NULL;
+        link_close(c);
+        process_lost(c, why, 0);
+}
+
+/* Both ends of the socket, ours on the loop. */
+static int link_open(struct checker *c, int *ret_child_fd)
+{
+        struct link *link = calloc(1, sizeof(*link));
+        int fd[2], r;
+
+        if (link == NULL)
+                return -ENOMEM;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd) == -1) {
+                r = -errno;
+                free(link);
+                return r;
+        }
+        link->checker = c;
+        link->fd = fd[0];
+        r = uv_poll_init(c->loop, &link->poll, fd[0]);
+        if (r != 0) {
+                close(fd[0]);
+                close(fd[1]);
+                free(link);
+                return r;
+        }
+        link->poll.data = link;
+        c->link = link;
+        *ret_child_fd = fd[1];
+        return 0;
+}
+
+static void process_start(struct checker *c)
+{
+        char *argv[] = {c->program, NULL};
+        char *environment[] = {"PATH=/usr/bin:/bin", NULL};
+        struct child_setup setup = {.loop = c->loop,
+                                    .argv = argv,
+                                    .environment = environment,
+                                    .stdin_fd = -1,
+                                    .on_exit = on_child_exit,
+                                    .user = c};
+        char why[700];
+        int r = link_open(c, &setup.extra_fd);
+
+        c->born = instant_now();
+        if (r == 0) {
+                r = child_start(&setup, &c->child);
+                close(setup.extra_fd);
+        }
+        if (r != 0) {
+                link_close(c);
+                snprintf(why, sizeof(why), "cannot run %s: %s", c->program, strerror(-r));
+                process_lost(c, why, -r);
+                return;
+        }
+        c->untold = 0;
+        c->silent_ticks = 0;
+        uv_timer_start(c->timer, on_timer, TICK_MS, TICK_MS);
+        uv_poll_start(&c->link->poll, UV_READABLE | UV_WRITABLE, on_socket);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+        struct checker *c = timer->data;
+
+        if (c->child == NULL) {
+                uv_timer_stop(timer);
+                checker_settle(c);
+        } else if (++c->silent_ticks >= SILENT_TICKS_MAX) {
+                process_kill(c, "the process is frozen, killed it");
+        }
+}
+
+/* False when the socket takes no more. A broken one is noticed by the exit that broke it. */
+static bool tell(struct checker *c, const struct packet *p)
+{
+        uint8_t bytes[PACKET_MAX];
+        size_t n = packet_encode(p, bytes);
+
+        return send(c->link->fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL) != -1;
+}
+
+/* Sends what the process has not been told; true when that is all. */
+static bool tell_all(struct checker *c)
+{
+        struct wanted *w;
+
+        for (uint32_t id = 0; (w = table_next(&c->stopping, &id)) != NULL;) {
+                struct packet p = {.type = PACKET_STOP, .id = id};
+
+                if (!tell(c, &p))
+                        return false;
+                free(table_take(&c->stopping, id));
+        }
+        for (; (w = table_next(&c->wanted, &c->untold)) != NULL; c->untold++) {
+                struct packet p = {.type = PACKET_START,
+                                   .id = w->id,
+                                   .generation = w->generation,
+                                   .verdict = w->verdict,
+                                   .check = w->check};
+
+                if (w->told)
+                        continue;
+                if (!tell(c, &p))
+                        return false;
+                w->told = true;
+        }
+        c->untold = UINT32_MAX;
+        return true;
+}
+
+/* Brings the process to what is wanted: there or not, and told everything. */
+static void checker_settle(struct checker *c)
+{
+        if (c->wanted.count == 0) {
+                forget_stopping(c);
+                link_close(c); /* it ends on EOF */
+                if (c->child != NULL)
+                        child_forget(c->child, LEAVE_MS);
+                c->child = NULL;
+                uv_timer_stop(c->timer);
+                return;
+        }
+        if (c->child != NULL)
+                uv_poll_start(&c->link->poll, UV_READABLE | UV_WRITABLE, on_socket);
+        else if (!uv_is_active((uv_handle_t *)c->timer))
+                process_start(c);
+}
+
+static bool report_possible(const struct packet *p, instant now)
+{
+        return p->type == PACKET_BEAT || (p->type == PACKET_REPORT && instant_reached(now, p->at) &&
+                                          instant_reached(p->at, p->verdict.since));
+}
+
+static void take_report(struct checker *c, const struct packet *p)
+{
+        struct wanted *w = table_find(&c->wanted, p->id);
+        bool changed;
+
+        if (w == NULL || w->generation != p->generation)
+                return; /* of a check that was stopped or replaced meanwhile */
+        changed = w->verdict.state != p->verdict.state;
+        w->verdict = p->verdict;
+        w->outcome = p->outcome;
+        w->at = p->at;
+        give_result(c, w, changed);
+}
+
+static void on_socket(uv_poll_t *poll, int status, int events)
+{
+        struct link *link = poll->data;
+        struct checker *c = link->checker;
+        uint8_t bytes[PACKET_MAX];
+        struct packet p;
+
+        if ((events & UV_WRITABLE) != 0 && tell_all(c))
+                uv_poll_start(poll, UV_READABLE, on_socket);
+        for (int i = 0; i < PACKETS_IN_A_TURN; i++) {
+                ssize_t n = recv(link->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+                if (n == -1 && (errno == EAGAIN || errno == EINTR))
+                        return;
+                if (n <= 0) { /* it is dying: its exit tells how */
+                        uv_poll_stop(poll);
+                        return;
+                }
+                if (packet_decode(bytes, (size_t)n, &p) != 0 || !report_possible(&p, instant_now())) {
+                        process_kill(c, "the process sent a report that cannot be, killed it");
+                        return;
+                }
+                c->silent_ticks = 0;
+                if (p.type == PACKET_REPORT)
+                        take_report(c, &p);
+                if (c->link != link)
+                        return; /* on_result stopped the last check */
+        }
+}
+
+int checker_new(uv_loop_t *loop, const char *program, check_result_fn *on_result, void *user,
+                struct checker **ret_checker)
+{
+        struct checker *c = calloc(1, sizeof(*c));
+
+        if (c == NULL)
+                return -ENOMEM;
+        c->timer = calloc(1, sizeof(*c->timer));
+        if (c->timer == NULL || !text_copy(c->program, sizeof(c->program), program)) {
+                free(c->timer);
+                free(c);
+                return -ENOMEM;
+        }
+        uv_timer_init(loop, c->timer);
+        c->timer->data = c;
+        c->loop = loop;
+        c->on_result = on_result;
+        c->user = user;
+        c->untold = UINT32_MAX;
+        c->retry_after = retry_least;
+        *ret_checker = c;
+        return 0;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+        free(handle);
+}
+
+void checker_free(struct checker *c)
+{
+        struct wanted *w;
+
+        if (c == NULL)
+                return;
+        for (uint32_t id = 0; (w = table_next(&c->wanted, &id)) != NULL;)
+                free(table_take(&c->wanted, id));
+        if (c->child != NULL)
+                child_forget(c->child, 0);
+        c->child = NULL;
+        checker_settle(c);
+        saved_free(c);
+        table_done(&c->wanted);
+        table_done(&c->stopping);
+        uv_close((uv_handle_t *)c->timer, on_timer_closed);
+        free(c);
+}
+
+const char *check_identity(const struct config_check *check, char text[static TARGET_TEXT])
+{
+        char target[REASON_TEXT];
+
+        check_target(check, target);
+        if (check->kind == CHECK_HTTP)
+                snprintf(text, TARGET_TEXT, "%s host '%s' expect '%s' status %d-%d", target, check->host,
+                         check->expect, check->status_min, check->status_max);
+        else
+                snprintf(text, TARGET_TEXT, "%s", target);
+        return text;
+}
+
+static bool same_identity(const struct config_check *a, const struct config_check *b)
+{
+        char text_a[TARGET_TEXT], text_b[TARGET_TEXT];
+
+        return strcmp(check_identity(a, text_a), check_identity(b, text_b)) == 0;
+}
+
+/* What a new check begins with: its saved verdict if there is one, else unknown. */
+static struct verdict first_verdict(struct checker *c, uint32_t id, const struct config_check *check)
+{
+        struct saved *saved = table_take(&c->saved, id);
+        struct verdict verdict = verdict_new(instant_now());
+        char identity[TARGET_TEXT];
+
+        if (saved != NULL && strcmp(saved->target, check_identity(check, identity)) == 0)
+                verdict = saved->verdict;
+        if (saved != NULL)
+                free(saved->target);
+        free(saved);
+        return verdict;
+}
+
+static bool same_rhythm(const struct config_check *a, const struct config_check *b)
+{
+        return a->interval.us == b->interval.us && a->timeout.us == b->timeout.us && a->rise == b->rise &&
+               a->fall == b->fall;
+}
+
+int checker_start(struct checker *c, uint32_t id, const struct config_check *check)
+{
+        struct wanted *w = table_find(&c->wanted, id);
+        int r = packet_check_usable(check);
+
+        if (r != 0)
+                return r;
+        if (w != NULL && same_identity(&w->check, check)) {
+                bool same = same_rhythm(&w->check, check);
+
+                w->check = *check;
+                if (same)
+                        return 0;
+        } else if (w != NULL) {
+                w->check = *check;
+                w->verdict = verdict_new(instant_now());
+                w->outcome = (struct outcome){.reason = REASON_NOT_YET};
+                w->at = INSTANT_LONG_AGO;
+        } else {
+                w = calloc(1, sizeof(*w));
+                if (w == NULL)
+                        return -ENOMEM;
+                r = table_put(&c->wanted, id, w);
+                if (r != 0) {
+                        free(w);
+                        return r;
+                }
+                w->id = id;
+                w->check = *check;
+                w->verdict = first_verdict(c, id, check);
+                w->outcome.reason = REASON_NOT_YET;
+                w->at = INSTANT_LONG_AGO;
+        }
+        free(table_take(&c->stopping, id)); /* START replaces */
+        w->generation = ++c->generations;
+        w->told = false;
+        if (id < c->untold)
+                c->untold = id;
+        checker_settle(c);
+        return 0;
+}
+
+void checker_stop(struct checker *c, uint32_t id)
+{
+        struct wanted *w = table_take(&c->wanted, id);
+
+        if (w == NULL)
+                return;
+        /* Never started there, or no room to remember: the process's reports of it are dropped anyway. */
+        if (c->child == NULL || !w->told || table_put(&c->stopping, id, w) != 0)
+                free(w);
+        checker_settle(c);
+}
+
+bool checker_result(const struct checker *c, uint32_t id, struct check_result *ret_result,
+                    char text[static REASON_TEXT])
+{
+        const struct wanted *w = table_find(&c->wanted, id);
+
+        if (w == NULL)
+                return false;
+        fill_result(w, false, ret_result, text);
+        return true;
+}
+
+int checker_pid(const struct checker *c)
+{
+        return c->child == NULL ? 0 : child_pid(c->child);
+}

@@ -1,0 +1,36 @@
+/* packet.h - what the core and the checker say to each other: one record, one packet of a SOCK_SEQPACKET
+ * socket, big-endian, type first.
+ *
+ * The core says START and STOP, the checker REPORT and BEAT. A generation goes with every START and comes
+ * back with the reports of it, so that a late report of an old definition is not taken for one of the new.
+ * Decoding refuses whatever is out of range: the checker reads what strangers send, the core does not trust
+ * it with more than its verdicts. */
+#pragma once
+
+#include "config/config.h"
+#include "monitor/reason.h"
+#include "monitor/verdict.h"
+
+#include <sys/types.h>
+
+#define PACKET_MAX 2048 /* the longest START is below 1200 bytes */
+
+enum packet_type { PACKET_START = 1, PACKET_STOP, PACKET_REPORT, PACKET_BEAT };
+
+struct packet {
+        enum packet_type type;
+        uint32_t id;               /* all but BEAT */
+        uint32_t generation;       /* START, REPORT */
+        struct verdict verdict;    /* START: to go on from; REPORT: now */
+        struct config_check check; /* START; line and name do not travel */
+        struct outcome outcome;    /* REPORT: of the newest probe */
+        instant at;                /* REPORT: when that ended */
+};
+
+/* Bytes written; every packet fits PACKET_MAX. */
+size_t packet_encode(const struct packet *p, uint8_t bytes[static PACKET_MAX]);
+/* 0, or -EBADMSG when it is cut short, too long, or holds a value that cannot be. */
+int packet_decode(const uint8_t *bytes, size_t size, struct packet *ret_packet);
+
+/* 0, or -EINVAL for a definition that no packet can carry (intervals, rise, fall, statuses out of range). */
+int packet_check_usable(const struct config_check *check);

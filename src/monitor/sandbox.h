@@ -1,0 +1,7 @@
+/* sandbox.h - gives up what the checker does not need, before it reads its first byte. */
+#pragma once
+
+/* Becomes `haven`, else `nobody`, when started as root; drops every capability and what could give one back;
+ * an ordinary process for the scheduler. The user is looked up in /etc/passwd alone: a directory service that
+ * hangs must not keep checks from running. 0, or a negative errno: then nothing must be run. */
+int sandbox_enter(void);
