@@ -1,0 +1,489 @@
+/* The checker process and its client, against real servers: nginx, and those of hostile.py.
+ * Arguments: haven-checker, python, hostile.py, nginx or "". */
+#include "stage.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char *checker_path, *python_path, *hostile_path, *nginx_path;
+static struct stage stage;
+
+/* ---- servers ---- */
+
+static struct {
+        pid_t pid;
+        int stdin_fd;
+        struct {
+                char name[16];
+                int port;
+        } server[16];
+        size_t count;
+} hostile;
+
+static int hostile_port(const char *name)
+{
+        for (size_t i = 0; i < hostile.count; i++)
+                if (strcmp(hostile.server[i].name, name) == 0)
+                        return hostile.server[i].port;
+        fail_msg("no hostile server %s", name);
+        return 0;
+}
+
+static int hostile_start(void **state)
+{
+        int in[2], out[2];
+        FILE *lines;
+
+        if (pipe2(in, O_CLOEXEC) == -1 || pipe2(out, O_CLOEXEC) == -1)
+                return -1;
+        hostile.pid = fork();
+        if (hostile.pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                dup2(in[0], 0);
+                dup2(out[1], 1);
+                execl(python_path, python_path, hostile_path, NULL);
+                _exit(127);
+        }
+        close(in[0]);
+        close(out[1]);
+        hostile.stdin_fd = in[1];
+        lines = fdopen(out[0], "r");
+        while (fscanf(lines, "%15s %d", hostile.server[hostile.count].name,
+                      &hostile.server[hostile.count].port) == 2 &&
+               strcmp(hostile.server[hostile.count].name, "ready") != 0)
+                hostile.count++;
+        fclose(lines);
+        return hostile.count > 0 ? 0 : -1;
+}
+
+static int hostile_stop(void **state)
+{
+        close(hostile.stdin_fd);
+        waitpid(hostile.pid, NULL, 0);
+        return 0;
+}
+
+static struct {
+        pid_t pid;
+        int port;
+        char directory[64];
+} web;
+
+static int free_port(void)
+{
+        struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t size = sizeof(a);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        assert_int_equal(bind(fd, (struct sockaddr *)&a, size), 0);
+        getsockname(fd, (struct sockaddr *)&a, &size);
+        close(fd);
+        return ntohs(a.sin_port);
+}
+
+static void write_file(const char *name, const char *text)
+{
+        char path[128];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/%s", web.directory, name);
+        f = fopen(path, "w");
+        assert_non_null(f);
+        fputs(text, f);
+        fclose(f);
+}
+
+static void web_run(void)
+{
+        char config[1024];
+
+        snprintf(config, sizeof(config),
+                 "daemon off; master_process off; error_log stderr crit; pid %s/pid; events {}\n"
+                 "http { access_log off; client_body_temp_path %s/b; proxy_temp_path %s/p; fastcgi_temp_path "
+                 "%s/f; uwsgi_temp_path %s/u; scgi_temp_path %s/s;\n"
+                 "server { listen 127.0.0.1:%d; server_name good.example; root %s; }\n"
+                 "server { listen 127.0.0.1:%d default_server; return 404; } }\n",
+                 web.directory, web.directory, web.directory, web.directory, web.directory, web.directory,
+                 web.port, web.directory, web.port);
+        write_file("nginx.conf", config);
+        web.pid = fork();
+        if (web.pid == 0) {
+                char path[128];
+
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                snprintf(path, sizeof(path), "%s/nginx.conf", web.directory);
+                execl(nginx_path, nginx_path, "-p", web.directory, "-c", path, NULL);
+                _exit(127);
+        }
+}
+
+static void web_open(void)
+{
+        strcpy(web.directory, "/tmp/haven-monitor-XXXXXX");
+        assert_non_null(mkdtemp(web.directory));
+        chmod(web.directory, 0755);
+        web.port = free_port();
+        write_file("index.html", "<h1>welcome</h1>\nline two\n");
+        web_run();
+}
+
+static void web_kill(void)
+{
+        kill(web.pid, SIGKILL);
+        waitpid(web.pid, NULL, 0);
+        web.pid = 0;
+}
+
+static void web_close(void)
+{
+        static const char *const rest[] = {"nginx.conf", "index.html", "pid", "b", "p", "f", "u", "s"};
+        char path[128];
+
+        if (web.pid != 0)
+                web_kill();
+        for (size_t i = 0; i < COUNT(rest); i++) {
+                snprintf(path, sizeof(path), "%s/%s", web.directory, rest[i]);
+                remove(path);
+        }
+        rmdir(web.directory);
+}
+
+static int open_stage(void **state)
+{
+        stage_open(&stage, checker_path);
+        return 0;
+}
+
+static int close_stage(void **state)
+{
+        stage_close(&stage);
+        return 0;
+}
+
+static void start(uint32_t id, const struct config_check *check)
+{
+        assert_int_equal(checker_start(stage.checker, id, check), 0);
+}
+
+/* ---- tests ---- */
+
+static void test_every_kind_of_misbehaviour_has_its_reason(void **state)
+{
+        static const struct {
+                const char *server;
+                const char *expect;
+                enum reason reason;
+        } rows[] = {
+                {"silent", "", REASON_NO_ANSWER},   {"drip", "", REASON_NO_ANSWER},
+                {"headers", "", REASON_BAD_ANSWER}, {"body", "", REASON_WORKS},
+                {"body", "^the beg", REASON_WORKS}, {"body", "the end", REASON_BODY_MISMATCH},
+                {"reset", "", REASON_RESET},        {"closed", "", REASON_CLOSED},
+                {"short", "", REASON_CLOSED},       {"noise", "", REASON_BAD_ANSWER},
+                {"status", "", REASON_BAD_STATUS},  {"redirect", "", REASON_WORKS},
+                {"gone", "", REASON_REFUSED},
+        };
+        char target[64];
+
+        for (uint32_t i = 0; i < COUNT(rows); i++) {
+                struct config_check c = http_check("127.0.0.1", hostile_port(rows[i].server), "/");
+
+                snprintf(c.expect, sizeof(c.expect), "%s", rows[i].expect);
+                start(i, &c);
+        }
+        for (uint32_t i = 0; i < COUNT(rows); i++) {
+                stage_until_state(&stage, i, rows[i].reason == REASON_WORKS ? VERDICT_UP : VERDICT_DOWN);
+                if (stage.last[i].reason != rows[i].reason)
+                        fail_msg("%s '%s': wanted %s, got: %s", rows[i].server, rows[i].expect,
+                                 reason_name(rows[i].reason), stage.text[i]);
+                assert_true(stage.last[i].took.us < 600 * 1000);
+        }
+        snprintf(target, sizeof(target), "http://127.0.0.1:%d/: status 503, wanted 200-399",
+                 hostile_port("status"));
+        assert_string_equal(stage.text[10], target);
+}
+
+static void test_tcp_is_up_where_someone_listens_and_down_where_not(void **state)
+{
+        struct config_check up = tcp_check(hostile_port("silent")), down = tcp_check(hostile_port("gone"));
+
+        start(1, &up);
+        start(2, &down);
+        stage_until_state(&stage, 1, VERDICT_UP);
+        stage_until_state(&stage, 2, VERDICT_DOWN);
+        assert_int_equal(stage.last[2].reason, REASON_REFUSED);
+        assert_true(stage.last[1].changed);
+}
+
+static void test_a_web_server_dies_freezes_and_returns(void **state)
+{
+        struct config_check good, other, mismatch, tcp;
+
+        if (nginx_path[0] == '\0')
+                skip();
+        web_open();
+        good = http_check("127.0.0.1", web.port, "/");
+        strcpy(good.host, "good.example");
+        strcpy(good.expect, "^line (one|two)$");
+        mismatch = good;
+        strcpy(mismatch.expect, "goodbye");
+        other = http_check("127.0.0.1", web.port, "/");
+        tcp = tcp_check(web.port);
+        start(1, &good);
+        start(2, &other);
+        start(3, &mismatch);
+        start(4, &tcp);
+        stage_until_state(&stage, 1, VERDICT_UP);
+        stage_until_state(&stage, 2, VERDICT_DOWN);
+        stage_until_reason(&stage, 2, REASON_BAD_STATUS);
+        stage_until_reason(&stage, 3, REASON_BODY_MISMATCH);
+        kill(web.pid, SIGSTOP);
+        stage_until_state(&stage, 1, VERDICT_DOWN);
+        assert_int_equal(stage.last[1].reason, REASON_NO_ANSWER);
+        assert_int_equal(stage.last[4].state, VERDICT_UP); /* the kernel still accepts: why http is asked */
+        kill(web.pid, SIGCONT);
+        stage_until_state(&stage, 1, VERDICT_UP);
+        web_kill();
+        stage_until_state(&stage, 1, VERDICT_DOWN);
+        stage_until_reason(&stage, 1, REASON_REFUSED);
+        stage_until_state(&stage, 4, VERDICT_DOWN);
+        web_run();
+        stage_until_state(&stage, 1, VERDICT_UP);
+        stage_until_state(&stage, 4, VERDICT_UP);
+        web_close();
+}
+
+static void test_a_dead_checker_means_unknown_never_down(void **state)
+{
+        struct config_check c = tcp_check(hostile_port("silent"));
+        int first;
+
+        start(1, &c);
+        stage_until_state(&stage, 1, VERDICT_UP);
+        first = checker_pid(stage.checker);
+        assert_true(first > 0);
+        kill(first, SIGKILL);
+        stage_until_reason(&stage, 1, REASON_NO_CHECKER);
+        assert_int_equal(stage.last[1].state, VERDICT_UNKNOWN);
+        stage_until_state(&stage, 1, VERDICT_UP);
+        assert_int_not_equal(checker_pid(stage.checker), first);
+}
+
+static bool no_process(const struct stage *s, int pid)
+{
+        return kill(pid, 0) == -1 && errno == ESRCH;
+}
+
+static void test_the_process_lives_as_long_as_there_are_checks(void **state)
+{
+        struct config_check c = tcp_check(hostile_port("silent"));
+        int pid;
+
+        assert_int_equal(checker_pid(stage.checker), 0);
+        start(1, &c);
+        stage_until_state(&stage, 1, VERDICT_UP);
+        pid = checker_pid(stage.checker);
+        checker_stop(stage.checker, 1);
+        assert_int_equal(checker_pid(stage.checker), 0);
+        stage_until(&stage, no_process, pid, "the end of the idle checker");
+        start(1, &c);
+        stage.results[1] = 0;
+        stage_until_state(&stage, 1, VERDICT_UP);
+}
+
+static void test_a_program_that_is_not_there_is_said(void **state)
+{
+        struct config_check c = tcp_check(1);
+        struct stage other;
+
+        stage_open(&other, "/nonexistent/haven-checker");
+        assert_int_equal(checker_start(other.checker, 1, &c), 0);
+        stage_until_reason(&other, 1, REASON_NO_CHECKER);
+        assert_non_null(strstr(other.text[1], "No such file"));
+        assert_int_equal(other.last[1].state, VERDICT_UNKNOWN);
+        stage_close(&other);
+}
+
+static void test_a_reload_keeps_what_did_not_change(void **state)
+{
+        struct config_check c = tcp_check(hostile_port("silent"));
+        struct check_result before, after;
+        char text[REASON_TEXT];
+
+        start(1, &c);
+        stage_until_state(&stage, 1, VERDICT_UP);
+        checker_result(stage.checker, 1, &before, text);
+        start(1, &c);
+        c.interval = span_ms(60);
+        start(1, &c);
+        checker_result(stage.checker, 1, &after, text);
+        assert_int_equal(after.state, VERDICT_UP);
+        assert_int_equal(after.since.us, before.since.us);
+        stage.results[1] = 0;
+        stage_until_reason(&stage, 1, REASON_WORKS); /* the new definition works on it */
+        assert_int_equal(stage.last[1].since.us, before.since.us);
+        c.port = (uint16_t)hostile_port("gone");
+        start(1, &c);
+        checker_result(stage.checker, 1, &after, text);
+        assert_int_equal(after.state, VERDICT_UNKNOWN);
+        stage_until_state(&stage, 1, VERDICT_DOWN);
+}
+
+static void test_definitions_out_of_range_are_refused(void **state)
+{
+        struct config_check c = tcp_check(80);
+
+        c.fall = 0;
+        assert_int_equal(checker_start(stage.checker, 1, &c), -EINVAL);
+        c.fall = 65;
+        assert_int_equal(checker_start(stage.checker, 1, &c), -EINVAL);
+        assert_int_equal(checker_pid(stage.checker), 0);
+}
+
+static void test_states_and_their_age_outlive_the_core(void **state)
+{
+        char path[] = "/tmp/haven-checks-XXXXXX", text[REASON_TEXT];
+        struct config_check up = tcp_check(hostile_port("silent")), down = tcp_check(hostile_port("gone"));
+        struct check_result first, second;
+        struct stage next;
+        FILE *f;
+
+        close(mkstemp(path));
+        start(1, &up);
+        start(2, &down);
+        stage_until_state(&stage, 1, VERDICT_UP);
+        stage_until_state(&stage, 2, VERDICT_DOWN);
+        checker_result(stage.checker, 1, &first, text);
+        assert_int_equal(checker_save(stage.checker, path), 0);
+
+        stage_open(&next, checker_path);
+        assert_int_equal(checker_load(next.checker, path), 0);
+        assert_int_equal(checker_start(next.checker, 1, &up), 0);
+        assert_int_equal(checker_start(next.checker, 2, &up), 0); /* the number is the same, the target not */
+        checker_result(next.checker, 1, &second, text);
+        assert_int_equal(second.state, VERDICT_UP);
+        assert_int_equal(second.since.us, first.since.us);
+        assert_int_equal(second.reason, REASON_NOT_YET);
+        checker_result(next.checker, 2, &second, text);
+        assert_int_equal(second.state, VERDICT_UNKNOWN);
+        stage_until_reason(&next, 1, REASON_WORKS);
+        assert_int_equal(next.last[1].since.us, first.since.us);
+        assert_false(next.last[1].changed);
+        stage_close(&next);
+
+        stage_open(&next, checker_path);
+        f = fopen(path, "w");
+        fputs("{\"version\":1,\"boot\":\"another\",\"checks\":[]}", f);
+        fclose(f);
+        assert_int_equal(checker_load(next.checker, path), -ESTALE);
+        f = fopen(path, "w");
+        fputs("{\"version\":1,", f);
+        fclose(f);
+        assert_int_equal(checker_load(next.checker, path), -EBADMSG);
+        unlink(path);
+        assert_int_equal(checker_load(next.checker, path), -ENOENT);
+        stage_close(&next);
+}
+
+/* The value of a line of /proc/PID/status. */
+static void status_line(int pid, const char *name, char *value, size_t size)
+{
+        char path[40], line[256];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "/proc/%d/status", pid);
+        f = fopen(path, "r");
+        assert_non_null(f);
+        value[0] = '\0';
+        while (fgets(line, sizeof(line), f) != NULL)
+                if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':')
+                        snprintf(value, size, "%s", line + strlen(name) + 2);
+        fclose(f);
+        value[strcspn(value, "\n")] = '\0';
+}
+
+static void test_the_process_has_no_privilege_left(void **state)
+{
+        static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
+        struct config_check c = tcp_check(hostile_port("silent"));
+        char value[128], path[40];
+        int pid;
+
+        start(1, &c);
+        stage_until_state(&stage, 1, VERDICT_UP);
+        pid = checker_pid(stage.checker);
+        for (size_t i = 0; i < COUNT(sets); i++) {
+                if (strcmp(sets[i], "CapBnd") == 0 && getuid() != 0)
+                        continue; /* only root can empty it */
+                status_line(pid, sets[i], value, sizeof(value));
+                assert_string_equal(value, "0000000000000000");
+        }
+        status_line(pid, "NoNewPrivs", value, sizeof(value));
+        assert_string_equal(value, "1");
+        status_line(pid, "Uid", value, sizeof(value));
+        assert_int_not_equal(atoi(value), 0);
+        status_line(pid, "Groups", value, sizeof(value));
+        if (getuid() == 0)
+                assert_string_equal(value, " ");
+        if (getuid() == 0) { /* a descriptor of ours, not close-on-exec, must not be there */
+                snprintf(path, sizeof(path), "/proc/%d/fd/90", pid);
+                assert_int_equal(access(path, F_OK), -1);
+        }
+}
+
+static void test_many_checks_do_not_wait_for_each_other(void **state)
+{
+        struct config_check slow = http_check("127.0.0.1", hostile_port("silent"), "/");
+        struct config_check quick = tcp_check(hostile_port("silent"));
+        instant began;
+
+        slow.timeout = span_s(60);
+        for (uint32_t id = 0; id < 60; id++)
+                start(id, &slow);
+        began = instant_now();
+        start(60, &quick);
+        stage_until_state(&stage, 60, VERDICT_UP);
+        assert_true(span_between(began, instant_now()).us < 2 * 1000 * 1000);
+}
+
+int main(int argc, char **argv)
+{
+#define STAGED(test) cmocka_unit_test_setup_teardown(test, open_stage, close_stage)
+        const struct CMUnitTest tests[] = {
+                STAGED(test_every_kind_of_misbehaviour_has_its_reason),
+                STAGED(test_tcp_is_up_where_someone_listens_and_down_where_not),
+                STAGED(test_a_web_server_dies_freezes_and_returns),
+                STAGED(test_a_dead_checker_means_unknown_never_down),
+                STAGED(test_the_process_lives_as_long_as_there_are_checks),
+                STAGED(test_a_program_that_is_not_there_is_said),
+                STAGED(test_a_reload_keeps_what_did_not_change),
+                STAGED(test_definitions_out_of_range_are_refused),
+                STAGED(test_states_and_their_age_outlive_the_core),
+                STAGED(test_the_process_has_no_privilege_left),
+                STAGED(test_many_checks_do_not_wait_for_each_other),
+        };
+
+        if (argc != 5)
+                return 2;
+        checker_path = argv[1];
+        python_path = argv[2];
+        hostile_path = argv[3];
+        nginx_path = argv[4];
+        dup2(0, 90);
+        return cmocka_run_group_tests(tests, hostile_start, hostile_stop);
+}
