@@ -34,7 +34,7 @@ enum packet_refusal {
         PACKET_BAD_VALUE,        /* a value that cannot be */
         PACKET_BAD_DOCUMENT,     /* the document in it cannot be read */
         PACKET_UNKNOWN_SECTION,  /* holds what must be understood, and we do not */
-        PACKET_OTHER_MEMBERSHIP, /* counts nodes by another list of members */
+        PACKET_OTHER_MEMBERSHIP, /* its list of members differs from ours, and so do sender or receiver */
         PACKET_FROM_SELF,        /* our own, reflected */
         PACKET_UNKNOWN_SENDER,   /* from a node that the configuration does not have */
         PACKET_WRONG_SENDER,     /* sealed by one node, sent from the address of another */

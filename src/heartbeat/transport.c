@@ -61,11 +61,8 @@ static void refuse(struct transport *t, int node, int link, enum packet_refusal 
                 t->hooks.on_refused(t->hooks.user, node, link, why, from);
 }
 
-/* Genuine it is; is it from that node, to us, by our list of nodes? */
-static enum packet_refusal check_ends(const struct transport *t, const struct message *m, int node)
+static enum packet_refusal check_indices(const struct transport *t, const struct message *m, int node)
 {
-        if (m->members != t->members)
-                return PACKET_OTHER_MEMBERSHIP; /* its indices are not ours: ask no further */
         if (m->from == t->self)
                 return PACKET_FROM_SELF;
         if (m->from >= t->node_count)
@@ -73,6 +70,17 @@ static enum packet_refusal check_ends(const struct transport *t, const struct me
         if (m->from != node)
                 return PACKET_WRONG_SENDER;
         return m->to == t->self ? PACKET_ACCEPTED : PACKET_NOT_FOR_US;
+}
+
+/* Genuine it is; is it from that node, to us? Of another membership nothing counts but that the node lives,
+ * which src/cluster wants to know; that much can be said while both lists agree on the two of us. */
+static enum packet_refusal check_ends(const struct transport *t, const struct message *m, int node)
+{
+        enum packet_refusal why = check_indices(t, m, node);
+
+        if (why != PACKET_ACCEPTED && m->members != t->members)
+                return PACKET_OTHER_MEMBERSHIP; /* its indices mean nothing here */
+        return why;
 }
 
 static enum packet_refusal judge(struct transport *t, int node, int link, const uint8_t *bytes, size_t n,

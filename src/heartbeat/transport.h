@@ -1,8 +1,9 @@
 /* transport.h - messages between nodes: sealed once, sent on every link, judged as they arrive.
  *
- * What comes out of on_message has been made by the node it names, for us, in this cluster, under this
- * membership, and is newer than everything heard from that node before. Whether the node hears *us* now is
- * not asked here: the echo in the message says so (protocol.md). Everything refused is counted by reason. */
+ * What comes out of on_message has been made by the node it names, for us, in this cluster, and is newer than
+ * everything heard from that node before. Two things are left to the receiver: whether the node hears *us*
+ * now, which the echo in the message says, and whether its `members` are ours (protocol.md rule 26).
+ * Everything refused is counted by reason. */
 #pragma once
 
 #include "cluster/message.h"

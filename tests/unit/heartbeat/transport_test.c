@@ -253,7 +253,8 @@ static void each_wrong_packet_is_refused_by_name(void **state)
         } row[] = {
                 {PACKET_STRANGER, "127.64.0.9", 0, 1, 0x01020304, 11, 6},
                 {PACKET_STRANGER, "127.65.0.1", 0, 1, 0x01020304, 11, 6}, /* node 0's, of another link */
-                {PACKET_OTHER_MEMBERSHIP, "127.64.0.1", 0, 1, 0x01020305, 11, 6},
+                {PACKET_OTHER_MEMBERSHIP, "127.64.0.1", 2, 1, 0x01020305, 11, 6},
+                {PACKET_OTHER_MEMBERSHIP, "127.64.0.1", 0, 2, 0x01020305, 11, 6},
                 {PACKET_FROM_SELF, "127.64.0.2", 1, 0, 0x01020304, 11, 6},
                 {PACKET_FROM_SELF, "127.64.0.1", 1, 0, 0x01020304, 11, 6},
                 {PACKET_UNKNOWN_SENDER, "127.64.0.1", NODES, 1, 0x01020304, 11, 6},
@@ -288,6 +289,21 @@ static void each_wrong_packet_is_refused_by_name(void **state)
         assert_int_equal(s->end[1].messages, 1);
         say(s, 0, 1, 6);
         wait_until(s, &s->end[1].copies, 2);
+        scene_free(s);
+}
+
+/* After `reload` on one node only: the other is alive all the same, and must be known to be. */
+static void a_node_of_another_membership_is_heard(void **state)
+{
+        struct scene *s = scene_new();
+        struct message m;
+
+        end_open(s, 1);
+        sample_message(&m);
+        m.members = 0x01020305;
+        forge(s, "127.64.0.1", &m);
+        wait_until(s, &s->end[1].messages, 1);
+        assert_int_equal(s->end[1].last.members, 0x01020305);
         scene_free(s);
 }
 
@@ -444,6 +460,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_message_arrives_once_and_proves_every_link),
                 cmocka_unit_test(each_wrong_packet_is_refused_by_name),
+                cmocka_unit_test(a_node_of_another_membership_is_heard),
                 cmocka_unit_test(another_key_is_named_and_a_changed_one_heard),
                 cmocka_unit_test(too_long_a_packet_is_named),
                 cmocka_unit_test(a_dead_daemon_s_kernel_gives_a_hint),
