@@ -3,8 +3,8 @@ from .clock import now, wait_for
 from .machine import Machine, Process
 from .net import Lab
 from .probe import ECHO_PORT, Prober, start_echo
-from .tools import BUILD, built, tool
+from .tools import build, built, tool
 from .watch import Guard, Watcher
 
-__all__ = ["BUILD", "ECHO_PORT", "Guard", "Lab", "Machine", "Process", "Prober", "Watcher", "built", "now",
+__all__ = ["ECHO_PORT", "Guard", "Lab", "Machine", "Process", "Prober", "Watcher", "build", "built", "now",
            "start_echo", "tool", "wait_for"]

@@ -15,7 +15,7 @@ import subprocess
 
 from .clock import now, wait_for
 from .probe import ECHO_PORT, start_echo
-from .tools import BUILD, built, run, tool
+from .tools import build, built, run, tool
 from .watch import Guard, Watcher
 
 NAMES = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota"]
@@ -26,11 +26,11 @@ DEATH_CRIES = re.compile(r"Assertion .* failed|AddressSanitizer|LeakSanitizer|ru
 
 
 def haven_program():
-    return built("haven", os.path.join(BUILD, "src", "cli"))
+    return built("haven", os.path.join(build(), "src", "cli"))
 
 
 def havend_program():
-    return built("havend", os.path.join(BUILD, "src", "main"))
+    return built("havend", os.path.join(build(), "src", "main"))
 
 
 def group_text(name, nodes, address, body="", failback="auto"):
@@ -142,9 +142,11 @@ class Cluster:
     """Machines are made in the lab as needed. `timing`: words of the cluster section (FAST, WAN, or your own).
     `groups`: texts of group sections; without, one group "web" of all nodes in order.
     `service`: "outside" runs the echo service on every node beside haven, "process" as a resource of the group
-    "web", None leaves it out. `extra`: more text for the end of the file."""
+    "web", None leaves it out. `extra`: more text for the end of the file.
+    `watch` False: somebody else watches the addresses, there is no guard."""
 
-    def __init__(self, lab, nodes=2, timing=None, arbiter="ping", groups=None, service="outside", extra=""):
+    def __init__(self, lab, nodes=2, timing=None, arbiter="ping", groups=None, service="outside", extra="",
+                 watch=True):
         self.lab = lab
         names = NAMES[:nodes] if isinstance(nodes, int) else list(nodes)
         self.nodes = {name: Node(self, lab.machines.get(name) or lab.add_node(name)) for name in names}
@@ -155,10 +157,12 @@ class Cluster:
             groups = [group_text("web", names, self.address, process_text() if service == "process" else "")]
         self.key_path = os.path.join(lab.directory, "key")
         self.text = self.compose(timing or {}, arbiter, groups, extra)
-        self.watcher = Watcher(lab)
-        self.guard = Guard(self.watcher)
-        for address in re.findall(r"^\s*address\s+([0-9a-fA-F.:]+)/", self.text, re.MULTILINE):
-            self.guard.add(address)
+        self.watcher = self.guard = None
+        if watch:
+            self.watcher = Watcher(lab)
+            self.guard = Guard(self.watcher)
+            for address in re.findall(r"^\s*address\s+([0-9a-fA-F.:]+)/", self.text, re.MULTILINE):
+                self.guard.add(address)
         for name in names:
             self.configure(name)
 
@@ -282,7 +286,8 @@ class Cluster:
 
     def check_end(self):
         """Asked after each test: no second holder, and no daemon that found a fault in itself."""
-        self.guard.check()
+        if self.guard:
+            self.guard.check()
         for node in self.nodes.values():
             cry = DEATH_CRIES.search(node.log())
             assert cry is None, "%s: %s\n%s" % (node.name, cry.group(0), node.log()[-4000:])
@@ -290,7 +295,7 @@ class Cluster:
     def story(self, lines=60):
         """For whoever reads a failed test."""
         parts = [self.text]
-        for address in sorted(self.guard.addresses):
+        for address in sorted(self.guard.addresses) if self.guard else ():
             parts.append("%s, seconds since the start of the guard:\n%s" % (address, self.guard.story(address, now())))
         for node in self.nodes.values():
             parts.append("--- %s: havend\n%s" % (node.name, "\n".join(node.log().splitlines()[-lines:])))

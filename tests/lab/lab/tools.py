@@ -2,12 +2,17 @@
 import os
 import subprocess
 
-BUILD = os.path.abspath(os.environ.get("HAVEN_BUILD", "build"))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+
+def build():
+    """Where Meson has built haven."""
+    return os.path.abspath(os.environ.get("HAVEN_BUILD", os.path.join(ROOT, "build")))
 
 
 def tool(name):
     """A helper of the lab, from tests/lab/NAME.c."""
-    return built("lab-" + name, os.path.join(BUILD, "tests", "lab"))
+    return built("lab-" + name, os.path.join(build(), "tests", "lab"))
 
 
 def built(name, *places):
@@ -16,11 +21,11 @@ def built(name, *places):
         path = os.path.join(place, name)
         if os.access(path, os.X_OK):
             return path
-    for place, _, files in os.walk(BUILD):
+    for place, _, files in os.walk(build()):
         path = os.path.join(place, name)
         if name in files and os.access(path, os.X_OK):
             return path
-    raise FileNotFoundError("no %s below %s: set HAVEN_BUILD to the build directory and build" % (name, BUILD))
+    raise FileNotFoundError("no %s below %s: set HAVEN_BUILD to the build directory and build" % (name, build()))
 
 
 def run(*command, input=None, check=True):
