@@ -188,10 +188,10 @@ static int set_options(int fd, sa_family_t family)
                 error = set_option(fd, level, v6 ? IPV6_TCLASS : IP_TOS, TRAFFIC_CLASS);
         if (!error)
                 error = set_option(fd, SOL_SOCKET, SO_PRIORITY, SOCKET_PRIORITY);
-        /* a heartbeat with a document may be longer than some tunnel's MTU: let it be cut, not lost */
+        /* a heartbeat with a document may be longer than some tunnel's MTU: let it be cut, not lost (IPv6 has
+         * the same value for it) */
         if (!error)
-                error = set_option(fd, level, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER,
-                                   v6 ? IPV6_PMTUDISC_DONT : IP_PMTUDISC_DONT);
+                error = set_option(fd, level, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
         return error;
 }
 
