@@ -38,10 +38,11 @@ struct alert {
         span timeout;
         struct message *first; /* the one being told, if any */
         size_t count;
-        unsigned dropped;    /* not told since the last that was */
-        struct child *child; /* NULL: nothing runs */
-        bool cut;            /* it is being killed for lasting too long */
-        uv_timer_t timer;    /* cuts what runs, or starts what waits for another try */
+        unsigned dropped;      /* never told, and not yet said to be */
+        unsigned dropped_said; /* of these, those that the one being told speaks of */
+        struct child *child;   /* NULL: nothing runs */
+        bool cut;              /* it is being killed for lasting too long */
+        uv_timer_t timer;      /* cuts what runs, or starts what waits for another try */
 };
 
 struct alerts {
@@ -194,7 +195,7 @@ static void on_child_exit(void *user, int status)
                 alert_failed(a, cut ? "did not end in time, killed" : child_status_format(status, how));
                 return;
         }
-        a->dropped = 0;
+        a->dropped -= a->dropped_said; /* more may have been dropped while it ran */
         message_drop_first(a);
         alert_tell(a);
 }
@@ -219,6 +220,7 @@ static int alert_run(struct alert *a)
                                     .user = a};
         int r;
 
+        a->dropped_said = a->dropped;
         make_lines(a, lines);
         for (int i = 0; i < LINE_COUNT; i++)
                 environment[i] = lines[i];
