@@ -7,6 +7,7 @@
 
 #include "base/instant.h"
 #include "base/ip.h"
+#include "cluster/document.h"
 #include "config/config.h"
 
 #include <stdatomic.h>
@@ -49,7 +50,60 @@ struct ledger {
         bool leading;
         _Atomic uint32_t
                 released; /* the supervisor released everything at lease end: count, for the events */
+        int32_t watch_fd; /* eventfd with the same number in both: a hold wakes the supervisor; -1: none */
         char cgroup_root[LEDGER_PATH]; /* every cgroup below it is killed at lease end; "" if none */
         struct ledger_group group[GROUPS_MAX];
         struct ledger_address address[LEDGER_ADDRESSES_MAX];
 };
+
+/* The supervisor's side. Makes it in a sealed memfd (close-on-exec: the child that becomes the core clears
+ * that). The promise in it starts as "may have promised until now". 0 or a negative errno. */
+int ledger_create(uint64_t boot, struct ledger **ret_ledger, int *ret_fd);
+/* The core's side. 0, -EBADMSG if it is no ledger of this version, or another negative errno. */
+int ledger_map(int fd, struct ledger **ret_ledger);
+void ledger_unmap(struct ledger *l);
+
+/* Extend before the first hold: what is held under a lease that is over is released at once. */
+static inline void ledger_lease_set(struct ledger *l, instant end)
+{
+        atomic_store_explicit(&l->lease_end_us, end.us, memory_order_release);
+}
+
+static inline instant ledger_lease_end(struct ledger *l)
+{
+        return (instant){atomic_load_explicit(&l->lease_end_us, memory_order_acquire)};
+}
+
+static inline enum ledger_hold ledger_state(_Atomic uint32_t *state)
+{
+        return (enum ledger_hold)atomic_load_explicit(state, memory_order_acquire);
+}
+
+/* Finds the group's entry or makes one; NULL when the ledger is full. The core alone calls it. */
+struct ledger_group *ledger_group(struct ledger *l, uint32_t group);
+/* FREE -> HELD under this epoch, and wakes the supervisor: before anything exclusive is started. True also
+ * if it is held under this epoch already. False: being released, held under another epoch, or the epoch is
+ * sealed. */
+bool ledger_group_hold(struct ledger *l, struct ledger_group *g, struct epoch epoch);
+/* HELD -> RELEASING; the epoch is sealed. False if it was not HELD: somebody else releases, or nobody need.
+ */
+bool ledger_group_release_begin(struct ledger_group *g);
+/* RELEASING -> FREE, when everything of it has stopped. False if it was not RELEASING. */
+bool ledger_group_free(struct ledger_group *g);
+/* Seals an epoch that was perhaps never held (rule 17). Sealed epochs only grow. */
+void ledger_group_seal(struct ledger_group *g, struct epoch epoch);
+/* The highest epoch that must never be started again; that of a release under way included. */
+struct epoch ledger_group_sealed(struct ledger_group *g);
+
+/* As for groups; the core alone holds. NULL: the address is being released, or the ledger is full. An entry
+ * that holds it already is returned as it is. */
+struct ledger_address *ledger_address_hold(struct ledger *l, const struct ip *ip, uint8_t prefix,
+                                           uint32_t ifindex);
+/* The entry that is not FREE and has this address; NULL if none. */
+struct ledger_address *ledger_address_find(struct ledger *l, const struct ip *ip, uint8_t prefix,
+                                           uint32_t ifindex);
+bool ledger_address_release_begin(struct ledger_address *a);
+bool ledger_address_free(struct ledger_address *a);
+
+/* Whether anything is HELD. */
+bool ledger_holds(struct ledger *l);
