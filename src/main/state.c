@@ -1,0 +1,176 @@
+#include "main/state.h"
+
+#include "base/bytes.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "cluster/message.h"
+#include "main/paths.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* The file `cluster`, big-endian:
+ *
+ *   magic u32 "HVST" · version u16 · length of the rest but the hash u32
+ *   node text · valid u8 · term u32 · voted_for u8 · committed: term u32, author u8, n u32
+ *   document: length u32, bytes of document_encode()
+ *   hash: BLAKE2b of everything before it, 16 bytes (a torn or flipped disk block, not an attacker) */
+#define STATE_MAGIC   0x48565354u
+#define STATE_VERSION 1
+#define STATE_HEADER  10
+#define STATE_HASH    16
+#define STATE_BYTES   (STATE_HEADER + NAME_SIZE + 32 + DOCUMENT_BYTES_MAX + STATE_HASH)
+
+static void hash(const uint8_t *bytes, size_t n, uint8_t out[static STATE_HASH])
+{
+        /* cannot fail for these sizes; needs no sodium_init() */
+        crypto_generichash(out, STATE_HASH, bytes, n, NULL, 0);
+}
+
+static int state_encode(const struct state *s, uint8_t bytes[static STATE_BYTES])
+{
+        uint8_t document[DOCUMENT_BYTES_MAX], digest[STATE_HASH];
+        struct writer body, header, tail;
+        int n = document_encode(&s->document, document, sizeof(document));
+
+        if (n < 0)
+                return n;
+        writer_init(&body, bytes + STATE_HEADER, STATE_BYTES - STATE_HEADER - STATE_HASH);
+        put_text(&body, s->node);
+        put_u8(&body, s->valid);
+        put_u32(&body, s->term);
+        put_u8(&body, s->voted_for);
+        put_u32(&body, s->committed.term);
+        put_u8(&body, s->committed.author);
+        put_u32(&body, s->committed.n);
+        put_u32(&body, (uint32_t)n);
+        put_bytes(&body, document, (size_t)n);
+        if (body.failed)
+                return -EMSGSIZE;
+        size_t length = (size_t)(body.at - bytes);
+        writer_init(&header, bytes, STATE_HEADER);
+        put_u32(&header, STATE_MAGIC);
+        put_u16(&header, STATE_VERSION);
+        put_u32(&header, (uint32_t)(length - STATE_HEADER));
+        hash(bytes, length, digest);
+        writer_init(&tail, bytes + length, STATE_HASH);
+        put_bytes(&tail, digest, STATE_HASH);
+        return (int)(length + STATE_HASH);
+}
+
+/* NULL, or what is wrong. */
+static const char *state_decode(const uint8_t *bytes, size_t n, struct state *ret_state)
+{
+        uint8_t digest[STATE_HASH];
+        struct state s = {0};
+        struct reader r;
+
+        reader_init(&r, bytes, n);
+        uint32_t magic = get_u32(&r);
+        uint16_t version = get_u16(&r);
+        uint32_t length = get_u32(&r);
+        if (r.failed)
+                return "cut short";
+        if (magic != STATE_MAGIC)
+                return "not a haven state file";
+        if (version != STATE_VERSION)
+                return "of a version that this haven does not know";
+        if (reader_left(&r) < STATE_HASH || reader_left(&r) - STATE_HASH != length)
+                return reader_left(&r) < (size_t)length + STATE_HASH ? "cut short" : "longer than it says";
+        hash(bytes, n - STATE_HASH, digest);
+        if (memcmp(digest, bytes + n - STATE_HASH, STATE_HASH) != 0)
+                return "damaged: its checksum does not match";
+        get_text(&r, s.node, sizeof(s.node));
+        s.valid = get_u8(&r) != 0;
+        s.term = get_u32(&r);
+        s.voted_for = get_u8(&r);
+        s.committed.term = get_u32(&r);
+        s.committed.author = get_u8(&r);
+        s.committed.n = get_u32(&r);
+        uint32_t document_length = get_u32(&r);
+        const uint8_t *document = get_bytes(&r, document_length);
+        if (r.failed || reader_left(&r) != STATE_HASH)
+                return "damaged: its parts do not fit together";
+        if (document_decode(document, document_length, &s.document) != 0)
+                return "damaged: its document cannot be read";
+        *ret_state = s;
+        return NULL;
+}
+
+int state_load(const char *dir, struct state *ret_state, char text[static STATE_TEXT])
+{
+        uint8_t bytes[STATE_BYTES];
+        char path[PATH_SIZE];
+        const char *wrong = NULL;
+
+        int error = path_join(dir, PATH_CLUSTER, path);
+        if (error) {
+                snprintf(text, STATE_TEXT, "%s: %s", dir, strerror(-error));
+                return error;
+        }
+        ssize_t n = file_read(path, bytes, sizeof(bytes));
+        if (n == -EFBIG)
+                wrong = "longer than a state can be";
+        else if (n < 0)
+                wrong = strerrordesc_np((int)-n);
+        else
+                wrong = state_decode(bytes, (size_t)n, ret_state);
+        if (!wrong)
+                return 0;
+        snprintf(text, STATE_TEXT, "%s: %s", path, wrong);
+        return n < 0 && n != -EFBIG ? (int)n : -EBADMSG;
+}
+
+int state_save(const char *dir, const struct state *state)
+{
+        uint8_t bytes[STATE_BYTES];
+        char path[PATH_SIZE];
+
+        int error = path_join(dir, PATH_CLUSTER, path);
+        if (error)
+                return error;
+        int n = state_encode(state, bytes);
+        return n < 0 ? n : file_replace(path, bytes, (size_t)n, 0600);
+}
+
+static bool state_exists(const char *dir)
+{
+        char boot[PATH_SIZE], cluster[PATH_SIZE];
+        struct stat st;
+
+        return (path_join(dir, PATH_BOOT, boot) == 0 && lstat(boot, &st) == 0) ||
+               (path_join(dir, PATH_CLUSTER, cluster) == 0 && lstat(cluster, &st) == 0);
+}
+
+int state_init(const char *dir, const char *node, bool force, char text[static STATE_TEXT])
+{
+        struct state s = {.valid = true, .voted_for = NODE_NONE};
+        uint64_t old, now = (uint64_t)time(NULL);
+        int error;
+
+        if (mkdir(dir, 0700) == -1 && errno != EEXIST) {
+                error = -errno;
+                snprintf(text, STATE_TEXT, "%s: cannot make the state directory: %s", dir, strerror(-error));
+                return error;
+        }
+        if (state_exists(dir) && !force) {
+                snprintf(text, STATE_TEXT,
+                         "%s: this node has a state already; with --force it forgets what it promised: only "
+                         "when "
+                         "havend is stopped here and no other node counts on it",
+                         dir);
+                return -EEXIST;
+        }
+        text_copy(s.node, sizeof(s.node), node);
+        state_boot_read(dir, &old); /* 0 when missing or damaged: then the clock is what is left */
+        error = state_save(dir, &s);
+        if (!error) /* last: only a complete state makes a voter */
+                error = state_boot_write(dir, old + 1 > now ? old + 1 : now);
+        if (error)
+                snprintf(text, STATE_TEXT, "%s: cannot write the state: %s", dir, strerror(-error));
+        return error;
+}
