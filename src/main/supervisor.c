@@ -1,0 +1,143 @@
+#include "main/supervisor.h"
+
+#include "base/log.h"
+#include "main/supervisor_cgroup.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* While killed descendants are awaited, their deaths wake us; this is for those that were not ours yet. */
+#define CLEAR_LOOK span_ms(10)
+
+static void timer_set(const struct supervisor *s, instant now)
+{
+        struct itimerspec spec = {0};
+        instant due = s->lease_due;
+
+        if (!s->core && !s->clearing && !s->done)
+                due = instant_min(due, s->restart_at);
+        if (s->stopping && !s->done)
+                due = instant_min(due, s->stop_until);
+        if (s->clearing)
+                due = instant_min(due, instant_add(now, CLEAR_LOOK));
+        if (due.us != INSTANT_NEVER.us) {
+                spec.it_value.tv_sec = due.us / 1000000;
+                /* never zero, which would disarm it */
+                spec.it_value.tv_nsec = due.us % 1000000 * 1000 + 1;
+        }
+        timerfd_settime(s->timer, TFD_TIMER_ABSTIME, &spec, NULL);
+}
+
+static void children_reap(struct supervisor *s)
+{
+        int status;
+        pid_t pid;
+
+        while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+                if (pid == s->core)
+                        core_died(s, status, instant_now());
+}
+
+static void on_signal(struct supervisor *s)
+{
+        struct signalfd_siginfo info;
+
+        while (read(s->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+                switch (info.ssi_signo) {
+                case SIGCHLD: break; /* several may have become one: every turn reaps */
+                case SIGHUP:
+                        if (s->core && s->core_ready)
+                                kill(s->core, SIGHUP);
+                        break;
+                case SIGTERM:
+                case SIGINT: core_stop(s, s->stopping, instant_now()); break;
+                default: break;
+                }
+        }
+}
+
+static void turn(struct supervisor *s)
+{
+        uint64_t count;
+        enum { SIGNALS, TIMER, WATCH, CONTROL, FDS };
+        struct pollfd fds[FDS] = {
+                [SIGNALS] = {.fd = s->signals, .events = POLLIN},
+                [TIMER] = {.fd = s->timer, .events = POLLIN},
+                [WATCH] = {.fd = s->watch, .events = POLLIN},
+                [CONTROL] = {.fd = s->control, .events = POLLIN}, /* -1: poll(2) passes over it */
+        };
+
+        timer_set(s, instant_now());
+        if (poll(fds, FDS, -1) == -1 && errno != EINTR) {
+                log_error("supervisor: poll: %s", strerror(errno));
+                return;
+        }
+        if (fds[TIMER].revents && read(s->timer, &count, sizeof(count)) == -1)
+                count = 0; /* set anew by then */
+        if (fds[WATCH].revents && read(s->watch, &count, sizeof(count)) == -1)
+                count = 0;
+        if (fds[CONTROL].revents)
+                core_hear(s);
+        if (fds[SIGNALS].revents)
+                on_signal(s);
+        children_reap(s);
+
+        instant now = instant_now();
+        release_watch(s, now);
+        if (s->clearing)
+                release_clear(s, now);
+        if (s->stopping && !s->done && instant_reached(now, s->stop_until))
+                core_stop(s, true, now);
+        if (!s->core && !s->done && !s->clearing && instant_reached(now, s->restart_at))
+                core_start(s, now);
+}
+
+static void finish(struct supervisor *s)
+{
+        const char *root = s->ledger->cgroup_root;
+
+        if (root[0] != '\0') {
+                int error = cgroup_clear(root);
+                if (error)
+                        log_warning("cgroup %s: cannot remove it: %s", root, strerror(-error));
+        }
+        lock_drop(s);
+        if (s->ready_once)
+                log_info("stopped");
+}
+
+int main(int argc, char **argv)
+{
+        struct supervisor s = {
+                .lock = -1,
+                .parent = -1,
+                .control = -1,
+                .restart_at = INSTANT_NEVER,
+                .lease_due = INSTANT_NEVER,
+        };
+
+        switch (options_parse(argc, argv, stdout, stderr, &s.options)) {
+        case OPTIONS_RUN: break;
+        case OPTIONS_DONE: return HAVEND_EXIT_OK;
+        case OPTIONS_WRONG: return HAVEND_EXIT_CONFIG;
+        }
+        /* until the start is done complaints belong on the terminal, and only they */
+        log_open("havend", true, s.options.foreground ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING);
+        if (!s.options.foreground)
+                daemon_begin(&s);
+        int status = supervisor_setup(&s);
+        if (status)
+                return status;
+        core_start(&s, instant_now());
+        while (!s.done || s.clearing)
+                turn(&s);
+        finish(&s);
+        return s.exit_status;
+}

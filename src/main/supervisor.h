@@ -1,0 +1,91 @@
+/* supervisor.h - the first process of havend: starts the core and starts it again, keeps the ledger, and
+ * releases what it says when the lease is over and the core has not.
+ *
+ * Root, tiny, and dull on purpose: one thread, one poll(), no library but libc and libmnl, nothing parsed
+ * that comes from outside. What it survives: any death of the core, with ledger, lease and services
+ * untouched. What does not survive it: when it dies the core leaves, the kernel closes the life pipe and each
+ * process's guard ends its process. */
+#pragma once
+
+#include "main/inherit.h"
+#include "main/ledger.h"
+#include "main/options.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct supervisor {
+        struct options options;
+        char core_program[PATH_SIZE];
+        char oom_adjust[16]; /* of oom_score_adj before ours: the core's; "" if unknown */
+
+        int lock;
+        int signals; /* signalfd */
+        int timer;   /* timerfd, CLOCK_BOOTTIME: the earliest of all that is due */
+        int watch;   /* eventfd: the core began to hold something */
+        int life_read, life_write;
+        int ledger_fd;
+        struct ledger *ledger;
+
+        int parent; /* pipe to the process that waits for our start; -1: none, or told already */
+
+        pid_t core;  /* 0: none runs */
+        int control; /* our end of its socket pair; -1 */
+        char line[32];
+        size_t line_length;
+        instant core_started;
+        unsigned quick_deaths; /* cores in a row that did not live for CORE_SETTLED */
+        instant restart_at;    /* INSTANT_NEVER: no core is to be started */
+        bool core_ready;       /* this one; ready_once: any so far */
+        bool ready_once;
+        bool core_said_stopped;
+
+        instant lease_due; /* when the lease is to be looked at again; NEVER: nothing is held */
+        bool clearing; /* after a release: all descendants are being killed, no core until they are gone */
+        instant clear_until; /* ...or until then */
+
+        bool stopping;
+        instant stop_until;
+        bool done;
+        int exit_status;
+};
+
+/* supervisor_core.c: the core's life */
+/* Starts one. False if it could not even be forked; then it is tried again later. */
+bool core_start(struct supervisor *s, instant now);
+/* Its process is gone with this wait(2) status. */
+void core_died(struct supervisor *s, int status, instant now);
+/* Reads what its socket has; false when there was nothing, or when it is closed (then control is -1). */
+bool core_hear(struct supervisor *s);
+/* SIGTERM for us: `again` if not the first. */
+void core_stop(struct supervisor *s, bool again, instant now);
+
+/* supervisor_release.c: the second dead-man's switch */
+/* Looks at lease and ledger, releases if the time has come, and sets lease_due. */
+void release_watch(struct supervisor *s, instant now);
+/* Releases everything now: kills the core and every descendant, removes the addresses. */
+void release_everything(struct supervisor *s, const char *why);
+/* While clearing: kills what has become our child meanwhile. */
+void release_clear(struct supervisor *s, instant now);
+
+/* supervisor_daemon.c: what the outside sees of the start */
+/* Goes into the background; returns in the child only. The parent waits for the start and exits with its
+ * status. */
+void daemon_begin(struct supervisor *s);
+/* The start is done: tells the waiting parent and systemd (sd_notify(3)), once. */
+void daemon_ready(struct supervisor *s);
+/* One datagram to the service manager, if there is one. */
+void notify(const char *state);
+
+/* supervisor_lock.c */
+/* One instance per run directory. 0, or an exit status, the reason logged. */
+int lock_take(struct supervisor *s);
+/* Writes down which core runs, so that a later supervisor finds one that outlived us. */
+void lock_note_core(struct supervisor *s);
+void lock_drop(struct supervisor *s);
+
+/* supervisor_setup.c */
+/* Real-time priority, locked memory, out of the OOM killer's way; says once what was not permitted. */
+void privileges_take(struct supervisor *s);
+/* Makes boot count, ledger, descriptors, cgroup. 0 or an exit status, the reason logged. */
+int supervisor_setup(struct supervisor *s);
