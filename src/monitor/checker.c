@@ -12,8 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define TICK_MS           5000 /* the checker beats as often */
-#define SILENT_TICKS_MAX  4    /* 20 s without a packet: frozen */
+#define SILENT_TICKS_MAX  4    /* without a packet: frozen */
 #define LEAVE_MS          1000 /* from closing the socket to killing a checker that did not see it */
 #define PACKETS_IN_A_TURN 64
 
@@ -183,7 +182,7 @@ static void process_start(struct checker *c)
         }
         c->untold = 0;
         c->silent_ticks = 0;
-        uv_timer_start(c->timer, on_timer, TICK_MS, TICK_MS);
+        uv_timer_start(c->timer, on_timer, c->tick_ms, c->tick_ms);
         uv_poll_start(&c->link->poll, UV_READABLE | UV_WRITABLE, on_socket);
 }
 
@@ -321,6 +320,7 @@ int checker_new(uv_loop_t *loop, const char *program, check_result_fn *on_result
         uv_timer_init(loop, c->timer);
         c->timer->data = c;
         c->loop = loop;
+        c->tick_ms = CHECKER_TICK_MS;
         c->on_result = on_result;
         c->user = user;
         c->untold = UINT32_MAX;

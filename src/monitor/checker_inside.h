@@ -5,6 +5,8 @@
 #include "monitor/child.h"
 #include "monitor/table.h"
 
+#define CHECKER_TICK_MS 5000 /* the checker beats as often */
+
 /* A check as the core wants it. */
 struct wanted {
         uint32_t id;
@@ -38,6 +40,7 @@ struct checker {
         struct link *link;
         instant born;
         int silent_ticks;
+        uint64_t tick_ms; /* CHECKER_TICK_MS; tests have less patience */
 
         uv_timer_t *timer; /* watches the process while one runs, else waits to start it */
         span retry_after;  /* grows with each death */

@@ -59,5 +59,7 @@ int main(void)
                 return 1;
         }
         uv_run(&loop, UV_RUN_DEFAULT);
-        return 0;
+        runner_free(runner);
+        uv_run(&loop, UV_RUN_DEFAULT);
+        return uv_loop_close(&loop) == 0 ? 0 : 1;
 }

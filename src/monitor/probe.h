@@ -18,13 +18,15 @@ int probe_tcp_begin(uv_loop_t *loop, const struct config_check *check, probe_don
                     struct probe_tcp **ret_probe);
 void probe_tcp_cancel(struct probe_tcp *probe);
 
-/* http lives in a shared object of its own, because libcurl and what it brings are four times as large as the
- * rest of the checker: it is loaded with the first http check. */
+/* http lives in a shared object of its own, loaded with the first http check: libcurl and what it brings make
+ * the checker twenty times as large (6 MiB for 0.3 MiB). */
 struct http;
 struct probe_http;
 
 struct probe_http_door {
         int (*http_new)(uv_loop_t *loop, struct http **ret_http);
+        /* After its probes are. */
+        void (*http_free)(struct http *http);
         /* One for each check, used again and again. `check` must outlive it. */
         int (*probe_new)(struct http *http, const struct config_check *check, probe_done_fn *on_done,
                          void *user, struct probe_http **ret_probe);

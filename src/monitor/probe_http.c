@@ -223,6 +223,19 @@ fail:
         return -ENOMEM;
 }
 
+static void on_http_closed(uv_handle_t *handle)
+{
+        free(handle->data);
+}
+
+static void http_free(struct http *http)
+{
+        if (http == NULL)
+                return;
+        curl_multi_cleanup(http->multi);
+        uv_close((uv_handle_t *)&http->timer, on_http_closed);
+}
+
 static size_t on_header(char *bytes, size_t size, size_t n, void *user)
 {
         struct probe_http *p = user;
@@ -239,12 +252,14 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *user)
 
         if (p->expects) {
                 if (p->body == NULL)
-                        p->body = malloc(BODY_MAX);
+                        p->body = malloc(BODY_MAX + 1);
                 if (p->body == NULL)
                         return 0;
                 memcpy(p->body + p->body_bytes, bytes, take);
         }
         p->body_bytes += take;
+        if (p->expects)
+                p->body[p->body_bytes] = '\0'; /* regexec(3) wants a string, whatever REG_STARTEND says */
         /* Exactly full is enough too: the next byte may never come, and none is wanted. */
         return p->body_bytes == BODY_MAX ? 0 : n;
 }
@@ -351,6 +366,7 @@ static enum reason cancel(struct probe_http *p)
 
 __attribute__((visibility("default"))) const struct probe_http_door probe_http_door = {
         .http_new = http_new,
+        .http_free = http_free,
         .probe_new = probe_new,
         .begin = begin,
         .cancel = cancel,

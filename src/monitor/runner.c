@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define BEAT_MS           5000 /* the core takes four missing ones for a frozen checker */
 #define REPORT_EVERY      10   /* looks; so that the core knows how fresh an unchanged state is */
@@ -29,6 +30,7 @@ struct runner {
         char object_dir[512];
         const struct probe_http_door *door; /* NULL: not loaded */
         struct http *http;
+        int handles;           /* open ones of the two above; free with the last */
         uint32_t waiting_from; /* unsent reports start at this id; UINT32_MAX: none */
 };
 
@@ -336,9 +338,33 @@ int runner_new(uv_loop_t *loop, int fd, const char *object_dir, struct runner **
                 return e;
         }
         uv_timer_init(loop, &r->beat);
+        r->handles = 2;
         r->poll.data = r->beat.data = r;
         uv_poll_start(&r->poll, UV_READABLE, on_socket);
         uv_timer_start(&r->beat, on_beat, BEAT_MS, BEAT_MS);
         *ret_runner = r;
         return 0;
+}
+
+static void on_runner_closed(uv_handle_t *handle)
+{
+        struct runner *r = handle->data;
+
+        if (--r->handles == 0)
+                free(r);
+}
+
+void runner_free(struct runner *r)
+{
+        struct look *l;
+
+        for (uint32_t id = 0; (l = table_next(&r->checks, &id)) != NULL;)
+                look_free(table_take(&r->checks, id));
+        table_done(&r->checks);
+        if (r->http != NULL)
+                r->door->http_free(r->http);
+        uv_poll_stop(&r->poll);
+        close(r->fd);
+        uv_close((uv_handle_t *)&r->poll, on_runner_closed);
+        uv_close((uv_handle_t *)&r->beat, on_runner_closed);
 }

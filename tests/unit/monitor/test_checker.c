@@ -3,6 +3,7 @@
 #include "stage.h"
 
 #include "base/text.h"
+#include "monitor/checker_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -284,6 +285,22 @@ static void test_a_dead_checker_means_unknown_never_down(void **state)
         assert_int_not_equal(checker_pid(stage.checker), first);
 }
 
+static void test_a_frozen_checker_is_killed_and_replaced(void **state)
+{
+        struct config_check c = tcp_check(hostile_port("silent"));
+        int first;
+
+        stage.checker->tick_ms = 300; /* four of them; the checker reports every half second or so */
+        start(1, &c);
+        stage_until_state(&stage, 1, VERDICT_UP);
+        first = checker_pid(stage.checker);
+        kill(first, SIGSTOP);
+        stage_until_reason(&stage, 1, REASON_NO_CHECKER);
+        assert_int_equal(stage.last[1].state, VERDICT_UNKNOWN);
+        stage_until_state(&stage, 1, VERDICT_UP);
+        assert_int_not_equal(checker_pid(stage.checker), first);
+}
+
 static bool no_process(const struct stage *s, int pid)
 {
         return kill(pid, 0) == -1 && errno == ESRCH;
@@ -469,6 +486,7 @@ int main(int argc, char **argv)
                 STAGED(test_tcp_is_up_where_someone_listens_and_down_where_not),
                 STAGED(test_a_web_server_dies_freezes_and_returns),
                 STAGED(test_a_dead_checker_means_unknown_never_down),
+                STAGED(test_a_frozen_checker_is_killed_and_replaced),
                 STAGED(test_the_process_lives_as_long_as_there_are_checks),
                 STAGED(test_a_program_that_is_not_there_is_said),
                 STAGED(test_a_reload_keeps_what_did_not_change),
