@@ -89,6 +89,11 @@ unsigned address_ifindex(const struct address *a);
 /* One line for people: "verified by 10.0.0.254 after 0.8ms", "waiting for eth1". */
 const char *address_text(const struct address *a);
 
+/* The interface that carries this local address, and whether it has carrier. False if none does. */
+#define TAKEOVER_NAME 16 /* IFNAMSIZ */
+bool takeover_interface_of(struct takeover *t, const struct ip *local, char name[static TAKEOVER_NAME],
+                           bool *ret_carrier);
+
 /* Without a loop, for the supervisor and for clearing up at start: removes the address from the interface (0:
  * from every interface that has it). 0 also if it was not there; else the kernel's negative errno. */
 int address_remove_now(const struct ip *ip, uint8_t prefix, unsigned ifindex);

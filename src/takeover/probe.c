@@ -1,0 +1,54 @@
+/* probe.c - asking the network, before taking an address, whether somebody else answers for it.
+ *
+ * RFC 5227 2.1.1 waits for seconds, because it must also find slow radio links. A floating address lives on a
+ * LAN, where a station that holds it answers in less than 1 ms; so the same questions are put within 40 ms,
+ * and all is decided after 80 ms: room for a busy owner, and three packets must be lost for a wrong verdict.
+ */
+
+#include "takeover/address.h"
+
+#include <string.h>
+
+#define PROBE_COUNT   3
+#define PROBE_GAP_MS  20
+#define PROBE_WAIT_MS 40 /* after the last one */
+
+void probe_begin(struct address *a, instant now)
+{
+        a->probes_sent = 0;
+        a->probe_error = 0;
+        address_set_state(a, ADDRESS_PROBING, "asking on %s whether somebody holds it", a->device);
+        wire_listen(a->wire, WIRE_ALL);
+        probe_step(a, now);
+}
+
+void probe_step(struct address *a, instant now)
+{
+        if (a->probes_sent < PROBE_COUNT) {
+                int r = wire_probe(a->wire);
+                if (r < 0)
+                        a->probe_error = r;
+                a->probes_sent++;
+                bool last = a->probes_sent == PROBE_COUNT;
+                address_due(a, DUE_PROBE, instant_add(now, span_ms(last ? PROBE_WAIT_MS : PROBE_GAP_MS)));
+                return;
+        }
+        address_due(a, DUE_PROBE, INSTANT_NEVER);
+        if (a->probe_error < 0) /* a question not put is not a no */
+                address_refuse(a, ADDRESS_ABSENT, "cannot ask on %s whether somebody holds it: %s", a->device,
+                               strerror(-a->probe_error));
+        else
+                address_claim(a, now);
+}
+
+void probe_heard(struct address *a, const struct heard *heard)
+{
+        char mac[MAC_TEXT], ip[IP_TEXT];
+        const char *who = heard->has_mac ? mac_format(heard->mac, mac) : "a station that hides its MAC";
+
+        /* Two ask at once: the lower one may have it, else neither would. */
+        if (heard->kind == HEARD_PROBE && heard->has_mac && mac_before(a->mac, heard->mac))
+                return;
+        address_refuse(a, ADDRESS_FOREIGN, "%s on %s is %s by %s: not taken", ip_format(&a->ip, ip),
+                       a->device, heard->kind == HEARD_PROBE ? "being taken" : "held", who);
+}
