@@ -111,7 +111,9 @@ bool peer_is(const char *format, ...)
 
 void lab_plug(void)
 {
-        here("ip link add name v0 type veth peer name v1 && ip link set v1 netns %d", (int)peer_pid);
+        here("ip link add name v0 address " LAB_OUR_MAC " type veth peer name v1 address " LAB_PEER_MAC
+             " && ip link set v1 netns %d",
+             (int)peer_pid);
         here("ip link set v0 up && ip addr add 10.9.0.1/24 dev v0 && ip addr add fd09::1/64 dev v0 nodad");
         peer("ip link set v1 up && ip addr add 10.9.0.2/24 dev v1 && ip addr add fd09::2/64 dev v1 nodad");
 }

@@ -11,6 +11,9 @@
 bool lab_open(const char **ret_why);
 void lab_close(void);
 
+#define LAB_OUR_MAC  "02:00:00:00:00:11"
+#define LAB_PEER_MAC "02:00:00:00:00:77"
+
 /* A fresh cable: 10.9.0.1/24 and fd09::1/64 here, .2 and ::2 at the peer. */
 void lab_plug(void);
 void lab_unplug(void);
