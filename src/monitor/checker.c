@@ -87,7 +87,7 @@ static void all_unknown(struct checker *c, int error)
 
                 w->verdict = changed ? verdict_new(now) : verdict_new(w->verdict.since);
                 w->outcome = (struct outcome){.reason = REASON_NO_CHECKER, .detail = error};
-                w->told = false;
+                w->told = w->there = false;
                 if (changed || !said)
                         give_result(c, w, changed);
         }
@@ -230,7 +230,7 @@ static bool tell_all(struct checker *c)
                         continue;
                 if (!tell(c, &p))
                         return false;
-                w->told = true;
+                w->told = w->there = true;
         }
         c->untold = UINT32_MAX;
         return true;
@@ -396,7 +396,7 @@ static bool same_rhythm(const struct config_check *a, const struct config_check 
 
 int checker_start(struct checker *c, uint32_t id, const struct config_check *check)
 {
-        struct wanted *w = table_find(&c->wanted, id);
+        struct wanted *w = table_find(&c->wanted, id), *stopping;
         int r = packet_check_usable(check);
 
         if (r != 0)
@@ -427,7 +427,9 @@ int checker_start(struct checker *c, uint32_t id, const struct config_check *che
                 w->outcome.reason = REASON_NOT_YET;
                 w->at = INSTANT_LONG_AGO;
         }
-        free(table_take(&c->stopping, id)); /* START replaces */
+        stopping = table_take(&c->stopping, id); /* START replaces what is there */
+        w->there = w->there || stopping != NULL;
+        free(stopping);
         w->generation = ++c->generations;
         w->told = false;
         if (id < c->untold)
@@ -443,7 +445,7 @@ void checker_stop(struct checker *c, uint32_t id)
         if (w == NULL)
                 return;
         /* Never started there, or no room to remember: the process's reports of it are dropped anyway. */
-        if (c->child == NULL || !w->told || table_put(&c->stopping, id, w) != 0)
+        if (c->child == NULL || !w->there || table_put(&c->stopping, id, w) != 0)
                 free(w);
         checker_settle(c);
 }

@@ -29,7 +29,8 @@ struct check_result {
 };
 
 /* Called from the loop on every change of state or reason, on the first look after a start, and now and then
- * to say that nothing changed. May start and stop checks, but not free the checker. */
+ * to say that nothing changed; from within checker_start() only when the process cannot be started. May start
+ * and stop checks, but not free the checker. */
 typedef void check_result_fn(void *user, uint32_t id, const struct check_result *result);
 
 /* `program` is the absolute path of haven-checker. 0 or a negative errno. */

@@ -15,7 +15,8 @@ struct wanted {
         struct verdict verdict;
         struct outcome outcome;
         instant at;
-        bool told; /* the process has this generation */
+        bool told;  /* the process has this generation */
+        bool there; /* the process has this or an earlier one */
 };
 
 /* A verdict of a former core, until its check is started. */

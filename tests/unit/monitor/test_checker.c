@@ -361,6 +361,49 @@ static void test_a_reload_keeps_what_did_not_change(void **state)
         stage_until_state(&stage, 1, VERDICT_DOWN);
 }
 
+static int listener(int *ret_port)
+{
+        struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t size = sizeof(a);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        assert_int_equal(bind(fd, (struct sockaddr *)&a, size), 0);
+        assert_int_equal(listen(fd, 64), 0);
+        getsockname(fd, (struct sockaddr *)&a, &size);
+        *ret_port = ntohs(a.sin_port);
+        return fd;
+}
+
+static int accept_all(int fd)
+{
+        int n = 0;
+
+        for (int got; (got = accept(fd, NULL, NULL)) != -1; n++)
+                close(got);
+        return n;
+}
+
+static void test_a_check_stopped_while_being_changed_is_stopped_there_too(void **state)
+{
+        struct config_check c, other = tcp_check(hostile_port("silent"));
+        int port, fd = listener(&port);
+
+        c = tcp_check(port);
+        c.interval = span_ms(10);
+        start(1, &c);
+        stage_until_state(&stage, 1, VERDICT_UP);
+        c.interval = span_ms(11);
+        start(1, &c);
+        checker_stop(stage.checker, 1); /* before the process has heard of the change */
+        start(2, &other);
+        stage_until_state(&stage, 2, VERDICT_UP); /* what was said before it has been read */
+        assert_true(accept_all(fd) > 0);
+        start(3, &other);
+        stage_until_state(&stage, 3, VERDICT_UP); /* many times the interval later */
+        assert_int_equal(accept_all(fd), 0);
+        close(fd);
+}
+
 static void test_definitions_out_of_range_are_refused(void **state)
 {
         struct config_check c = tcp_check(80);
@@ -490,6 +533,7 @@ int main(int argc, char **argv)
                 STAGED(test_the_process_lives_as_long_as_there_are_checks),
                 STAGED(test_a_program_that_is_not_there_is_said),
                 STAGED(test_a_reload_keeps_what_did_not_change),
+                STAGED(test_a_check_stopped_while_being_changed_is_stopped_there_too),
                 STAGED(test_definitions_out_of_range_are_refused),
                 STAGED(test_states_and_their_age_outlive_the_core),
                 STAGED(test_the_process_has_no_privilege_left),
