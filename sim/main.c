@@ -93,6 +93,17 @@ static struct world_config make_config(const struct options *o, uint64_t seed, F
         };
 }
 
+static void tell_end(struct world *w, const struct world_config *c)
+{
+        char text[4096];
+
+        for (uint8_t i = 0; i < c->nodes; i++)
+                for (uint8_t g = 0; world_brain(w, i) && g < c->groups; g++) {
+                        cluster_explain(world_brain(w, i), g, (instant){INT64_MAX / 2}, text, sizeof(text));
+                        printf("--- as node %u sees it: %s", i, text);
+                }
+}
+
 static void run_schedule(const struct options *o, uint64_t seed, struct summary *s)
 {
         struct world_config c = make_config(o, seed, o->trace ? stdout : NULL);
@@ -122,6 +133,8 @@ static void run_schedule(const struct options *o, uint64_t seed, struct summary 
                 printf("seed %llu (%u nodes): %s%s\n", (unsigned long long)seed, c.nodes, world_violation_text(w),
                        settled ? "" : " not every group is held 120 s after all is well");
         }
+        if (bad && o->trace)
+                tell_end(w, &c);
         world_free(w);
 }
 

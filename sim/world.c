@@ -207,8 +207,11 @@ static void check_holders(struct world *w, uint8_t g)
         }
 }
 
+/* A weak arbiter may elect two after a split: that is what makes it weak. */
 static void check_leaders(struct world *w)
 {
+        if (w->settings[0].arbiter == CLUSTER_ARBITER_WEAK)
+                return;
         for (uint8_t i = 0; i < w->config.nodes; i++)
                 for (uint8_t j = i + 1; j < w->config.nodes; j++) {
                         const struct machine *a = &w->machine[i], *b = &w->machine[j];
@@ -414,7 +417,6 @@ static void supervise(struct world *w, struct machine *m)
                 if (!m->held[g].exclusive)
                         continue;
                 set_exclusive(w, m, g, false);
-                m->held[g].job = ++w->order;
                 for (uint8_t i = 0; i < m->ledger.tenure_count; i++)
                         if (m->ledger.tenure[i].group == world_group_id(g)) {
                                 m->ledger.tenure[i].hold = HOLD_STOPPING;

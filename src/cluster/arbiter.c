@@ -5,6 +5,17 @@
  * only where just half of the nodes are left and all others are silent. */
 #include "cluster/brain.h"
 
+/* Silence counts only while we listen: a node that stood still has heard nobody, and nobody is dead for it.
+ */
+static bool silent_for(const struct cluster *c, uint8_t node, span silence)
+{
+        const struct peer *p = &c->peer[node];
+
+        if (p->heard.us && (!peer_counts(c, node) || p->is.left))
+                return true; /* heard, but it has no vote that could be missed */
+        return span_between(p->silent_from, c->now).us >= silence.us;
+}
+
 bool arbiter_stands_in(const struct cluster *c, span silence)
 {
         uint8_t present = 1;
@@ -14,7 +25,7 @@ bool arbiter_stands_in(const struct cluster *c, span silence)
         if (c->settings->arbiter == CLUSTER_ARBITER_STRONG)
                 return true;
         for (uint8_t i = 0; i < c->settings->node_count; i++)
-                if (!is_self(c, i) && peer_counts(c, i) && peer_heard_within(c, i, silence))
+                if (!is_self(c, i) && !silent_for(c, i, silence))
                         present++;
         if (present * 2 > c->settings->node_count)
                 return false;
@@ -54,6 +65,18 @@ void arbiter_watch(struct cluster *c)
         c->todo->ask_arbiter = true;
 }
 
+/* What a weak vote vouches for is only that nobody was heard while we listened: a node may have led, by its own weak
+ * vote, up to the moment from which on it is silent. */
+static span weak_age(const struct cluster *c)
+{
+        span age = SPAN_FOREVER;
+
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                if (!is_self(c, i))
+                        age = span_min(age, span_between(c->peer[i].silent_from, c->now));
+        return age;
+}
+
 void arbiter_answered(struct cluster *c, const struct cluster_event *event)
 {
         bool weak = c->settings->arbiter == CLUSTER_ARBITER_WEAK;
@@ -62,7 +85,7 @@ void arbiter_answered(struct cluster *c, const struct cluster_event *event)
                 return;
         if (event->yes) {
                 c->arbiter_granted = instant_max(c->arbiter_granted, event->asked);
-                c->arbiter_age = weak ? span_between(c->promise.last_answer, c->now) : event->age;
+                c->arbiter_age = weak ? weak_age(c) : event->age;
         }
         if (event->yes == c->arbiter_refused)
                 note(c, NOTE_QUORUM, "", "arbiter: %s%s%s",

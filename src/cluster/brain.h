@@ -50,6 +50,7 @@ struct peer {
         uint32_t lead_seq;    /* newest that it sent as our leader */
         instant heard_at_all; /* newest message */
         instant heard;        /* newest message that proves that it hears us now */
+        instant silent_from;  /* since when we have listened in vain: `heard`, less the time we stood still */
         bool up;              /* as told in the notes */
         instant up_since;
         uint8_t flaps; /* times lost lately; each doubles the wait before groups return */
@@ -134,6 +135,7 @@ struct cluster {
         bool prevoted, voted; /* by ourselves to our campaign */
         instant take_after;   /* rule 1: nothing is taken from a silent node before */
         instant elected;
+        bool alone_elected; /* by a weak arbiter in place of a voter: our document may have been overtaken */
         instant lead_lease_end; /* what a quorum's answers in this term give */
         instant lease_missed_since;
         struct version alone; /* newest version that we committed by a weak arbiter in place of a voter */

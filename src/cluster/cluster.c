@@ -199,8 +199,10 @@ void cluster_init(struct cluster *c, const struct cluster_settings *settings,
         if (start->promise.leading)
                 c->promise.last_answer = start->now; /* it led, up to we do not know when (rule 5) */
         c->next_order = 1;
-        for (uint8_t i = 0; i < CLUSTER_NODES_MAX; i++)
+        for (uint8_t i = 0; i < CLUSTER_NODES_MAX; i++) {
                 c->peer[i].next_seq = 1;
+                c->peer[i].silent_from = start->now;
+        }
         begin(c, start->now, todo);
         /* the core before us led: ask to go on at once, nobody else has reason to be elected */
         if (start->promise.leading && c->valid && start->promise.term == c->state.term)
@@ -221,6 +223,12 @@ static void notice_pause(struct cluster *c)
         span gap = span_between(c->stepped, c->now);
         char text[SPAN_TEXT];
 
+        /* within one heartbeat we are always called; what is beyond it we have not listened */
+        if (gap.us > c->settings->timing.heartbeat.us)
+                for (uint8_t i = 0; i < c->settings->node_count; i++)
+                        c->peer[i].silent_from = instant_min(
+                                c->now, instant_add(c->peer[i].silent_from,
+                                                    span_sub(gap, c->settings->timing.heartbeat)));
         if (gap.us <= c->settings->timing.dead.us)
                 return;
         note(c, NOTE_PAUSED, node_name(c, c->settings->self),

@@ -189,6 +189,15 @@ static bool quorum(struct cluster *c, bool own, bool real)
         return arbiter_stands_in(c, c->settings->timing.election);
 }
 
+static bool peers_elected(const struct cluster *c)
+{
+        uint8_t votes = 1;
+
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                votes += !is_self(c, i) && c->peer[i].voted;
+        return votes >= votes_needed(c);
+}
+
 static void campaign_count(struct cluster *c)
 {
         if (c->campaign == BALLOT_PREVOTE && quorum(c, c->prevoted, false))
@@ -200,6 +209,7 @@ static void campaign_count(struct cluster *c)
         if (!c->voted || !quorum(c, true, true))
                 return;
         raise_take_after(c, own_age(c));
+        c->alone_elected = c->settings->arbiter == CLUSTER_ARBITER_WEAK && !peers_elected(c);
         if (c->arbiter_granted.us != 0 && !instant_before(c->arbiter_granted, c->campaign_began))
                 raise_take_after(c, c->arbiter_age);
         campaign_stop(c);

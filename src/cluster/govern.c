@@ -405,6 +405,9 @@ void govern(struct cluster *c)
         govern_members(c);
         if (c->state.document.maintenance)
                 return;
+        /* the silent may have taken, by a weak vote of their own, even what our document gives to us */
+        if (c->alone_elected && instant_before(c->now, c->take_after))
+                return;
         for (uint8_t g = 0; g < c->settings->group_count; g++)
                 govern_group(c, g);
 }

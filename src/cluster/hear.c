@@ -107,7 +107,7 @@ static void hear_proven(struct cluster *c, uint8_t from, const struct message *m
         struct peer *p = &c->peer[from];
         uint64_t config_before = p->is.config;
 
-        p->heard = c->now;
+        p->heard = p->silent_from = c->now;
         p->proven_seq = m->seq;
         c->ever_heard = true;
         read_facts(c, p, m);
@@ -196,7 +196,7 @@ static void watch_link(struct cluster *c, uint8_t node, uint8_t link)
         span silent = span_between(l->heard, c->now);
         char text[SPAN_TEXT];
 
-        if (l->heard.us == 0)
+        if (l->heard.us == 0 || c->peer[node].is.left)
                 return;
         if (!l->late && silent.us >= c->settings->warn.us) {
                 l->late = true;

@@ -147,6 +147,13 @@ void leader_heard(struct cluster *c, uint8_t from, const struct message *m)
         struct peer *p = &c->peer[from];
         const struct sent *s = m->answer.present ? sent_find(p, m->answer.seq) : NULL;
 
+        if (peer_counts(c, from) && version_compare(p->is.newest, c->state.document.version) > 0) {
+                /* both led a part of a split, in one term: the newer document's holder must lead, for ours cannot be
+                 * given to it */
+                note(c, NOTE_SPLIT, node_name(c, from), "has a newer document than its leader: a split has healed");
+                step_down(c, "another has the newer document");
+                return;
+        }
         /* rule 4: of this term, to something sent as leader of this term, from a voter that counts */
         if (!s || m->answer.term != c->state.term || s->led_term != c->state.term || !peer_counts(c, from))
                 return;

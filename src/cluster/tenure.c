@@ -135,6 +135,10 @@ static const char *start_obstacle(struct cluster *c, uint8_t g, const struct ass
 
         if (a->from != NODE_NONE && !peer_released(c, a->from, g, BOOT_ANY, a->from_epoch))
                 return "the old owner has not let go yet";
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                if (!is_self(c, i) && peer_heard_within(c, i, c->settings->timing.dead) &&
+                    hold_of(c, i, g)->state >= HOLD_STARTING)
+                        return "another node says that it still holds it";
         if (a->debt_count == 0 || !group->data)
                 return NULL;
         if (c->settings->arbiter == CLUSTER_ARBITER_WEAK && group->accept_split)
