@@ -9,7 +9,14 @@
 #define EVENTS_MAX 16384
 #define STORY_MAX  (64 * 1024)
 
-enum happening_kind { HAPPEN_PACKET, HAPPEN_SAVED, HAPPEN_GROUP, HAPPEN_CORE_BACK, HAPPEN_RESUME, HAPPEN_WATCHDOG };
+enum happening_kind {
+        HAPPEN_PACKET,
+        HAPPEN_SAVED,
+        HAPPEN_GROUP,
+        HAPPEN_CORE_BACK,
+        HAPPEN_RESUME,
+        HAPPEN_WATCHDOG
+};
 
 struct happening {
         int64_t at; /* true time */
@@ -162,10 +169,11 @@ static void violate(struct world *w, enum violation v, const char *what, uint8_t
 {
         if (w->violations[v]++ == 0 && !w->violation[0])
                 snprintf(w->violation, sizeof(w->violation), "seed %llu at %.3fms: %s: %s and %s",
-                         (unsigned long long)w->config.seed, (double)w->now / 1000, what, name(w, a), name(w, b));
+                         (unsigned long long)w->config.seed, (double)w->now / 1000, what, name(w, a),
+                         name(w, b));
         if (w->config.trace)
-                fprintf(w->config.trace, "[%10.3f] VIOLATION %s: %s and %s\n", (double)w->now / 1000, what, name(w, a),
-                        name(w, b));
+                fprintf(w->config.trace, "[%10.3f] VIOLATION %s: %s and %s\n", (double)w->now / 1000, what,
+                        name(w, a), name(w, b));
 }
 
 static int holders(const struct world *w, uint8_t g, uint8_t *ret_first, uint8_t *ret_second)
@@ -255,8 +263,8 @@ static void tell(struct world *w, const struct machine *m, const struct note *n)
         if (length > 0 && (size_t)length < room)
                 w->story_length += (size_t)length;
         if (w->config.trace)
-                fprintf(w->config.trace, "[%10.3f] %s > %s %s: %s\n", (double)w->now / 1000, name(w, index_of(w, m)),
-                        note_kind_name(n->kind), n->subject, n->text);
+                fprintf(w->config.trace, "[%10.3f] %s > %s %s: %s\n", (double)w->now / 1000,
+                        name(w, index_of(w, m)), note_kind_name(n->kind), n->subject, n->text);
 }
 
 static void send(struct world *w, uint8_t from, uint8_t to, uint8_t link, const struct message *m)
@@ -297,11 +305,16 @@ static void begin_save(struct world *w, struct machine *m)
         happen(w, random_span(w, w->config.save_min, w->config.save_max), h);
 }
 
-static void group_result(struct world *w, struct machine *m, uint8_t g, span in, enum cluster_event_kind result)
+static void group_result(struct world *w, struct machine *m, uint8_t g, span in,
+                         enum cluster_event_kind result)
 {
         happen(w, in,
-               (struct happening){.kind = HAPPEN_GROUP, .node = index_of(w, m), .life = m->held[g].job, .group = g,
-                                  .epoch = m->held[g].epoch, .result = result});
+               (struct happening){.kind = HAPPEN_GROUP,
+                                  .node = index_of(w, m),
+                                  .life = m->held[g].job,
+                                  .group = g,
+                                  .epoch = m->held[g].epoch,
+                                  .result = result});
 }
 
 static bool other_holds(const struct world *w, const struct machine *m, uint8_t g)
@@ -335,7 +348,8 @@ static void do_action(struct world *w, struct machine *m, const struct cluster_a
         h->epoch = a->epoch;
         switch (a->kind) {
         case ACTION_WARM:
-                group_result(w, m, a->group, random_span(w, SPAN_ZERO, w->config.start_max), CLUSTER_EV_WARMED);
+                group_result(w, m, a->group, random_span(w, SPAN_ZERO, w->config.start_max),
+                             CLUSTER_EV_WARMED);
                 break;
         case ACTION_START: start_group(w, m, a); break;
         case ACTION_ADOPT:
@@ -344,7 +358,8 @@ static void do_action(struct world *w, struct machine *m, const struct cluster_a
                 break;
         case ACTION_STOP:
                 h->stopping = true;
-                group_result(w, m, a->group, random_span(w, span_us(50), w->config.stop_max), CLUSTER_EV_STOPPED);
+                group_result(w, m, a->group, random_span(w, span_us(50), w->config.stop_max),
+                             CLUSTER_EV_STOPPED);
                 break;
         case ACTION_ANNOUNCE: break;
         }
@@ -371,7 +386,8 @@ static void do_todo(struct world *w, struct machine *m)
                 return;
         }
         if (todo.ask_arbiter)
-                step(w, m, (struct cluster_event){.kind = CLUSTER_EV_ARBITER, .asked = local(w, m), .yes = true});
+                step(w, m,
+                     (struct cluster_event){.kind = CLUSTER_EV_ARBITER, .asked = local(w, m), .yes = true});
         if (m->core_up)
                 m->due = truth(m, cluster_deadline(m->brain));
 }
@@ -430,7 +446,9 @@ static void supervise(struct world *w, struct machine *m)
 static void on_packet(struct world *w, struct machine *m, struct happening *h)
 {
         if (m->core_up && !m->paused && !w->cut[h->from][h->node][h->link])
-                step(w, m, (struct cluster_event){.kind = CLUSTER_EV_MESSAGE, .message = h->message, .link = h->link});
+                step(w, m,
+                     (struct cluster_event){
+                             .kind = CLUSTER_EV_MESSAGE, .message = h->message, .link = h->link});
         if (m->core_up && !m->paused && !w->cut[h->from][h->node][h->link])
                 step(w, m, (struct cluster_event){.kind = CLUSTER_EV_COPY, .from = h->from, .link = h->link});
         free(h->message);
@@ -440,6 +458,10 @@ static void on_saved(struct world *w, struct machine *m, const struct happening 
 {
         if (!m->powered || h->life != m->life)
                 return;
+        if (m->paused) {
+                happen(w, span_ms(1), *h);
+                return;
+        }
         m->disk = m->writing;
         m->state_valid = m->state_valid || m->writing.term > 0;
         m->writes = false;
@@ -462,7 +484,8 @@ static void on_group(struct world *w, struct machine *m, const struct happening 
                 set_exclusive(w, m, h->group, false);
         held->starting = held->stopping = false;
         step(w, m,
-             (struct cluster_event){.kind = h->result, .group = h->group, .epoch = h->epoch, .text = "in the simulator"});
+             (struct cluster_event){
+                     .kind = h->result, .group = h->group, .epoch = h->epoch, .text = "in the simulator"});
 }
 
 static void dispatch(struct world *w, struct happening *h)
@@ -686,15 +709,18 @@ void world_break_group(struct world *w, uint8_t node, uint8_t group)
         if (!m->held[group].exclusive || m->held[group].starting || m->held[group].stopping)
                 return;
         step(w, m,
-             (struct cluster_event){
-                     .kind = CLUSTER_EV_FAILED, .group = group, .epoch = m->held[group].epoch, .text = "broken"});
+             (struct cluster_event){.kind = CLUSTER_EV_FAILED,
+                                    .group = group,
+                                    .epoch = m->held[group].epoch,
+                                    .text = "broken"});
 }
 
 void world_unfit(struct world *w, uint8_t node, uint8_t group, bool unfit)
 {
         w->machine[node].unfit[group] = unfit;
         step(w, &w->machine[node],
-             (struct cluster_event){.kind = CLUSTER_EV_FIT, .group = group, .yes = !unfit, .text = "carrier"});
+             (struct cluster_event){
+                     .kind = CLUSTER_EV_FIT, .group = group, .yes = !unfit, .text = "carrier"});
 }
 
 void world_refuse_probe(struct world *w, bool refuse)
@@ -712,6 +738,11 @@ void world_order(struct world *w, uint8_t node, struct order order)
 span world_now(const struct world *w)
 {
         return span_us(w->now);
+}
+
+bool world_paused(const struct world *w, uint8_t node)
+{
+        return w->machine[node].paused;
 }
 
 bool world_up(const struct world *w, uint8_t node)
@@ -767,7 +798,8 @@ static bool settled(const struct world *w)
 {
         for (uint8_t g = 0; g < w->config.groups; g++) {
                 uint8_t a = NODE_NONE, b;
-                if (holders(w, g, &a, &b) != 1 || w->machine[a].held[g].starting || w->machine[a].held[g].stopping)
+                if (holders(w, g, &a, &b) != 1 || w->machine[a].held[g].starting ||
+                    w->machine[a].held[g].stopping)
                         return false;
         }
         return true;

@@ -1,5 +1,6 @@
-/* world.h - a whole cluster in virtual time: nodes that run src/cluster as it is, the network between them, their
- * disks, ledgers and supervisors, and the truth about who holds what. Deterministic: one seed, one run. */
+/* world.h - a whole cluster in virtual time: nodes that run src/cluster as it is, the network between them,
+ * their disks, ledgers and supervisors, and the truth about who holds what. Deterministic: one seed, one run.
+ */
 #pragma once
 
 #include "cluster/cluster.h"
@@ -22,11 +23,11 @@ struct world_config {
         span delay_min, delay_max; /* of a packet */
         double loss;               /* of a packet on a link, 0..1 */
         double duplicate;
-        span save_min, save_max;   /* of a write to disk */
-        span start_max, stop_max;  /* of a group */
+        span save_min, save_max;  /* of a write to disk */
+        span start_max, stop_max; /* of a group */
         double start_fails;
-        double drift;              /* largest, of each node's clock: 0.01 */
-        FILE *trace;               /* NULL: none */
+        double drift; /* largest, of each node's clock: 0.01 */
+        FILE *trace;  /* NULL: none */
 };
 
 enum violation { VIOLATION_TWO_OWNERS, VIOLATION_NO_OWNER, VIOLATION_TWO_LEADERS, VIOLATION_COUNT };
@@ -44,7 +45,7 @@ span world_now(const struct world *w);
 
 /* --- faults --- */
 void world_cut(struct world *w, uint8_t from, uint8_t to, uint8_t link, bool cut); /* one direction */
-void world_cut_pair(struct world *w, uint8_t a, uint8_t b, bool cut);             /* both, all links */
+void world_cut_pair(struct world *w, uint8_t a, uint8_t b, bool cut);              /* both, all links */
 void world_isolate(struct world *w, uint8_t node, bool cut);
 void world_power_off(struct world *w, uint8_t node);
 void world_power_on(struct world *w, uint8_t node);
@@ -59,6 +60,7 @@ void world_order(struct world *w, uint8_t node, struct order order);
 
 /* --- the truth --- */
 bool world_up(const struct world *w, uint8_t node);
+bool world_paused(const struct world *w, uint8_t node);
 /* The node that holds it in truth, or NODE_NONE; the first one if two do. */
 uint8_t world_holder(const struct world *w, uint8_t group);
 uint8_t world_leader(const struct world *w); /* as the first live node that leads with a lease says */

@@ -246,6 +246,10 @@ span grant_length(const struct cluster *c, instant now)
 instant lease_over(const struct cluster *c, uint8_t node)
 {
         const struct peer *p = &c->peer[node];
+        instant over = instant_max(c->take_after, instant_add(p->granted_until, drifted(c->settings->timing.margin)));
 
-        return instant_max(c->take_after, instant_add(p->granted_until, drifted(c->settings->timing.margin)));
+        /* by a weak vote of its own it may have led until we last heard it */
+        if (c->settings->arbiter == CLUSTER_ARBITER_WEAK && p->heard.us && !p->is.left)
+                over = instant_max(over, instant_add(p->silent_from, c->settings->timing.wait));
+        return over;
 }
