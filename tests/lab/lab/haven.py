@@ -14,13 +14,13 @@ import signal
 import subprocess
 
 from .clock import now, wait_for
-from .probe import ECHO_PORT, start_echo
+from .probe import ECHO_PORT, LATE, start_echo
 from .tools import build, built, run, tool
 from .watch import Guard, Watcher
 
 NAMES = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota"]
-FAST = {"heartbeat": "20ms", "dead": "100ms"}
-WAN = {"heartbeat": "500ms", "dead": "5s"}
+FAST = {"profile": "fast"}
+WAN = {"profile": "wan"}
 # what a daemon writes only when it has found a fault in itself
 DEATH_CRIES = re.compile(r"Assertion .* failed|AddressSanitizer|LeakSanitizer|runtime error:|stack smashing")
 
@@ -33,15 +33,18 @@ def havend_program():
     return built("havend", os.path.join(build(), "src", "main"))
 
 
-def group_text(name, nodes, address, body="", failback="auto"):
-    """A group of the configuration file: an address on the front network, then `body`."""
-    return "group %s {\n    nodes = {%s}\n    failback = %s\n    address %s/24 { device = front }\n%s}\n" % (
-        name, ", ".join(nodes), failback, address, "".join("    %s\n" % line for line in body.splitlines() if line))
+def group_text(name, nodes, address, body="", failback="auto", first=""):
+    """A group of the configuration file: what is started `first`, an address on the front network, then `body`."""
+    def indented(text):
+        return "".join("    %s\n" % line for line in text.splitlines() if line)
+
+    return "group %s {\n    nodes = {%s}\n    failback = %s\n%s    address %s/24 { device = front }\n%s}\n" % (
+        name, ", ".join(nodes), failback, indented(first), address, indented(body))
 
 
-def process_text(port=ECHO_PORT):
-    """The echo service as a resource of a group: started and stopped by haven."""
-    return 'process echo { command = {"%s", "-", "%d"} }' % (tool("echo"), port)
+def process_text(port=ECHO_PORT, name="echo"):
+    """The echo service as a resource of a group: started and stopped by haven, before the address comes to it."""
+    return 'process %s { command = "%s - %d"  warm = yes }' % (name, tool("echo"), port)
 
 
 class Node:
@@ -53,6 +56,7 @@ class Node:
         self.state_dir = os.path.join(machine.directory, "state")
         self.socket = os.path.join(self.run_dir, "haven.sock")
         self.daemon = None
+        self.boot = 0
 
     def init(self):
         """Gives the node a state of its own, as a person does once when it joins."""
@@ -60,7 +64,10 @@ class Node:
         run(haven_program(), "init", "-n", self.name, "--state-dir", self.state_dir)
 
     def start(self):
-        assert self.daemon is None or not self.daemon.alive(), "havend runs already on " + self.name
+        assert not self.running(), "havend runs already on " + self.name
+        if self.boot != self.machine.boots:
+            shutil.rmtree(self.run_dir, ignore_errors=True)  # /run does not survive a boot
+            self.boot = self.machine.boots
         os.makedirs(self.run_dir, exist_ok=True)
         self.daemon = self.machine.start(
             "havend", havend_program(), "-c", self.cluster.config_path(self.name), "-n", self.name, "-f",
@@ -154,7 +161,7 @@ class Cluster:
         self.echoes = {}
         self.address = lab.floating()
         if groups is None:
-            groups = [group_text("web", names, self.address, process_text() if service == "process" else "")]
+            groups = [group_text("web", names, self.address, first=process_text() if service == "process" else "")]
         self.key_path = os.path.join(lab.directory, "key")
         self.text = self.compose(timing or {}, arbiter, groups, extra)
         self.watcher = self.guard = None
@@ -218,7 +225,6 @@ class Cluster:
     def power_on(self, name, start=True):
         """The machine boots; what it kept in memory is gone, its state directory is not."""
         node = self.nodes[name]
-        shutil.rmtree(node.run_dir, ignore_errors=True)
         at = self.lab.power_on(node.machine)
         self.start_service(name)
         if start:
@@ -269,6 +275,15 @@ class Cluster:
         return self.wait_status(
             lambda s: any(g["name"] == group and g["state"] == state and node in (None, g["node"])
                           for g in s["groups"]), "group %s %s on %s" % (group, state, node or "any node"), names, timeout)
+
+    @staticmethod
+    def wait_quiet(prober, seconds, timeout=30):
+        """Waits until the client has been answered without a loss for so long, from now on; returns an instant up to
+        which every request is decided."""
+        begin = now()
+        wait_for(lambda: now() > begin + seconds + LATE and prober.quiet_since() >= seconds, timeout,
+                 "%g s without a lost request" % seconds)
+        return now() - LATE
 
     def owner(self, group="web"):
         """As the first running node has it; None if nobody."""

@@ -67,6 +67,7 @@ class Machine:
         self.cgroup = os.path.join(sweep.CGROUPS, self.netns) if sweep.CGROUPS else ""
         self.init = None  # the outer process of nodeinit
         self.init_pid = 0
+        self.boots = 0
         os.makedirs(self.directory, exist_ok=True)
         run("ip", "netns", "add", self.netns)
 
@@ -83,6 +84,7 @@ class Machine:
         if not line:
             raise RuntimeError("%s does not boot" % self.name)
         self.init_pid = int(line)
+        self.boots += 1
 
     def power_off(self):
         """All processes are gone when this returns. The sockets close as the kernel closes them: a peer hears of
