@@ -26,23 +26,17 @@ void address_set_state(struct address *a, enum address_state state, const char *
         va_end(args);
 }
 
-static void emit_va(struct address *a, enum address_event event, const char *format, va_list args)
+void address_emit(struct address *a, enum address_event event, const char *format, ...)
 {
         char text[ADDRESS_TEXT]; /* of its own: the owner may act, and change the address's, while reading */
+        va_list args;
 
         if (a->freed)
                 return;
-        vsnprintf(text, sizeof(text), format, args);
-        a->on_event(a->user, a, event, text);
-}
-
-void address_emit(struct address *a, enum address_event event, const char *format, ...)
-{
-        va_list args;
-
         va_start(args, format);
-        emit_va(a, event, format, args);
+        vsnprintf(text, sizeof(text), format, args);
         va_end(args);
+        a->on_event(a->user, a, event, text);
 }
 
 /* Nothing more is done or heard for it. */

@@ -15,7 +15,7 @@ void announce_begin(struct address *a, instant now, bool silent)
                 announce_stop(a); /* nobody to tell, or none that would hear; carrier begins it again */
                 return;
         }
-        if (!silent)
+        if (!silent && !lease_over(a, now))
                 wire_announce(a->wire); /* a failure is a lost packet: the schedule repeats it */
         a->announce_step = 1;
         wire_listen(a->wire, WIRE_ALL);

@@ -98,6 +98,9 @@ static void set_carrier(struct address *a, const struct link *link)
                 else
                         announce_stop(a);
         }
+        if (a->state == ADDRESS_PROBING && !carrier) /* the silence that follows is no answer */
+                address_refuse(a, ADDRESS_ABSENT, "%s: cannot ask whether somebody holds it",
+                               a->carrier_text);
         if (carrier)
                 address_emit(a, ADDRESS_EV_CARRIER_BACK, "%s has carrier", a->device);
         else

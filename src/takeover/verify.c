@@ -52,6 +52,8 @@ static void choose_neighbours(struct address *a)
 
 void verify_ask(struct address *a)
 {
+        if (lease_over(a, instant_now()))
+                return; /* a question changes the neighbours' caches just as an announcement does */
         choose_neighbours(a);
         for (size_t i = 0; i < a->asked_count; i++)
                 wire_ask(a->wire, &a->asked[i]);

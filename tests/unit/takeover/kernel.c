@@ -261,6 +261,18 @@ static void without_carrier_no_question_can_be_asked(void **state)
         assert_said(lab, ADDRESS_EV_REFUSED, "v0 has no carrier");
 }
 
+static void carrier_lost_while_asking_is_no_answer(void **state)
+{
+        struct lab *lab = *state;
+
+        want(lab, "10.9.0.111/24", "v0");
+        address_take(lab->address, true, in_s(60));
+        peer("ip link set v1 down");
+        await(lab, ADDRESS_EV_CARRIER_LOST, 1);
+        assert_int_equal(lab->seen[ADDRESS_EV_REFUSED], 1);
+        assert_int_equal(lab->seen[ADDRESS_EV_TAKEN], 0);
+}
+
 static void an_interface_that_comes_later_is_waited_for(void **state)
 {
         struct lab *lab = *state;
@@ -329,17 +341,25 @@ static void on_renewal(uv_timer_t *timer)
         address_renew(lab->address, instant_add(instant_now(), span_ms(450)));
 }
 
-static void what_is_renewed_stays(void **state)
+static void renewed_stays(struct lab *lab, const char *text)
 {
-        struct lab *lab = *state;
-
-        want(lab, "10.9.0.111/24", "v0");
+        want(lab, text, "v0");
         address_take(lab->address, false, instant_add(instant_now(), span_ms(450)));
         uv_timer_start(&lab->renewal, on_renewal, 100, 100);
         assert_false(awaited(lab, ADDRESS_EV_REMOVED, 1, 2500)); /* two lifetimes of the kernel */
         assert_int_equal(lab->seen[ADDRESS_EV_RELEASED], 0);
         assert_int_equal(address_release(lab->address), 0);
         uv_timer_stop(&lab->renewal);
+}
+
+static void what_is_renewed_stays(void **state)
+{
+        renewed_stays(*state, "10.9.0.111/24");
+}
+
+static void what_is_renewed_stays_with_ipv6(void **state)
+{
+        renewed_stays(*state, "fd09::111/64");
 }
 
 /* A lease that reaches beyond the kernel's lifetime, renewed once and then left alone: our own timer
@@ -482,6 +502,8 @@ int main(void)
                 LAB_TEST(the_interface_is_found_and_followed_by_its_network),
                 LAB_TEST(the_kernel_removes_what_is_not_renewed),
                 LAB_TEST(what_is_renewed_stays),
+                LAB_TEST(what_is_renewed_stays_with_ipv6),
+                LAB_TEST(carrier_lost_while_asking_is_no_answer),
                 LAB_TEST(a_lease_longer_than_the_kernels_lifetime_is_kept),
                 LAB_TEST(an_adopted_address_is_kept_and_proven),
                 LAB_TEST(a_second_claim_is_told_and_answered),

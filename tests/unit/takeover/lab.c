@@ -66,7 +66,7 @@ void lab_close(void)
         peer_pid = 0;
 }
 
-static bool run(bool at_peer, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static bool run(bool at_peer, const char *format, va_list args)
 {
         char line[LINE_ROOM], command[LINE_ROOM + 64];
 
