@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,8 +60,8 @@ int span_parse(const char *text, span *ret_span)
                         continue;
                 double us = number * (double)units[i].us;
                 if (us > 1e15)
-                        return -EINVAL; /* thirty years: a typing mistake */
-                *ret_span = (span){llround(us)};
+                        return -EINVAL;                  /* thirty years: a typing mistake */
+                *ret_span = (span){(int64_t)(us + 0.5)}; /* not negative: it began with a digit */
                 return 0;
         }
         return -EINVAL;
