@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -72,45 +71,4 @@ bool takeover_interface_of(struct takeover *t, const struct ip *local, char name
         text_copy(name, TAKEOVER_NAME, link->name);
         *ret_carrier = link->carrier;
         return true;
-}
-
-static int collect(const struct nlmsghdr *message, void *user)
-{
-        int r = interfaces_apply(user, message);
-
-        if (r < 0) {
-                errno = -r;
-                return MNL_CB_ERROR;
-        }
-        return MNL_CB_OK;
-}
-
-static int remove_everywhere(struct netlink *requests, const struct ip *ip, uint8_t prefix)
-{
-        struct interfaces all = {0};
-        int r = netlink_dump(requests, RTM_GETADDR, collect, &all);
-
-        for (size_t i = 0; i < all.address_count; i++) {
-                const struct local_address *a = &all.addresses[i];
-                if (!ip_equal(&a->ip, ip) || a->prefix != prefix)
-                        continue;
-                int failed = netlink_address_remove(requests, ip, prefix, a->ifindex);
-                if (failed < 0 && failed != -EADDRNOTAVAIL)
-                        r = failed; /* go on: what can be removed shall be */
-        }
-        interfaces_free(&all);
-        return r;
-}
-
-int address_remove_now(const struct ip *ip, uint8_t prefix, unsigned ifindex)
-{
-        struct netlink requests;
-        int r = netlink_open(&requests);
-
-        if (r < 0)
-                return r;
-        r = ifindex ? netlink_address_remove(&requests, ip, prefix, ifindex)
-                    : remove_everywhere(&requests, ip, prefix);
-        netlink_close(&requests);
-        return r == -EADDRNOTAVAIL || r == -ENODEV ? 0 : r;
 }
