@@ -1,5 +1,6 @@
 # Thin: Meson and Ninja do the work.
 BUILD ?= build
+FUZZ_SECONDS ?= 60
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -7,4 +8,34 @@ all: $(BUILD)/build.ninja
 $(BUILD)/build.ninja:
 	meson setup $(BUILD)
 
-.PHONY: all
+# Debian packages that building and testing want; nothing is asked of the network when all are there.
+deps:
+	packaging/install-dependencies
+
+# Everything: unit, sim, lab (root), sanitizers, a short fuzz, both compilers, lint.
+test: deps
+	tests/all
+
+test-unit: all
+	meson test -C $(BUILD) --no-suite lab
+
+test-lab: all
+	meson test -C $(BUILD) --suite lab --verbose
+
+# The clang build: fuzzers, and what the linters read the flags from.
+$(BUILD)/clang/build.ninja:
+	CC=clang meson setup $(BUILD)/clang -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+
+clang: $(BUILD)/clang/build.ninja
+	ninja -C $(BUILD)/clang
+
+fuzz: clang
+	tests/fuzz/run $(BUILD)/clang $(FUZZ_SECONDS)
+
+lint: clang
+	tests/lint $(BUILD)/clang
+
+install: all
+	meson install -C $(BUILD)
+
+.PHONY: all deps test test-unit test-lab clang fuzz lint install
