@@ -23,8 +23,9 @@ struct netlink_address {
         uint8_t prefix;
         unsigned ifindex;
         uint32_t valid_s; /* the kernel removes the address after that many seconds, at most 0.25 s later */
-        /* IPv6: leave the network's route alone. Without this, an address with a lifetime puts that lifetime
-         * on the route it shares with the interface's other addresses. */
+        /* IPv6: leave the network's route alone, where another address has brought it. Linux'
+         * modify_prefix_route() may otherwise put this address's lifetime on the route that both share; 6.18
+         * does not. */
         bool no_route;
 };
 
