@@ -52,7 +52,7 @@ static void write_all(const char *text, size_t n)
  * out. */
 static void draw(const struct watch *w, const char *note)
 {
-        struct winsize size = {.ws_row = 24};
+        struct winsize size = {0};
         char *text = NULL, *frame = NULL;
         size_t n = 0, frame_size = 0;
         time_t wall = time(NULL);
@@ -60,6 +60,8 @@ static void draw(const struct watch *w, const char *note)
         char clock[16];
 
         ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+        if (size.ws_row == 0)
+                size.ws_row = 24; /* a serial console does not know its size */
         FILE *to = open_memstream(&text, &n);
         assert(to);
         if (w->seen)

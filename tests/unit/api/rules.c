@@ -1,0 +1,34 @@
+/* rules NODE: prints the firewall's rules of a fixed cluster for `NODE` (an index), for firewall_test.py. The
+ * addresses are those that the test gives its namespaces. */
+#include "cli/firewall.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const addresses[3][2] = {
+        {"10.94.1.1", "fd94::1"}, {"10.94.1.2", "fd94::2"}, {"192.168.94.3", "fd94::5"}};
+
+int main(int argc, char **argv)
+{
+        static struct config_node nodes[3];
+        struct config c = {.cluster = "shop", .port = HAVEN_PORT, .node_count = 3, .node = nodes};
+
+        for (int i = 0; i < 3; i++) {
+                strcpy(nodes[i].name, (const char *[]){"alpha", "beta", "gamma"}[i]);
+                for (size_t k = 0; k < 2; k++) {
+                        int r = ip_parse(addresses[i][k], &nodes[i].address[nodes[i].link_count++]);
+                        assert(r == 0);
+                }
+        }
+        if (argc == 2 && strcmp(argv[1], "alone") == 0) {
+                c.node_count = 1;
+                nodes[0].link_count = 1;
+                firewall_print(&c, 0, stdout);
+        } else if (argc == 2 && strcmp(argv[1], "remove") == 0) {
+                firewall_print_removal(stdout);
+        } else {
+                firewall_print(&c, argc == 2 ? atoi(argv[1]) : 0, stdout);
+        }
+        return 0;
+}
