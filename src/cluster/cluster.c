@@ -223,12 +223,10 @@ static void notice_pause(struct cluster *c)
         span gap = span_between(c->stepped, c->now);
         char text[SPAN_TEXT];
 
-        /* within one heartbeat we are always called; what is beyond it we have not listened */
-        if (gap.us > c->settings->timing.heartbeat.us)
+        /* we are called at every heartbeat; in a gap of two we have not listened, and nobody was silent */
+        if (gap.us > 2 * c->settings->timing.heartbeat.us)
                 for (uint8_t i = 0; i < c->settings->node_count; i++)
-                        c->peer[i].silent_from = instant_min(
-                                c->now, instant_add(c->peer[i].silent_from,
-                                                    span_sub(gap, c->settings->timing.heartbeat)));
+                        c->peer[i].silent_from = instant_min(c->now, instant_add(c->peer[i].silent_from, gap));
         if (gap.us <= c->settings->timing.dead.us)
                 return;
         note(c, NOTE_PAUSED, node_name(c, c->settings->self),

@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -20,4 +21,20 @@ int path_absolute(const char *given, char path[static PATH_SIZE])
         if (!getcwd(here, sizeof(here)))
                 return errno == ERANGE ? -ENAMETOOLONG : -errno;
         return path_join(here, given, path);
+}
+
+int path_program(const char *name, char path[static PATH_SIZE])
+{
+        char self[PATH_SIZE];
+        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+        if (n > 0) {
+                self[n] = '\0';
+                if (path_join(dirname(self), name, path) == 0 && access(path, X_OK) == 0)
+                        return 0;
+        }
+        int error = path_join(HAVEN_LIBEXECDIR, name, path);
+        if (!error && access(path, X_OK) == -1)
+                error = -errno;
+        return error;
 }

@@ -60,24 +60,6 @@ void privileges_take(struct supervisor *s)
                 log_warning("supervisor: runs without %s: under load it may release late", missing);
 }
 
-/* Beside our own program, as in a build tree; else where `install` puts it. */
-static int core_find(struct supervisor *s)
-{
-        char self[PATH_SIZE];
-        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-        if (n > 0) {
-                self[n] = '\0';
-                if (path_join(dirname(self), "haven-core", s->core_program) == 0 &&
-                    access(s->core_program, X_OK) == 0)
-                        return 0;
-        }
-        int error = path_join(HAVEN_LIBEXECDIR, "haven-core", s->core_program);
-        if (!error && access(s->core_program, X_OK) == -1)
-                error = -errno;
-        return error;
-}
-
 static uint64_t boot_next(const char *state_dir)
 {
         uint64_t boot;
@@ -130,7 +112,7 @@ static void cgroup_setup(struct supervisor *s)
 
 int supervisor_setup(struct supervisor *s)
 {
-        int error = core_find(s);
+        int error = path_program("haven-core", s->core_program);
 
         if (error) {
                 log_error("%s: %s: haven is not installed completely", s->core_program, strerror(-error));

@@ -1,0 +1,270 @@
+/* haven-core: started by havend, and again whenever it dies; what it finds in the ledger it goes on with. */
+#include "main/core.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* One worker writes the state file; nothing else of ours goes to the pool. */
+#define WORKERS "1"
+
+static void on_mistake(void *user, const char *file, int line, const char *text)
+{
+        fprintf(stderr, "%s:%d: %s\n", file, line, text);
+}
+
+static int read_config(struct core *core)
+{
+        core->config = config_load(core->options.config, on_mistake, NULL);
+        if (!core->config)
+                return HAVEND_EXIT_CONFIG;
+        core->self = config_find_node(core->config, core->options.node);
+        if (core->self < 0) {
+                fprintf(stderr,
+                        "%s: there is no node '%s' in it: name this machine's node with havend -n NODE\n",
+                        core->options.config, core->options.node);
+                return HAVEND_EXIT_CONFIG;
+        }
+        return 0;
+}
+
+/* Heartbeats must not wait for the disk or for other programs. */
+static void take_priority(void)
+{
+        struct sched_param rr = {.sched_priority = PRIORITY_CORE};
+
+        if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &rr) == -1)
+                log_warning("core: runs without real-time priority: %s", strerror(errno));
+        if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == -1)
+                log_warning("core: runs without locked memory: %s", strerror(errno));
+}
+
+static void on_message(void *user, const struct message *m, int link, instant received)
+{
+        core_event(user,
+                   &(struct cluster_event){
+                           .kind = CLUSTER_EV_MESSAGE, .message = m, .link = (uint8_t)link, .now = received});
+}
+
+static void on_copy(void *user, int node, int link, instant received)
+{
+        core_event(user, &(struct cluster_event){.kind = CLUSTER_EV_COPY,
+                                                 .from = (uint8_t)node,
+                                                 .link = (uint8_t)link,
+                                                 .now = received});
+}
+
+static void on_refused(void *user, int node, int link, enum packet_refusal why, const struct ip *from)
+{
+        struct core *core = user;
+        char text[IP_TEXT];
+
+        log_warning("link %d: packets from %s (%s) are refused: %s", link, ip_format(from, text),
+                    node < 0 ? "no node of ours" : core->config->node[node].name, packet_refusal_name(why));
+}
+
+static void on_link(void *user, int node, int link, int error)
+{
+        struct core *core = user;
+        const char *to = node < 0 ? "our own end" : core->config->node[node].name;
+
+        if (error)
+                log_warning("link %d, %s: cannot send: %s", link, to, strerror(-error));
+        else
+                log_info("link %d, %s: sending works again", link, to);
+}
+
+static void on_term(uv_signal_t *signal, int number)
+{
+        struct core *core = signal->data;
+
+        uv_signal_stop(signal);
+        core_event(core, &(struct cluster_event){.kind = CLUSTER_EV_LEAVE});
+}
+
+static void on_hup(uv_signal_t *signal, int number)
+{
+        char text[4096];
+        int error = core_reload(signal->data, SPAN_ZERO, text, sizeof(text));
+
+        if (error)
+                log_error("reload: %s", text);
+        else
+                log_info("reload: %s", text);
+}
+
+/* Without a supervisor nobody would release what we hold when we die too: give it away while we can. */
+static void on_life(uv_poll_t *poll, int status, int events)
+{
+        struct core *core = poll->data;
+
+        uv_poll_stop(poll);
+        log_error("core: the supervisor is dead -> leaving the cluster");
+        core_event(core, &(struct cluster_event){.kind = CLUSTER_EV_LEAVE});
+}
+
+static int open_transport(struct core *core)
+{
+        const struct transport_hooks hooks = {
+                .on_message = on_message,
+                .on_copy = on_copy,
+                .on_refused = on_refused,
+                .on_link = on_link,
+                .user = core,
+        };
+        char reason[KEY_REASON];
+        struct keyring keys;
+
+        if (key_load(core->config->key_path, &keys, reason) < 0) {
+                fprintf(stderr, "%s\n", reason);
+                return HAVEND_EXIT_CONFIG;
+        }
+        int error = transport_new(core->loop, core->config, core->self, &keys, &hooks, &core->transport);
+        key_wipe(&keys);
+        if (error)
+                log_error("heartbeat: cannot open the links: %s", strerror(-error));
+        return error ? HAVEND_EXIT_FAILURE : 0;
+}
+
+static int open_rooms(struct core *core)
+{
+        const struct engine_setup setup = {
+                .loop = core->loop,
+                .config = core->config,
+                .self = core->self,
+                .takeover = core->takeover,
+                .cgroup_root = core->inherited.ledger->cgroup_root,
+                .run_dir = core->options.run_dir,
+                .life_fd = core->inherited.life_fd,
+                .on_report = core_report,
+                .user = core,
+        };
+        char path[PATH_SIZE];
+        int error = path_join(core->options.state_dir, "events.log", path);
+
+        if (!error)
+                error = journal_open(path, &core->journal);
+        if (!error)
+                error = alerts_new(core->loop, core->config, core->self, &core->alerts);
+        if (!error && core->config->arbiter.kind == ARBITER_PING)
+                error = pinger_new(core->loop, &core->pinger);
+        if (!error)
+                error = core_checks_open(core);
+        if (!error)
+                error = engine_new(&setup, &core->engine);
+        return error;
+}
+
+static int open_api(struct core *core)
+{
+        const struct api_hooks hooks = {.view = core_view, .explain = core_explain, .command = core_command};
+        char path[PATH_SIZE];
+        int error = path_join(core->options.run_dir, PATH_SOCKET, path);
+
+        if (!error)
+                error = api_new(core->loop, path, &hooks, core, core->journal, &core->api);
+        if (error)
+                log_error("control socket %s: %s", path, strerror(-error));
+        return error;
+}
+
+static void watch(struct core *core)
+{
+        uv_timer_init(core->loop, &core->timer);
+        uv_timer_init(core->loop, &core->confirm);
+        uv_signal_init(core->loop, &core->term);
+        uv_signal_init(core->loop, &core->hup);
+        uv_poll_init(core->loop, &core->life, core->inherited.life_fd);
+        core->timer.data = core->confirm.data = core->term.data = core->hup.data = core->life.data = core;
+        uv_signal_start(&core->term, on_term, SIGTERM);
+        uv_signal_start(&core->hup, on_hup, SIGHUP);
+        uv_poll_start(&core->life, UV_DISCONNECT | UV_READABLE, on_life);
+}
+
+static int serve(struct core *core)
+{
+        int status = open_transport(core);
+
+        if (status)
+                return status;
+        int error = takeover_new(core->loop, &core->takeover);
+        if (!error)
+                error = open_rooms(core);
+        if (error) {
+                log_error("core: cannot start: %s", strerror(-error));
+                return HAVEND_EXIT_FAILURE;
+        }
+        if (core->inherited.ledger->core == 1)
+                core_clear_leftovers(core->config);
+        watch(core);
+        core_begin(core);
+        if (open_api(core) < 0)
+                return HAVEND_EXIT_FAILURE;
+        inheritance_say(&core->inherited, SAY_READY);
+        if (!core->options.foreground)
+                stdio_detach();
+        uv_run(core->loop, UV_RUN_DEFAULT);
+        return HAVEND_EXIT_OK;
+}
+
+/* What runs goes on running, for the next core or because nothing does. */
+static void close_rooms(struct core *core)
+{
+        if (core->api)
+                api_free(core->api);
+        if (core->engine)
+                engine_free(core->engine);
+        if (core->checker)
+                checker_free(core->checker);
+        if (core->alerts)
+                alerts_free(core->alerts);
+        if (core->transport)
+                transport_free(core->transport);
+        for (int i = 0; i < 3; i++)
+                uv_run(core->loop, UV_RUN_NOWAIT);
+        journal_close(core->journal);
+        config_free(core->config);
+}
+
+int main(int argc, char **argv)
+{
+        struct core *core = calloc(1, sizeof(*core));
+        int status;
+
+        if (!core)
+                return HAVEND_EXIT_FAILURE;
+        switch (options_parse(argc, argv, stdout, stderr, &core->options)) {
+        case OPTIONS_RUN: break;
+        case OPTIONS_DONE: return HAVEND_EXIT_OK;
+        case OPTIONS_WRONG: return HAVEND_EXIT_CONFIG;
+        }
+        setenv("UV_THREADPOOL_SIZE", WORKERS, 1);
+        status = read_config(core);
+        if (status)
+                return status;
+        int error = inheritance_take(&core->inherited);
+        if (error || sodium_init() < 0) {
+                fprintf(stderr, "haven-core is started by havend, not by hand\n");
+                return HAVEND_EXIT_FAILURE;
+        }
+        log_open("haven-core", core->options.foreground,
+                 getenv("HAVEN_DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+        core->loop = uv_default_loop();
+        core->settings = malloc(sizeof(*core->settings));
+        core->brain = malloc(cluster_size());
+        if (!core->settings || !core->brain)
+                return HAVEND_EXIT_FAILURE;
+        core_settings_make(core->config, core->self, core->settings);
+        take_priority();
+        status = serve(core);
+        close_rooms(core);
+        return status;
+}

@@ -1,0 +1,127 @@
+/* core.h - the process that thinks and acts: it turns what happens into events for src/cluster, and what that
+ * decides into deeds of the other rooms. It decides nothing itself.
+ *
+ * One loop, one thread but for the writing of the state file. Every event goes through core_event(); deeds
+ * may report at once, so events that arise during a turn wait for its end. */
+#pragma once
+
+#include "api/api.h"
+#include "api/journal.h"
+#include "cluster/cluster.h"
+#include "config/config.h"
+#include "heartbeat/transport.h"
+#include "main/inherit.h"
+#include "main/options.h"
+#include "main/state.h"
+#include "monitor/alert.h"
+#include "monitor/checker.h"
+#include "monitor/ping.h"
+#include "resource/engine.h"
+#include "takeover/takeover.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+#define CORE_QUEUE_MAX  256 /* events that arise within one turn; every group may report a few times */
+#define CORE_ORDERS_MAX TODO_ORDERS_MAX
+
+struct core_event {
+        struct cluster_event event;
+        char text[NOTE_TEXT];
+};
+
+/* An operator who waits for the end of an order. */
+struct core_order {
+        uint32_t id; /* 0: free */
+        struct api_reply *reply;
+};
+
+struct core {
+        struct options options;
+        struct inheritance inherited;
+        uv_loop_t *loop;
+        struct config *config;
+        int self; /* index into config->node */
+        struct cluster_settings *settings;
+        struct cluster *brain;
+
+        struct transport *transport;
+        struct takeover *takeover;
+        struct engine *engine;
+        struct checker *checker; /* NULL: no group has a check */
+        struct alerts *alerts;
+        struct pinger *pinger; /* NULL: the arbiter is another */
+        struct journal *journal;
+        struct api *api;
+
+        uv_timer_t timer;
+        uv_signal_t term, hup;
+        uv_poll_t life;
+
+        bool turning;
+        struct todo todo;
+        struct message message;
+        size_t queued;
+        struct core_event queue[CORE_QUEUE_MAX];
+
+        bool saving;
+        uv_work_t save_work;
+        struct cluster_state save_from;
+        struct state save_state;
+        uint32_t save_serial;
+        int save_error;
+
+        bool pinging;
+        char arbiter_text[128];
+
+        uint32_t next_order;
+        struct core_order order[CORE_ORDERS_MAX];
+
+        struct config *before; /* reload --confirm: what we go back to; else NULL */
+        uv_timer_t confirm;
+        bool exiting;
+};
+
+/* core_turn.c */
+/* Gives the event to the brain and does what it says. The time is read here; `text` is copied. */
+void core_event(struct core *core, const struct cluster_event *event);
+void core_ledger_read(struct core *core, struct cluster_promise *ret_promise);
+void core_begin(struct core *core);
+
+/* core_group.c */
+void core_act(struct core *core, const struct cluster_action *action);
+void core_report(void *user, const struct engine_report *report);
+void core_check_result(void *user, uint32_t id, const struct check_result *result);
+int core_checks_open(struct core *core);
+uint32_t core_check_id(const struct config_group *g, const struct config_check *check);
+/* Removes floating addresses that an earlier run left in the kernel. */
+void core_clear_leftovers(const struct config *config);
+
+/* core_arbiter.c */
+void core_ask_arbiter(struct core *core);
+
+/* core_history.c */
+void core_note(struct core *core, const struct note *note);
+void core_tell(struct core *core, const char *kind, const char *subject, unsigned alert, const char *text);
+
+/* core_disk.c */
+void core_save(struct core *core);
+/* 0, or a negative errno after having logged what is wrong; `ret_start` gets the state. */
+void core_load(struct core *core, struct cluster_start *ret_start);
+
+/* core_settings.c */
+void core_settings_make(const struct config *config, int self, struct cluster_settings *ret_settings);
+
+/* core_view.c */
+void core_view(void *user, struct view *ret_view);
+int core_explain(void *user, const char *group, char *text, size_t size);
+
+/* core_command.c */
+void core_command(void *user, const struct api_command *command, struct api_reply *reply);
+void core_order_done(struct core *core, const struct order_done *done);
+
+/* core_reload.c */
+/* Reads the file again and changes what differs. `text` says what changed, or why nothing did. With
+ * `confirm`, goes back by itself unless core_confirm() comes within it. 0 or a negative errno. */
+int core_reload(struct core *core, span confirm, char *text, size_t size);
+int core_confirm(struct core *core);

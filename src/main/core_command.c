@@ -1,0 +1,93 @@
+/* Operators' orders: names become indices, the brain carries them out, the end is told to who asked. */
+#include "main/core.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const enum order_kind order_of[] = {
+        [API_MOVE] = ORDER_MOVE,   [API_STOP] = ORDER_STOP,       [API_START] = ORDER_START,
+        [API_CLEAR] = ORDER_CLEAR, [API_STANDBY] = ORDER_STANDBY, [API_ONLINE] = ORDER_ONLINE,
+};
+
+static void reply_reload(struct core *core, const struct api_command *c, struct api_reply *reply)
+{
+        char text[4096];
+        int error = core_reload(core, c->lasts, text, sizeof(text));
+
+        api_reply_send(reply, error, text);
+}
+
+static bool fill(struct core *core, const struct api_command *c, struct order *o, char *text, size_t size)
+{
+        int node = c->node[0] ? config_find_node(core->config, c->node) : -1;
+        int group = c->group[0] ? config_find_group(core->config, c->group) : -1;
+
+        if (c->group[0] && group < 0) {
+                snprintf(text, size, "there is no group '%s' in %s", c->group, core->config->path);
+                return false;
+        }
+        if (c->node[0] && node < 0) {
+                snprintf(text, size, "there is no node '%s' in %s", c->node, core->config->path);
+                return false;
+        }
+        o->kind = c->kind == API_MAINTENANCE ? (c->on ? ORDER_MAINTENANCE_ON : ORDER_MAINTENANCE_OFF)
+                                             : order_of[c->kind];
+        o->group = group < 0 ? 0 : core->config->group[group].id;
+        o->node = node < 0 ? NODE_NONE : (uint8_t)node;
+        o->lasts = c->lasts;
+        return true;
+}
+
+static void give_order(struct core *core, const struct api_command *c, struct api_reply *reply)
+{
+        struct order o = {0};
+        char text[256];
+
+        if (!fill(core, c, &o, text, sizeof(text))) {
+                api_reply_send(reply, -ENOENT, text);
+                return;
+        }
+        for (size_t i = 0; i < CORE_ORDERS_MAX; i++) {
+                if (core->order[i].id)
+                        continue;
+                o.id = ++core->next_order;
+                core->order[i] = (struct core_order){.id = o.id, .reply = reply};
+                core_event(core, &(struct cluster_event){.kind = CLUSTER_EV_ORDER, .order = o});
+                return;
+        }
+        api_reply_send(reply, -EBUSY, order_error_text(ORDER_BUSY));
+}
+
+void core_command(void *user, const struct api_command *c, struct api_reply *reply)
+{
+        struct core *core = user;
+        int error;
+
+        switch (c->kind) {
+        case API_RELOAD: reply_reload(core, c, reply); break;
+        case API_CONFIRM:
+                error = core_confirm(core);
+                api_reply_send(reply, error, error ? "nothing waits for a confirmation" : "confirmed");
+                break;
+        case API_MOVE:
+        case API_STOP:
+        case API_START:
+        case API_CLEAR:
+        case API_STANDBY:
+        case API_ONLINE:
+        case API_MAINTENANCE: give_order(core, c, reply); break;
+        }
+}
+
+void core_order_done(struct core *core, const struct order_done *done)
+{
+        for (size_t i = 0; i < CORE_ORDERS_MAX; i++) {
+                if (core->order[i].id != done->id)
+                        continue;
+                struct api_reply *reply = core->order[i].reply;
+                core->order[i].id = 0;
+                api_reply_send(reply, done->error == ORDER_DONE ? 0 : -EAGAIN, order_error_text(done->error));
+                return;
+        }
+}

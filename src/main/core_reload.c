@@ -1,0 +1,142 @@
+/* A new generation of the configuration: read, compared, and only then put in place of the old one. */
+#include "main/core.h"
+
+#include "base/log.h"
+#include "config/difference.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct report {
+        FILE *to;
+        int mistakes;
+};
+
+static void on_mistake(void *user, const char *file, int line, const char *text)
+{
+        struct report *r = user;
+
+        fprintf(r->to, "%s:%d: %s\n", file, line, text);
+        r->mistakes++;
+}
+
+static bool keeps_what_runs(struct core *core, const struct config *fresh, FILE *to)
+{
+        bool keeps = true;
+
+        for (size_t i = 0; i < core->config->group_count; i++) {
+                const struct config_group *g = &core->config->group[i];
+                if (config_find_group(fresh, g->name) >= 0 || !cluster_holds(core->brain, g->id))
+                        continue;
+                fprintf(to, "group %s runs here and is no longer in the file: 'haven stop %s' first\n",
+                        g->name, g->name);
+                keeps = false;
+        }
+        return keeps;
+}
+
+/* Takes ownership of `fresh`; returns the old generation, or NULL when nothing was changed. */
+static struct config *put_in_place(struct core *core, struct config *fresh)
+{
+        struct cluster_settings *settings = malloc(sizeof(*settings));
+        struct config *old = core->config;
+
+        if (!settings)
+                return NULL;
+        core_settings_make(fresh, core->self, settings);
+        if (cluster_reconfigure(core->brain, settings) < 0) {
+                free(settings);
+                return NULL;
+        }
+        free(core->settings);
+        core->settings = settings;
+        core->config = fresh;
+        int error = engine_reload(core->engine, fresh);
+        if (error)
+                log_error("reload: the resources could not all be changed: %s", strerror(-error));
+        if (alerts_reload(core->alerts, fresh, core->self) < 0)
+                log_error("reload: the alerts stay as they were: out of memory");
+        if (core_checks_open(core) < 0)
+                log_error("reload: the checker cannot be started");
+        core_event(core, &(struct cluster_event){.kind = CLUSTER_EV_TIME});
+        return old;
+}
+
+static void go_back(uv_timer_t *timer)
+{
+        struct core *core = timer->data;
+        struct config *before = core->before;
+
+        core->before = NULL;
+        struct config *unconfirmed = put_in_place(core, before);
+        if (!unconfirmed) {
+                core_tell(
+                        core, "config", "", ALERT_BLOCKED,
+                        "not confirmed, but what it started cannot be taken back while it runs -> it stays");
+                config_free(before);
+                return;
+        }
+        config_free(unconfirmed);
+        core_tell(core, "config", "", 0, "not confirmed in time -> back to the configuration from before");
+}
+
+static int read_and_replace(struct core *core, span confirm, struct report *r)
+{
+        struct config *fresh = config_load(core->config->path, on_mistake, r);
+
+        if (!fresh) {
+                fprintf(r->to, "nothing was changed");
+                return -EINVAL;
+        }
+        if (!config_reload_possible(core->config, fresh, on_mistake, r) ||
+            !keeps_what_runs(core, fresh, r->to)) {
+                config_free(fresh);
+                fprintf(r->to, "nothing was changed");
+                return -EBUSY;
+        }
+        if (config_difference(core->config, fresh, r->to) == 0) {
+                config_free(fresh);
+                fprintf(r->to, "no difference");
+                return 0;
+        }
+        struct config *old = put_in_place(core, fresh);
+        if (!old) {
+                config_free(fresh);
+                return -EBUSY;
+        }
+        if (confirm.us && !core->before) {
+                core->before = old;
+                uv_timer_start(&core->confirm, go_back, (uint64_t)span_to_ms(confirm), 0);
+                fprintf(r->to, "taken back unless 'haven confirm' comes in time");
+        } else {
+                config_free(old);
+                fprintf(r->to, "reloaded");
+        }
+        core_tell(core, "config", "", 0, "reloaded");
+        return 0;
+}
+
+int core_reload(struct core *core, span confirm, char *text, size_t size)
+{
+        struct report r = {.to = fmemopen(text, size, "w")};
+
+        text[0] = '\0';
+        if (!r.to)
+                return -ENOMEM;
+        int error = read_and_replace(core, confirm, &r);
+        fclose(r.to);
+        return error;
+}
+
+int core_confirm(struct core *core)
+{
+        if (!core->before)
+                return -ENOENT;
+        uv_timer_stop(&core->confirm);
+        config_free(core->before);
+        core->before = NULL;
+        core_tell(core, "config", "", 0, "the reload is confirmed");
+        return 0;
+}

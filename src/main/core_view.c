@@ -1,0 +1,183 @@
+/* What haven knows, as plain data for src/api. */
+#include "main/core.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static void view_link(struct core *core, int node, int link, instant now, struct view_link *v)
+{
+        const struct config_node *self = &core->config->node[core->self];
+        char name[TAKEOVER_NAME];
+        bool carrier;
+        span silent;
+
+        if (takeover_interface_of(core->takeover, &self->address[link], name, &carrier))
+                snprintf(v->name, sizeof(v->name), "%s %s", name, core->config->node[node].link_text[link]);
+        else
+                text_copy(v->name, sizeof(v->name), core->config->node[node].link_text[link]);
+        text_copy(v->state, sizeof(v->state),
+                  link_state_name(cluster_link(core->brain, (uint8_t)node, (uint8_t)link, now, &silent)));
+        v->silent_us = silent.us;
+}
+
+static void view_node(struct core *core, int node, instant now, struct view_node *v)
+{
+        struct incarnation inc = cluster_incarnation(core->brain, (uint8_t)node);
+
+        text_copy(v->name, sizeof(v->name), core->config->node[node].name);
+        text_copy(v->state, sizeof(v->state),
+                  node_state_name(cluster_node(core->brain, (uint8_t)node, now, v->text, sizeof(v->text))));
+        v->self = node == core->self;
+        v->config_differs = cluster_config_differs(core->brain, (uint8_t)node);
+        v->boot = inc.boot;
+        v->core = inc.core;
+        if (v->self)
+                return;
+        v->link_count = (int)core->config->node[node].link_count;
+        for (int l = 0; l < v->link_count; l++)
+                view_link(core, node, l, now, &v->link[l]);
+}
+
+static void view_resources(struct core *core, int group, bool here, struct view_group *v)
+{
+        const struct config_group *g = &core->config->group[group];
+
+        v->resource_count = (int)g->resource_count;
+        for (int i = 0; i < v->resource_count; i++) {
+                struct view_resource *r = &v->resource[i];
+                text_copy(r->name, sizeof(r->name), g->resource[i].name);
+                text_copy(r->kind, sizeof(r->kind), resource_kind_name(g->resource[i].kind));
+                text_copy(r->state, sizeof(r->state), "unknown");
+                if (!here || (size_t)i >= engine_resource_count(core->engine, group))
+                        continue;
+                struct engine_resource_view e = engine_resource(core->engine, group, (size_t)i);
+                text_copy(r->state, sizeof(r->state), e.state);
+                text_copy(r->text, sizeof(r->text), e.text ? e.text : "");
+        }
+}
+
+static void view_checks(struct core *core, int group, struct view_group *v)
+{
+        static const char *const names[] = {"unknown", "up", "down"};
+        const struct config_group *g = &core->config->group[group];
+        char text[REASON_TEXT];
+        struct check_result result;
+
+        v->check_count = (int)g->check_count;
+        for (int i = 0; i < v->check_count; i++) {
+                struct view_check *c = &v->check[i];
+                text_copy(c->name, sizeof(c->name), g->check[i].name);
+                text_copy(c->state, sizeof(c->state), "unknown");
+                c->age_us = -1;
+                if (!core->checker ||
+                    !checker_result(core->checker, core_check_id(g, &g->check[i]), &result, text))
+                        continue;
+                text_copy(c->state, sizeof(c->state), names[result.state]);
+                text_copy(c->text, sizeof(c->text), text);
+                c->age_us = span_between(result.since, instant_now()).us;
+        }
+}
+
+static void name_failed(const struct core *core, uint64_t failed, char *text, size_t size)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < core->config->node_count && n < size; i++)
+                if (failed & 1ULL << i)
+                        n += (size_t)snprintf(text + n, size - n, "%s%s", n ? " " : "",
+                                              core->config->node[i].name);
+}
+
+static void view_group(struct core *core, int group, instant now, struct view_group *v)
+{
+        const struct config_group *g = &core->config->group[group];
+        const struct assignment *a = document_group_const(cluster_document(core->brain), g->id);
+
+        text_copy(v->name, sizeof(v->name), g->name);
+        text_copy(
+                v->state, sizeof(v->state),
+                group_state_name(cluster_group(core->brain, (uint8_t)group, now, v->text, sizeof(v->text))));
+        if (a && a->owner != NODE_NONE) {
+                text_copy(v->node, sizeof(v->node), core->config->node[a->owner].name);
+                snprintf(v->epoch, sizeof(v->epoch), "%u.%u", a->epoch.term, a->epoch.n);
+        }
+        if (a)
+                name_failed(core, a->failed, v->failed_on, sizeof(v->failed_on));
+        view_resources(core, group, cluster_holds(core->brain, g->id), v);
+        view_checks(core, group, v);
+}
+
+static void view_refusals(const struct core *core, struct view *v)
+{
+        const struct transport_refusal *r = transport_refusals(core->transport);
+
+        for (int why = PACKET_ACCEPTED + 1; why < PACKET_REFUSALS && v->refusal_count < VIEW_REFUSALS_MAX;
+             why++) {
+                if (r[why].count == 0)
+                        continue;
+                struct view_refusal *to = &v->refusal[v->refusal_count++];
+                text_copy(to->reason, sizeof(to->reason), packet_refusal_name((enum packet_refusal)why));
+                to->count = r[why].count;
+                ip_format(&r[why].from, to->last_from);
+        }
+}
+
+static void view_quorum(struct core *core, instant now, struct view *v)
+{
+        bool odd = core->config->node_count % 2;
+
+        v->quorum_held = cluster_has_lease(core->brain, now);
+        text_copy(v->arbiter, sizeof(v->arbiter),
+                  core->config->arbiter.kind == ARBITER_PING ? "ping" : "none");
+        text_copy(v->strength, sizeof(v->strength), odd ? "strong" : "weak");
+        text_copy(v->arbiter_text, sizeof(v->arbiter_text),
+                  core->arbiter_text[0] ? core->arbiter_text : "not asked");
+        if (odd)
+                text_copy(v->promise, sizeof(v->promise),
+                          "a majority of the nodes decides: never two owners");
+        else
+                text_copy(v->promise, sizeof(v->promise), "a network split can run both");
+}
+
+void core_view(void *user, struct view *v)
+{
+        struct core *core = user;
+        const struct document *d = cluster_document(core->brain);
+        uint8_t leader = cluster_leader(core->brain);
+        instant now = instant_now();
+
+        text_copy(v->cluster, sizeof(v->cluster), core->config->cluster);
+        text_copy(v->self, sizeof(v->self), core->config->node[core->self].name);
+        if (leader != NODE_NONE)
+                text_copy(v->leader, sizeof(v->leader), core->config->node[leader].name);
+        v->term = cluster_term(core->brain);
+        snprintf(v->document, sizeof(v->document), "%u.%u.%u", d->version.term, d->version.author,
+                 d->version.n);
+        view_quorum(core, now, v);
+        v->maintenance = d->maintenance;
+        if (d->maintenance && d->maintenance_left.us)
+                span_format(d->maintenance_left, v->maintenance_text);
+        v->node_count = (int)core->config->node_count;
+        for (int i = 0; i < v->node_count; i++)
+                view_node(core, i, now, &v->node[i]);
+        v->group_count = (int)core->config->group_count;
+        for (int i = 0; i < v->group_count; i++)
+                view_group(core, i, now, &v->group[i]);
+        view_refusals(core, v);
+}
+
+int core_explain(void *user, const char *group, char *text, size_t size)
+{
+        struct core *core = user;
+        int g = config_find_group(core->config, group);
+
+        if (g < 0) {
+                snprintf(text, size, "there is no group '%s' in %s", group, core->config->path);
+                return -ENOENT;
+        }
+        cluster_explain(core->brain, (uint8_t)g, instant_now(), text, size);
+        return 0;
+}
