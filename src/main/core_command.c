@@ -42,7 +42,7 @@ static bool fill(struct core *core, const struct api_command *c, struct order *o
 static void give_order(struct core *core, const struct api_command *c, struct api_reply *reply)
 {
         struct order o = {0};
-        char text[256];
+        char text[320];
 
         if (!fill(core, c, &o, text, sizeof(text))) {
                 api_reply_send(reply, -ENOENT, text);
