@@ -486,6 +486,33 @@ static void an_address_may_be_freed_by_who_is_told(void **state)
         await(lab, ADDRESS_EV_LOST, 1);
 }
 
+/* The owner takes another address while it is told that an interface is gone: the tables, read a moment
+ * before, must not make that look like a removal. */
+static void on_event_take(void *user, struct address *a, enum address_event event, const char *text)
+{
+        struct lab *lab = user;
+
+        if (event == ADDRESS_EV_CARRIER_LOST)
+                address_take(lab->address, false, in_s(60));
+}
+
+static void taking_while_being_told_is_no_removal(void **state)
+{
+        struct lab *lab = *state;
+        struct address_want w = {.device = "x0"};
+        struct address *other;
+
+        here("ip link add name x0 type veth peer name x1 && ip link set x0 up && ip link set x1 up");
+        uv_run(&lab->loop, UV_RUN_NOWAIT);
+        want(lab, "10.9.0.111/24", "v0");
+        assert_int_equal(ip_parse_prefix("10.8.0.111/24", &w.ip, &w.prefix), 0);
+        assert_int_equal(address_new(lab->takeover, &w, on_event_take, lab, &other), 0);
+        here("ip link del x0");
+        await(lab, ADDRESS_EV_TAKEN, 1);
+        assert_false(awaited(lab, ADDRESS_EV_REMOVED, 1, 50));
+        address_free(other);
+}
+
 int main(void)
 {
 #define LAB_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -511,6 +538,7 @@ int main(void)
                 LAB_TEST(silent_neighbours_are_an_alarm_and_none_is_not),
                 LAB_TEST(releasing_leaves_the_hosts_own_address),
                 LAB_TEST(the_supervisor_removes_without_a_loop),
+                LAB_TEST(taking_while_being_told_is_no_removal),
                 LAB_TEST(an_address_may_be_freed_by_who_is_told),
         };
         const char *why;
