@@ -35,7 +35,7 @@ static enum cli_status print_events(const struct arguments *a, struct connection
                         if (error) {
                                 fprintf(stderr,
                                         "haven: havend has closed the connection: see 'systemctl status "
-                                        "haven'\n");
+                                        "havend'\n");
                                 return CLI_NO_DAEMON;
                         }
                         continue;

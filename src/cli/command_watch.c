@@ -159,7 +159,7 @@ static enum cli_status watch_turn(struct watch *w)
         connection_close(&w->connection);
         if (w->screen)
                 return CLI_DONE;
-        fprintf(stderr, "haven: havend has closed the connection: see 'systemctl status haven'\n");
+        fprintf(stderr, "haven: havend has closed the connection: see 'systemctl status havend'\n");
         return CLI_NO_DAEMON;
 }
 

@@ -131,7 +131,6 @@ const struct command commands[] = {
          "  haven keygen\n"
          "  scp -p /etc/haven/key beta:/etc/haven/key\n",
          command_keygen},
-#ifdef HAVE_STATE
         {"init", "", 0, 0, BIT(OPTION_NODE) | BIT(OPTION_STATE_DIR) | BIT(OPTION_FORCE),
          "make this machine a node that may vote",
          "Creates the node's memory in the state directory. Once, before havend first starts: a node without "
@@ -141,7 +140,6 @@ const struct command commands[] = {
          "  haven init\n"
          "  haven init -n beta --state-dir /var/lib/haven\n",
          command_init},
-#endif
         {"help", "[COMMAND]", 0, 1, 0, "this list, or more on one command",
          "The same as --help.\n"
          "\n"

@@ -22,7 +22,8 @@ static enum cli_status say_no_daemon(const char *path, int error)
         case ENOTSOCK:
         case ENOTDIR:
                 fprintf(stderr,
-                        "haven: no havend listens on %s (%s): start it with 'systemctl start haven', or name "
+                        "haven: no havend listens on %s (%s): start it with 'systemctl start havend', or "
+                        "name "
                         "its "
                         "socket with -s\n",
                         path, strerror(error));
