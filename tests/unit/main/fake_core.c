@@ -14,11 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct options options;
 static struct inheritance in;
 static int report_fd = -1;
+static span
+        renewal; /* while serving, the lease is set to end so much later every EXTEND_MS; zero: it is not */
+
+#define EXTEND_MS 100
 
 static void report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void report(const char *format, ...)
@@ -90,6 +95,7 @@ static void group_hold(const char *name, unsigned n)
 /* Until a signal ends it, as a core would. */
 static void serve(void)
 {
+        const struct timespec pause = {.tv_nsec = EXTEND_MS * 1000000};
         sigset_t set;
         int number;
 
@@ -99,8 +105,13 @@ static void serve(void)
         sigprocmask(SIG_BLOCK, &set, NULL);
         inheritance_say(&in, SAY_READY);
         report("serving\n");
-        while (sigwait(&set, &number) == 0 && number == SIGHUP)
-                report("reload\n");
+        while ((number = renewal.us ? sigtimedwait(&set, NULL, &pause) : sigwaitinfo(&set, NULL)) !=
+               SIGTERM) {
+                if (number == SIGHUP)
+                        report("reload\n");
+                if (renewal.us)
+                        ledger_lease_set(in.ledger, instant_add(instant_now(), renewal));
+        }
         for (size_t i = 0; i < GROUPS_MAX; i++)
                 if (ledger_group_release_begin(&in.ledger->group[i]))
                         ledger_group_free(&in.ledger->group[i]);
@@ -115,6 +126,8 @@ static void obey(const char *order, const char *a, const char *b)
                 exit(atoi(a));
         else if (strcmp(order, "lease") == 0)
                 ledger_lease_set(in.ledger, instant_add(instant_now(), span_ms(atoi(a))));
+        else if (strcmp(order, "renew") == 0)
+                renewal = span_ms(atoi(a));
         else if (strcmp(order, "group") == 0)
                 group_hold(a, (unsigned)atoi(b));
         else if (strcmp(order, "address") == 0)

@@ -347,13 +347,13 @@ static void at_lease_end_the_supervisor_removes_the_addresses(void **state)
 
 static void nothing_is_released_while_the_lease_is_extended(void **state)
 {
-        script("1 lease 100\n1 group web 1\n1 lease 60000\n1 serve\n");
+        script("1 lease 440\n1 group web 1\n1 renew 440\n1 serve\n");
         havend = start(true, "log");
         pid_t core = atoi(expect("core 1 pid "));
         expect("hold yes");
         expect("serving");
         struct pollfd early = {.fd = reports, .events = POLLIN};
-        assert_int_equal(poll(&early, 1, 300), 0); /* the first lease's end has passed: no second core */
+        assert_int_equal(poll(&early, 1, 1000), 0); /* the first lease's end has passed: no second core */
         assert_int_equal(kill(core, 0), 0);
         assert_false(logged("log", "released"));
         kill(havend, SIGTERM);
