@@ -65,8 +65,8 @@ void arbiter_watch(struct cluster *c)
         c->todo->ask_arbiter = true;
 }
 
-/* What a weak vote vouches for is only that nobody was heard while we listened: a node may have led, by its own weak
- * vote, up to the moment from which on it is silent. */
+/* What a weak vote vouches for is only that nobody was heard while we listened: a node may have led, by its
+ * own weak vote, up to the moment from which on it is silent. */
 static span weak_age(const struct cluster *c)
 {
         span age = SPAN_FOREVER;

@@ -212,7 +212,7 @@ void leader_heard(struct cluster *c, uint8_t from, const struct message *m);
 void follower_heard_leader(struct cluster *c, uint8_t from, const struct message *m);
 void document_adopt(struct cluster *c, const struct document *d, uint8_t from);
 /* Until when a silent node may still be holding a lease: nothing is taken from it before. */
-instant lease_over(const struct cluster *c, uint8_t node);
+instant leases_over(const struct cluster *c, uint8_t node);
 span grant_length(const struct cluster *c, instant now);
 
 /* govern.c */

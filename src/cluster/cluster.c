@@ -226,7 +226,8 @@ static void notice_pause(struct cluster *c)
         /* we are called at every heartbeat; in a gap of two we have not listened, and nobody was silent */
         if (gap.us > 2 * c->settings->timing.heartbeat.us)
                 for (uint8_t i = 0; i < c->settings->node_count; i++)
-                        c->peer[i].silent_from = instant_min(c->now, instant_add(c->peer[i].silent_from, gap));
+                        c->peer[i].silent_from =
+                                instant_min(c->now, instant_add(c->peer[i].silent_from, gap));
         if (gap.us <= c->settings->timing.dead.us)
                 return;
         note(c, NOTE_PAUSED, node_name(c, c->settings->self),
@@ -287,7 +288,7 @@ instant cluster_deadline(const struct cluster *c)
                         due = instant_min(due, c->promise.lease_end);
         if (c->role == ROLE_LEADER)
                 for (uint8_t i = 0; i < c->settings->node_count; i++) {
-                        instant over = lease_over(c, i);
+                        instant over = leases_over(c, i);
                         if (!is_self(c, i) && instant_before(c->stepped, over))
                                 due = instant_min(due, over);
                 }

@@ -172,7 +172,7 @@ static void settle_from(struct cluster *c, uint8_t g, const struct assignment *a
                 return;
         if (peer_released(c, from, g, BOOT_ANY, a->from_epoch)) {
                 edit_group(c, g)->from = NODE_NONE;
-        } else if (!present(c, from) && instant_reached(c->now, lease_over(c, from))) {
+        } else if (!present(c, from) && instant_reached(c->now, leases_over(c, from))) {
                 struct assignment *edit = edit_group(c, g);
                 add_debt(c, edit, from, boot_of(c, from), edit->from_epoch);
                 edit->from = NODE_NONE;
@@ -360,7 +360,7 @@ static void govern_group(struct cluster *c, uint8_t g)
                 if (to != NODE_NONE && !wait_for_preferred(c, &q, to))
                         give(c, g, to, why);
         } else if (!present(c, a->owner) && !released) {
-                if (instant_reached(c->now, lease_over(c, a->owner)))
+                if (instant_reached(c->now, leases_over(c, a->owner)))
                         take_from_silent(c, g, to, why);
         } else if (to != a->owner) {
                 move(c, g, to, why);

@@ -148,9 +148,10 @@ void leader_heard(struct cluster *c, uint8_t from, const struct message *m)
         const struct sent *s = m->answer.present ? sent_find(p, m->answer.seq) : NULL;
 
         if (peer_counts(c, from) && version_compare(p->is.newest, c->state.document.version) > 0) {
-                /* both led a part of a split, in one term: the newer document's holder must lead, for ours cannot be
-                 * given to it */
-                note(c, NOTE_SPLIT, node_name(c, from), "has a newer document than its leader: a split has healed");
+                /* both led a part of a split, in one term: the newer document's holder must lead, for ours
+                 * cannot be given to it */
+                note(c, NOTE_SPLIT, node_name(c, from),
+                     "has a newer document than its leader: a split has healed");
                 step_down(c, "another has the newer document");
                 return;
         }
@@ -243,10 +244,11 @@ span grant_length(const struct cluster *c, instant now)
         return span_min(c->settings->timing.lease, span_between(now, c->lead_lease_end)); /* rule 9 */
 }
 
-instant lease_over(const struct cluster *c, uint8_t node)
+instant leases_over(const struct cluster *c, uint8_t node)
 {
         const struct peer *p = &c->peer[node];
-        instant over = instant_max(c->take_after, instant_add(p->granted_until, drifted(c->settings->timing.margin)));
+        instant over = instant_max(c->take_after,
+                                   instant_add(p->granted_until, drifted(c->settings->timing.margin)));
 
         /* by a weak vote of its own it may have led until we last heard it */
         if (c->settings->arbiter == CLUSTER_ARBITER_WEAK && p->heard.us && !p->is.left)

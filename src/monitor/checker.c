@@ -202,7 +202,7 @@ static void on_timer(uv_timer_t *timer)
 static bool tell(struct checker *c, const struct packet *p)
 {
         uint8_t bytes[PACKET_MAX];
-        size_t n = packet_encode(p, bytes);
+        size_t n = checker_packet_encode(p, bytes);
 
         return send(c->link->fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL) != -1;
 }
@@ -292,7 +292,7 @@ static void on_socket(uv_poll_t *poll, int status, int events)
                         uv_poll_stop(poll);
                         return;
                 }
-                if (packet_decode(bytes, (size_t)n, &p) != 0 || !report_possible(&p, instant_now())) {
+                if (checker_packet_decode(bytes, (size_t)n, &p) != 0 || !report_possible(&p, instant_now())) {
                         process_kill(c, "the process sent a report that cannot be, killed it");
                         return;
                 }

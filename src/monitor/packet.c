@@ -131,7 +131,7 @@ static void get_outcome(struct reader *r, struct outcome *o)
                 r->failed = true;
 }
 
-size_t packet_encode(const struct packet *p, uint8_t bytes[static PACKET_MAX])
+size_t checker_packet_encode(const struct packet *p, uint8_t bytes[static PACKET_MAX])
 {
         struct writer w;
 
@@ -158,7 +158,7 @@ size_t packet_encode(const struct packet *p, uint8_t bytes[static PACKET_MAX])
         return (size_t)(w.at - bytes);
 }
 
-int packet_decode(const uint8_t *bytes, size_t size, struct packet *ret_packet)
+int checker_packet_decode(const uint8_t *bytes, size_t size, struct packet *ret_packet)
 {
         struct reader r;
         struct packet p = {0};

@@ -28,9 +28,9 @@ struct packet {
 };
 
 /* Bytes written; every packet fits PACKET_MAX. */
-size_t packet_encode(const struct packet *p, uint8_t bytes[static PACKET_MAX]);
+size_t checker_packet_encode(const struct packet *p, uint8_t bytes[static PACKET_MAX]);
 /* 0, or -EBADMSG when it is cut short, too long, or holds a value that cannot be. */
-int packet_decode(const uint8_t *bytes, size_t size, struct packet *ret_packet);
+int checker_packet_decode(const uint8_t *bytes, size_t size, struct packet *ret_packet);
 
 /* 0, or -EINVAL for a definition that no packet can carry (intervals, rise, fall, statuses out of range). */
 int packet_check_usable(const struct config_check *check);

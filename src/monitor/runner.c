@@ -70,7 +70,7 @@ static uint64_t random_below(struct runner *r, uint64_t limit)
 static bool send_packet(struct runner *r, const struct packet *p)
 {
         uint8_t bytes[PACKET_MAX];
-        size_t n = packet_encode(p, bytes);
+        size_t n = checker_packet_encode(p, bytes);
 
         if (send(r->fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL) != -1)
                 return true;
@@ -287,7 +287,7 @@ static bool receive_packet(struct runner *r, bool *ret_more)
                 return errno == EAGAIN || errno == EINTR;
         if (n == 0)
                 return false;
-        if (packet_decode(bytes, (size_t)n, &p) != 0) {
+        if (checker_packet_decode(bytes, (size_t)n, &p) != 0) {
                 log_error("checker: the core sent a packet that is none, giving up");
                 return false;
         }

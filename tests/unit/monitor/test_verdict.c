@@ -91,13 +91,13 @@ static void test_the_longest_start_travels_whole(void **state)
 {
         struct packet p = sample_start(), q;
         uint8_t bytes[PACKET_MAX];
-        size_t n = packet_encode(&p, bytes);
+        size_t n = checker_packet_encode(&p, bytes);
 
-        assert_int_equal(packet_decode(bytes, n, &q), 0);
+        assert_int_equal(checker_packet_decode(bytes, n, &q), 0);
         assert_memory_equal(&p, &q, sizeof(p));
         for (size_t cut = 0; cut < n; cut++)
-                assert_int_not_equal(packet_decode(bytes, cut, &q), 0);
-        assert_int_not_equal(packet_decode(bytes, n + 1, &q), 0);
+                assert_int_not_equal(checker_packet_decode(bytes, cut, &q), 0);
+        assert_int_not_equal(checker_packet_decode(bytes, n + 1, &q), 0);
 }
 
 static void test_a_report_that_cannot_be_is_refused(void **state)
@@ -113,20 +113,20 @@ static void test_a_report_that_cannot_be_is_refused(void **state)
                                          0, 0, 0, 0, 0, 4, 0xd2, 0, 0, 0, 0, 0, 0, 0, 9};
         uint8_t bytes[PACKET_MAX];
         struct packet q;
-        size_t n = packet_encode(&p, bytes);
+        size_t n = checker_packet_encode(&p, bytes);
 
         assert_int_equal(n, sizeof(golden));
         assert_memory_equal(bytes, golden, n);
-        assert_int_equal(packet_decode(bytes, n, &q), 0);
+        assert_int_equal(checker_packet_decode(bytes, n, &q), 0);
         assert_memory_equal(&p, &q, sizeof(p));
         bytes[9] = VERDICT_STATES;
-        assert_int_not_equal(packet_decode(bytes, n, &q), 0);
+        assert_int_not_equal(checker_packet_decode(bytes, n, &q), 0);
         bytes[9] = VERDICT_UP;
         bytes[28] = REASONS;
-        assert_int_not_equal(packet_decode(bytes, n, &q), 0);
+        assert_int_not_equal(checker_packet_decode(bytes, n, &q), 0);
         bytes[28] = REASON_WORKS;
         bytes[26] = VERDICT_RUN_MAX + 1;
-        assert_int_not_equal(packet_decode(bytes, n, &q), 0);
+        assert_int_not_equal(checker_packet_decode(bytes, n, &q), 0);
 }
 
 static void test_a_table_finds_in_any_order(void **state)
