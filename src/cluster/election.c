@@ -78,22 +78,28 @@ static bool leader_forbids(const struct cluster *c, uint8_t candidate)
         return leads_with_lease(c) || (leader_is_near(c) && c->leader != candidate);
 }
 
+/* A request stands in every message of a campaign. It is answered at once when the answer is new, and with
+ * every beat; two candidates that answered each request at once would answer each other for ever. */
 static void judge_prevote(struct cluster *c, uint8_t from, const struct message *m)
 {
         struct peer *p = &c->peer[from];
+        bool given = c->valid && m->ballot.term > c->state.term && candidate_is_current(c, m) &&
+                     !leader_forbids(c, from);
 
+        p->speak |= given != p->prevote_given || m->ballot.term != p->prevote_term;
         p->prevote_term = m->ballot.term;
-        p->prevote_given = c->valid && m->ballot.term > c->state.term && candidate_is_current(c, m) &&
-                           !leader_forbids(c, from);
-        p->speak = true;
+        p->prevote_given = given;
 }
 
 static void judge_vote(struct cluster *c, uint8_t from, const struct message *m)
 {
-        c->peer[from].speak = true;
         if (!c->valid || m->ballot.term != c->state.term || c->state.voted_for != NODE_NONE)
                 return;
-        if (!candidate_is_current(c, m) || leader_forbids(c, from) || c->role == ROLE_LEADER)
+        if (!candidate_is_current(c, m)) {
+                c->peer[from].speak |= instant_reached(c->now, c->peer[from].document_due);
+                return;
+        }
+        if (leader_forbids(c, from) || c->role == ROLE_LEADER)
                 return;
         note(c, NOTE_TRACE, node_name(c, from),
              "term %u: asks for our vote, document current, no leader near -> granted", m->ballot.term);
