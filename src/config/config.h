@@ -13,14 +13,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define NAME_SIZE     32 /* of a cluster, node, group or resource, with the end */
-#define NODES_MAX     64
-#define LINKS_MAX     8 /* per pair of nodes */
-#define GROUPS_MAX    64
-#define TARGETS_MAX   8
-#define RESOURCES_MAX 32  /* in one group */
-#define CHECKS_MAX    8   /* in one group */
-#define HAVEN_PORT    694 /* IANA ha-cluster/udp, heartbeat's own */
+#define NAME_SIZE        32 /* of a cluster, node, group or resource, with the end */
+#define NODES_MAX        16
+#define LINKS_MAX        8 /* per pair of nodes */
+#define GROUPS_MAX       64
+#define TARGETS_MAX      8
+#define RESOURCES_MAX    32  /* in one group */
+#define CHECKS_MAX       8   /* in one group */
+#define CONFIG_FILES_MAX 16  /* one file and what it includes */
+#define HAVEN_PORT       694 /* IANA ha-cluster/udp, heartbeat's own */
 
 struct config_node {
         char name[NAME_SIZE];
@@ -165,6 +166,8 @@ typedef void config_mistake_fn(void *user, const char *file, int line, const cha
 /* Reads and checks `path`. Every mistake is reported, in the order of the file; a syntax error may hide what
  * follows it. Returns NULL if there was any. The caller frees the result with config_free(). */
 struct config *config_load(const char *path, config_mistake_fn *on_mistake, void *user);
+/* The same for text that is in memory already; `name` stands for the file in what is reported. */
+struct config *config_parse(const char *text, const char *name, config_mistake_fn *on_mistake, void *user);
 void config_free(struct config *c);
 
 /* Writes the configuration in full, defaults included, in a form that config_load() reads back to the same.
@@ -176,3 +179,5 @@ int config_find_node(const struct config *c, const char *name);
 int config_find_group(const struct config *c, const char *name);
 
 const char *resource_kind_name(enum resource_kind kind);
+const char *check_kind_name(enum check_kind kind);
+const char *arbiter_kind_name(enum arbiter_kind kind);

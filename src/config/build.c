@@ -1,0 +1,392 @@
+#include "config/build.h"
+
+#include "base/text.h"
+#include "config/words.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WHY 256
+
+static void set_value(struct tree *t, const struct word *w, const struct target *to, const struct entry *e,
+                      const struct value *v)
+{
+        char why[WHY];
+
+        if (w->type->set(w, to, v->text, why, sizeof(why)) < 0)
+                tree_mistake(t, e->file, v->line, "%s: '%s' %s", w->name, v->text, why);
+}
+
+static void set_entry(struct tree *t, const struct word *w, const struct target *to, const struct entry *e)
+{
+        if (!w->list && e->value_count != 1) {
+                tree_mistake_at(t, e, "%s takes one value, not %zu", w->name, e->value_count);
+                return;
+        }
+        if (w->list && e->value_count == 0)
+                tree_mistake_at(t, e, "%s is empty: it takes %s", w->name, w->type->name);
+        for (size_t i = 0; i < e->value_count; i++)
+                set_value(t, w, to, e, &e->value[i]);
+}
+
+static void set_default(const struct word *w, const struct target *to)
+{
+        char why[WHY];
+
+        if (!w->fallback || !w->fallback[0] || w->fallback[0] == '<')
+                return;
+        int error = w->type->set(w, to, w->fallback, why, sizeof(why));
+        assert(!error); /* the table is wrong */
+}
+
+static const struct word *find_word(const char *section, const char *kind, const char *name)
+{
+        for (size_t i = 0; i < words_count; i++)
+                if (word_is_of(&words[i], section, kind) && strcmp(words[i].name, name) == 0)
+                        return &words[i];
+        return NULL;
+}
+
+/* "section title": how people call it. */
+static const char *called(const struct entry *e, char *text, size_t size)
+{
+        snprintf(text, size, "%s%s%s", e->word, e->title ? " " : "", e->title ? e->title : "");
+        return text;
+}
+
+static void complain_unknown(struct tree *t, const struct entry *section, const char *name, const char *kind,
+                             const struct entry *e)
+{
+        const char *known[2 * WORDS_MAX];
+        size_t count = 0;
+        char what[128];
+
+        for (size_t i = 0; i < words_count && count < WORDS_MAX; i++)
+                if (word_is_of(&words[i], name, kind))
+                        known[count++] = words[i].name;
+        count += sections_of(name, &known[count]);
+        const char *meant = nearest(e->word, known, count);
+        if (section->word[0] == '\0')
+                snprintf(what, sizeof(what), "a configuration");
+        else
+                called(section, what, sizeof(what));
+        tree_mistake_at(t, e, "'%s' is no word of %s%s%s%s", e->word, what, meant ? ": did you mean " : "",
+                        meant ? meant : "", meant ? "?" : "");
+}
+
+/* Sets the words of one section into `to`; sections inside it are the caller's. */
+static void set_words(struct tree *t, const struct entry *section, const char *name, const char *kind,
+                      const struct target *to)
+{
+        char what[128];
+
+        for (size_t i = 0; i < words_count; i++) {
+                const struct word *w = &words[i];
+                if (!word_is_of(w, name, kind))
+                        continue;
+                const struct entry *e = entry_find(section, w->name);
+                if (e && e->section)
+                        e = NULL; /* complained of below */
+                if (!e || !w->list)
+                        set_default(w, to);
+                if (e)
+                        set_entry(t, w, to, e);
+                else if (w->required && !t->cut_short)
+                        tree_mistake_at(t, section, "%s needs %s: %s", called(section, what, sizeof(what)),
+                                        w->name, w->help);
+        }
+        for (size_t i = 0; i < section->child_count; i++) {
+                const struct entry *e = section->child[i];
+                const char *inside[WORDS_MAX];
+                size_t sections = sections_of(name, inside);
+                bool known = false;
+                for (size_t s = 0; s < sections; s++)
+                        known |= e->section && strcmp(inside[s], e->word) == 0;
+                if (!known && (e->section || !find_word(name, kind, e->word)))
+                        complain_unknown(t, section, name, kind, e);
+                else if (!known && entry_find(section, e->word) != e)
+                        tree_mistake_at(t, e, "%s stands here a second time; it is set on line %d already",
+                                        e->word, entry_find(section, e->word)->line);
+        }
+}
+
+static void take_name(struct tree *t, const struct entry *e, char *name, size_t size)
+{
+        if (!e->title || !text_is_name(e->title))
+                tree_mistake_at(t, e,
+                                "'%s' is no name for a %s: letters, digits, '.', '_' and '-', a letter or "
+                                "digit first",
+                                e->title ? e->title : "", e->word);
+        else if (!text_copy(name, size, e->title))
+                tree_mistake_at(t, e, "'%s' is too long for a name: %zu characters at most", e->title,
+                                size - 1);
+}
+
+/* --- the sections --- */
+
+static void set_profile(const struct entry *cluster, struct config *c)
+{
+        const struct entry *profile = cluster ? entry_find(cluster, "profile") : NULL;
+        const char *name = profile && profile->value_count == 1 ? profile->value[0].text : "default";
+        bool fast = strcmp(name, "fast") == 0, wan = strcmp(name, "wan") == 0;
+
+        if (!cluster || !entry_find(cluster, "heartbeat"))
+                c->heartbeat = fast ? span_ms(20) : wan ? span_ms(500) : span_ms(100);
+        if (!cluster || !entry_find(cluster, "dead"))
+                c->dead = fast ? span_ms(100) : wan ? span_s(5) : span_ms(500);
+        if (!cluster || !entry_find(cluster, "warn"))
+                c->warn = span_us(c->dead.us * 6 / 10);
+}
+
+static void build_cluster(struct tree *t, struct config *c)
+{
+        const struct entry *cluster = entry_find(t->root, "cluster");
+        struct target to = {.object = c, .config = c};
+
+        if (!cluster) {
+                if (!t->cut_short)
+                        tree_mistake(t, 0, 0,
+                                     "there is no cluster section: cluster NAME { key = /etc/haven/key }");
+        } else {
+                take_name(t, cluster, c->cluster, sizeof(c->cluster));
+                set_words(t, cluster, "cluster", NULL, &to);
+        }
+        set_profile(cluster, c);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+        return strcmp(a, b); /* a name is the first member of both structs */
+}
+
+static void build_node(struct tree *t, const struct entry *e, struct config *c)
+{
+        struct config_node *n = &c->node[c->node_count];
+        struct target to = {.object = n, .config = c};
+
+        if (e->title && config_find_node(c, e->title) >= 0) {
+                tree_mistake_at(t, e, "there is a node '%s' already, on line %d", e->title,
+                                c->node[config_find_node(c, e->title)].line);
+                return;
+        }
+        n->line = e->line;
+        take_name(t, e, n->name, sizeof(n->name));
+        set_words(t, e, "node", NULL, &to);
+        for (size_t i = 0; i < n->link_count; i++)
+                ip_format(&n->address[i], n->link_text[i]);
+        c->node_count++;
+}
+
+static void build_arbiter(struct tree *t, const struct entry *e, struct config *c)
+{
+        struct target to = {.object = &c->arbiter, .config = c};
+
+        if (c->arbiter.line) {
+                tree_mistake_at(t, e, "there is an arbiter already, on line %d: one decides, or none does",
+                                c->arbiter.line);
+                return;
+        }
+        c->arbiter.line = e->line;
+        if (e->title && strcmp(e->title, "ping") == 0)
+                c->arbiter.kind = ARBITER_PING;
+        else if (!e->title || strcmp(e->title, "none") != 0) {
+                tree_mistake_at(t, e, "'%s' is no arbiter: write arbiter none or arbiter ping",
+                                e->title ? e->title : "");
+                return;
+        }
+        set_words(t, e, "arbiter", e->title, &to);
+}
+
+static bool take_address(struct tree *t, const struct entry *e, struct config_resource *r)
+{
+        if (e->title && strchr(e->title, '/') && ip_parse_prefix(e->title, &r->ip, &r->prefix) == 0)
+                return true;
+        tree_mistake_at(t, e,
+                        "'%s' is no address with its prefix: write it as address 10.0.0.111/24 or "
+                        "2001:db8::111/64",
+                        e->title ? e->title : "");
+        return false;
+}
+
+static void take_unit(struct tree *t, const struct entry *e, struct config_resource *r)
+{
+        static const char *const types[] = {".service", ".target", ".socket", ".mount", ".timer", ".path"};
+        const char *title = e->title ? e->title : "";
+
+        if (!title[0] || strpbrk(title, "/ \t") || strlen(title) > sizeof(r->unit) - 10) {
+                tree_mistake_at(t, e, "'%s' is no systemd unit: write its name, such as service nginx",
+                                title);
+                return;
+        }
+        text_copy(r->unit, sizeof(r->unit), title);
+        for (size_t i = 0; i < COUNT(types); i++) {
+                size_t n = strlen(title), m = strlen(types[i]);
+                if (n > m && strcmp(title + n - m, types[i]) == 0)
+                        return;
+        }
+        snprintf(r->unit, sizeof(r->unit), "%.118s.service", title);
+}
+
+static void build_resource(struct tree *t, const struct entry *e, enum resource_kind kind,
+                           struct config_group *g, struct config *c)
+{
+        struct config_resource *r = &g->resource[g->resource_count];
+        struct target to = {.object = r, .config = c};
+
+        for (size_t i = 0; i < g->resource_count; i++)
+                if (e->title && g->resource[i].kind == kind && strcmp(g->resource[i].name, e->title) == 0) {
+                        tree_mistake_at(t, e, "%s %s is in this group already, on line %d", e->word, e->title,
+                                        g->resource[i].line);
+                        return;
+                }
+        r->kind = kind;
+        r->line = e->line;
+        text_copy(r->name, sizeof(r->name), e->title ? e->title : "");
+        if (kind == RESOURCE_ADDRESS)
+                take_address(t, e, r);
+        else if (kind == RESOURCE_SERVICE)
+                take_unit(t, e, r);
+        else
+                take_name(t, e, r->name, NAME_SIZE);
+        set_words(t, e, e->word, NULL, &to);
+        if (kind == RESOURCE_ADDRESS)
+                r->start_timeout = r->stop_timeout = span_s(20);
+        g->resource_count++;
+}
+
+static void build_check(struct tree *t, const struct entry *e, struct config_group *g, struct config *c)
+{
+        struct config_check *k = &g->check[g->check_count];
+        struct target to = {.object = k, .config = c};
+
+        k->line = e->line;
+        if (e->title && strcmp(e->title, "http") == 0) {
+                k->kind = CHECK_HTTP;
+        } else if (e->title && strcmp(e->title, "tcp") == 0) {
+                k->kind = CHECK_TCP;
+        } else {
+                tree_mistake_at(t, e, "'%s' is no check: write check tcp or check http",
+                                e->title ? e->title : "");
+                return;
+        }
+        set_words(t, e, "check", e->title, &to);
+        if (!k->name[0])
+                text_copy(k->name, sizeof(k->name), e->title);
+        for (size_t i = 0; i < g->check_count; i++)
+                if (strcmp(g->check[i].name, k->name) == 0) {
+                        tree_mistake_at(
+                                t, e,
+                                "there is a check '%s' in this group already, on line %d: give one of "
+                                "them a name",
+                                k->name, g->check[i].line);
+                        return;
+                }
+        g->check_count++;
+}
+
+static int resource_kind_of(const char *word)
+{
+        for (int k = RESOURCE_ADDRESS; k <= RESOURCE_SCRIPT; k++)
+                if (strcmp(resource_kind_name((enum resource_kind)k), word) == 0)
+                        return k;
+        return -1;
+}
+
+static void build_group(struct tree *t, const struct entry *e, struct config *c)
+{
+        struct config_group *g = &c->group[c->group_count];
+        struct target to = {.object = g, .config = c};
+
+        if (e->title && config_find_group(c, e->title) >= 0) {
+                tree_mistake_at(t, e, "there is a group '%s' already, on line %d", e->title,
+                                c->group[config_find_group(c, e->title)].line);
+                return;
+        }
+        c->group_count++;
+        g->line = e->line;
+        take_name(t, e, g->name, sizeof(g->name));
+        g->id = text_id(g->name);
+        set_words(t, e, "group", NULL, &to);
+        g->resource = memory_new(e->child_count + 1, sizeof(*g->resource));
+        g->check = memory_new(e->child_count + 1, sizeof(*g->check));
+        for (size_t i = 0; i < e->child_count; i++) {
+                const struct entry *child = e->child[i];
+                int kind = child->section ? resource_kind_of(child->word) : -1;
+                if (kind >= 0 && g->resource_count == RESOURCES_MAX)
+                        tree_mistake_at(t, child, "more than %d resources in one group", RESOURCES_MAX);
+                else if (kind >= 0)
+                        build_resource(t, child, (enum resource_kind)kind, g, c);
+                else if (child->section && strcmp(child->word, "check") == 0 && g->check_count == CHECKS_MAX)
+                        tree_mistake_at(t, child, "more than %d checks in one group", CHECKS_MAX);
+                else if (child->section && strcmp(child->word, "check") == 0)
+                        build_check(t, child, g, c);
+        }
+}
+
+static void build_alert(struct tree *t, const struct entry *e, struct config *c)
+{
+        struct config_alert *a = &c->alert[c->alert_count];
+        struct target to = {.object = a, .config = c};
+
+        if (!e->title || strcmp(e->title, "exec") != 0) {
+                tree_mistake_at(t, e, "'%s' is no alert: write alert exec", e->title ? e->title : "");
+                return;
+        }
+        a->line = e->line;
+        set_words(t, e, "alert", e->title, &to);
+        if (!entry_find(e, "on"))
+                a->on = ALERT_DOWN | ALERT_UP | ALERT_MOVED | ALERT_SPLIT | ALERT_BLOCKED;
+        c->alert_count++;
+}
+
+static void each(struct tree *t, struct config *c, const char *word, size_t most,
+                 void (*one)(struct tree *, const struct entry *, struct config *))
+{
+        size_t count = 0;
+
+        for (size_t i = 0; i < t->root->child_count; i++) {
+                const struct entry *e = t->root->child[i];
+                if (!e->section || strcmp(e->word, word) != 0)
+                        continue;
+                if (++count > most) {
+                        tree_mistake_at(t, e, "more than %zu %ss", most, word);
+                        return;
+                }
+                one(t, e, c);
+        }
+}
+
+static void complain_of_strangers(struct tree *t)
+{
+        const char *known[WORDS_MAX];
+        size_t count = sections_of("root", known);
+
+        for (size_t i = 0; i < t->root->child_count; i++) {
+                const struct entry *e = t->root->child[i];
+                bool is_known = false;
+                for (size_t k = 0; k < count; k++)
+                        is_known |= e->section && strcmp(known[k], e->word) == 0;
+                if (!is_known)
+                        complain_unknown(t, t->root, "root", NULL, e);
+                else if (strcmp(e->word, "cluster") == 0 && entry_find(t->root, "cluster") != e)
+                        tree_mistake_at(t, e, "there is a cluster section already, on line %d",
+                                        entry_find(t->root, "cluster")->line);
+        }
+}
+
+void build(struct tree *t, struct config *c)
+{
+        complain_of_strangers(t);
+        build_cluster(t, c);
+        c->node = memory_new(NODES_MAX + 1, sizeof(*c->node));
+        c->group = memory_new(GROUPS_MAX + 1, sizeof(*c->group));
+        c->alert = memory_new(entry_count(t->root, "alert") + 1, sizeof(*c->alert));
+        each(t, c, "node", NODES_MAX, build_node);
+        qsort(c->node, c->node_count, sizeof(*c->node), compare_names);
+        each(t, c, "arbiter", SIZE_MAX, build_arbiter);
+        each(t, c, "group", GROUPS_MAX, build_group);
+        qsort(c->group, c->group_count, sizeof(*c->group), compare_names);
+        each(t, c, "alert", SIZE_MAX, build_alert);
+}

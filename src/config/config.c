@@ -1,0 +1,130 @@
+#include "config/config.h"
+
+#include "base/text.h"
+#include "config/build.h"
+#include "config/command.h"
+#include "config/judge.h"
+#include "config/read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const resource_kinds[] = {"address", "service", "process", "script"};
+static const char *const check_kinds[] = {"tcp", "http"};
+static const char *const arbiter_kinds[] = {"none", "ping"};
+
+const char *resource_kind_name(enum resource_kind kind)
+{
+        return resource_kinds[kind];
+}
+
+const char *check_kind_name(enum check_kind kind)
+{
+        return check_kinds[kind];
+}
+
+const char *arbiter_kind_name(enum arbiter_kind kind)
+{
+        return arbiter_kinds[kind];
+}
+
+int config_find_node(const struct config *c, const char *name)
+{
+        for (size_t i = 0; i < c->node_count; i++)
+                if (strcmp(c->node[i].name, name) == 0)
+                        return (int)i;
+        return -1;
+}
+
+int config_find_group(const struct config *c, const char *name)
+{
+        for (size_t i = 0; i < c->group_count; i++)
+                if (strcmp(c->group[i].name, name) == 0)
+                        return (int)i;
+        return -1;
+}
+
+void config_free(struct config *c)
+{
+        if (!c)
+                return;
+        for (size_t g = 0; c->group && g < c->group_count; g++) {
+                struct config_group *group = &c->group[g];
+                for (size_t i = 0; group->resource && i < group->resource_count; i++) {
+                        command_free(group->resource[i].argv);
+                        command_free(group->resource[i].environment);
+                }
+                free(group->resource);
+                free(group->check);
+        }
+        for (size_t i = 0; c->alert && i < c->alert_count; i++)
+                command_free(c->alert[i].argv);
+        free(c->node);
+        free(c->group);
+        free(c->alert);
+        free(c);
+}
+
+static uint64_t fnv64(uint64_t hash, const char *text, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                hash = (hash ^ (uint8_t)text[i]) * 1099511628211ULL;
+        return hash;
+}
+
+/* Whatever makes two files mean the same gives the same digest: order, comments and includes do not count. */
+static void digest(struct config *c)
+{
+        char *text = NULL;
+        size_t size = 0;
+        FILE *to = open_memstream(&text, &size);
+
+        if (!to)
+                abort();
+        config_print(c, to);
+        fclose(to);
+        c->digest = fnv64(14695981039346656037ULL, text, size);
+        free(text);
+        uint64_t members = 14695981039346656037ULL;
+        for (size_t i = 0; i < c->node_count; i++)
+                members = fnv64(members, c->node[i].name, strlen(c->node[i].name) + 1);
+        const char *arbiter = arbiter_kind_name(c->arbiter.kind);
+        members = fnv64(members, arbiter, strlen(arbiter));
+        c->members_digest = (uint32_t)(members ^ members >> 32);
+}
+
+static struct config *finish(struct tree *t, const char *path, config_mistake_fn *on_mistake, void *user)
+{
+        struct config *c = memory_new(1, sizeof(*c));
+
+        text_copy(c->path, sizeof(c->path), path);
+        build(t, c);
+        judge(t, c);
+        tree_report(t, on_mistake, user);
+        if (t->mistake_count) {
+                config_free(c);
+                c = NULL;
+        } else {
+                digest(c);
+        }
+        tree_done(t);
+        return c;
+}
+
+struct config *config_load(const char *path, config_mistake_fn *on_mistake, void *user)
+{
+        struct tree t;
+
+        tree_init(&t);
+        read_path(&t, path);
+        return finish(&t, path, on_mistake, user);
+}
+
+struct config *config_parse(const char *text, const char *name, config_mistake_fn *on_mistake, void *user)
+{
+        struct tree t;
+
+        tree_init(&t);
+        read_text(&t, name, text);
+        return finish(&t, name, on_mistake, user);
+}

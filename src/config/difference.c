@@ -1,0 +1,217 @@
+#include "config/difference.h"
+
+#include "config/words.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Compares word by word, as they would be written. With `to`, writes each difference. */
+static int compare(const char *section, const char *kind, const struct target *a, const struct target *b,
+                   const char *who, FILE *to)
+{
+        int count = 0;
+
+        for (size_t i = 0; i < words_count; i++) {
+                if (!word_is_of(&words[i], section, kind))
+                        continue;
+                char *x = word_text(&words[i], a), *y = word_text(&words[i], b);
+                if (x && y && strcmp(x, y) != 0) {
+                        count++;
+                        if (to)
+                                fprintf(to, "%s: %s %s -> %s\n", who, words[i].name, x, y);
+                }
+                free(x);
+                free(y);
+        }
+        return count;
+}
+
+static struct target target_of(const void *object, const struct config *c)
+{
+        return (struct target){.object = (void *)object, .config = c};
+}
+
+static int compare_resource(const struct config_resource *a, const struct config_resource *b, const char *who,
+                            FILE *to)
+{
+        struct target x = target_of(a, NULL), y = target_of(b, NULL);
+
+        return compare(resource_kind_name(a->kind), NULL, &x, &y, who, to);
+}
+
+bool config_resource_equal(const struct config_resource *a, const struct config_resource *b)
+{
+        return a->kind == b->kind && strcmp(a->name, b->name) == 0 && compare_resource(a, b, "", NULL) == 0;
+}
+
+static const struct config_resource *find_resource(const struct config_group *g,
+                                                   const struct config_resource *like)
+{
+        for (size_t i = 0; i < g->resource_count; i++)
+                if (g->resource[i].kind == like->kind && strcmp(g->resource[i].name, like->name) == 0)
+                        return &g->resource[i];
+        return NULL;
+}
+
+static const struct config_check *find_check(const struct config_group *g, const struct config_check *like)
+{
+        for (size_t i = 0; i < g->check_count; i++)
+                if (g->check[i].kind == like->kind && strcmp(g->check[i].name, like->name) == 0)
+                        return &g->check[i];
+        return NULL;
+}
+
+static int tell(FILE *to, const char *group, const char *kind, const char *name, const char *what)
+{
+        if (to)
+                fprintf(to, "group %s: %s %s %s\n", group, kind, name, what);
+        return 1;
+}
+
+static int compare_resources(const struct config_group *a, const struct config_group *b, FILE *to)
+{
+        char who[2 * 96 + 32];
+        int count = 0;
+
+        for (size_t i = 0; i < a->resource_count; i++)
+                if (!find_resource(b, &a->resource[i]))
+                        count += tell(to, a->name, resource_kind_name(a->resource[i].kind),
+                                      a->resource[i].name, "removed");
+        for (size_t i = 0; i < b->resource_count; i++) {
+                const struct config_resource *r = &b->resource[i], *old = find_resource(a, r);
+                snprintf(who, sizeof(who), "group %s, %s %s", b->name, resource_kind_name(r->kind), r->name);
+                if (!old)
+                        count += tell(to, b->name, resource_kind_name(r->kind), r->name, "added");
+                else
+                        count += compare_resource(old, r, who, to);
+        }
+        for (size_t i = 0; i < a->resource_count && i < b->resource_count; i++)
+                if (count == 0 && find_resource(a, &b->resource[i]) != &a->resource[i])
+                        count += tell(to, a->name, resource_kind_name(b->resource[i].kind),
+                                      b->resource[i].name, "has another place in the order");
+        return count;
+}
+
+static int compare_checks(const struct config_group *a, const struct config_group *b, FILE *to)
+{
+        char who[128];
+        int count = 0;
+
+        for (size_t i = 0; i < a->check_count; i++)
+                if (!find_check(b, &a->check[i]))
+                        count += tell(to, a->name, "check", a->check[i].name, "removed");
+        for (size_t i = 0; i < b->check_count; i++) {
+                const struct config_check *k = &b->check[i], *old = find_check(a, k);
+                if (!old) {
+                        count += tell(to, b->name, "check", k->name, "added");
+                        continue;
+                }
+                struct target x = target_of(old, NULL), y = target_of(k, NULL);
+                snprintf(who, sizeof(who), "group %s, check %s", b->name, k->name);
+                count += compare("check", check_kind_name(k->kind), &x, &y, who, to);
+        }
+        return count;
+}
+
+static int compare_group(const struct config *a, const struct config_group *x, const struct config *b,
+                         const struct config_group *y, FILE *to)
+{
+        struct target from = target_of(x, a), with = target_of(y, b);
+        char who[64];
+
+        snprintf(who, sizeof(who), "group %s", x->name);
+        return compare("group", NULL, &from, &with, who, to) + compare_resources(x, y, to) +
+               compare_checks(x, y, to);
+}
+
+bool config_group_equal(const struct config *a, const struct config_group *x, const struct config *b,
+                        const struct config_group *y)
+{
+        return compare_group(a, x, b, y, NULL) == 0;
+}
+
+static int compare_alerts(const struct config *a, const struct config *b, FILE *to)
+{
+        int count = 0;
+
+        if (a->alert_count != b->alert_count) {
+                fprintf(to, "alerts: %zu -> %zu\n", a->alert_count, b->alert_count);
+                return 1;
+        }
+        for (size_t i = 0; i < a->alert_count; i++) {
+                struct target x = target_of(&a->alert[i], a), y = target_of(&b->alert[i], b);
+                count += compare("alert", "exec", &x, &y, "alert exec", to);
+        }
+        return count;
+}
+
+int config_difference(const struct config *old, const struct config *fresh, FILE *to)
+{
+        struct target x = target_of(old, old), y = target_of(fresh, fresh);
+        int count = compare("cluster", NULL, &x, &y, "cluster", to);
+
+        x.object = (void *)&old->arbiter;
+        y.object = (void *)&fresh->arbiter;
+        count += compare("arbiter", arbiter_kind_name(fresh->arbiter.kind), &x, &y, "arbiter", to);
+        for (size_t i = 0; i < old->group_count; i++) {
+                int g = config_find_group(fresh, old->group[i].name);
+                if (g < 0) {
+                        fprintf(to, "group %s: removed\n", old->group[i].name);
+                        count++;
+                } else {
+                        count += compare_group(old, &old->group[i], fresh, &fresh->group[g], to);
+                }
+        }
+        for (size_t i = 0; i < fresh->group_count; i++)
+                if (config_find_group(old, fresh->group[i].name) < 0) {
+                        fprintf(to, "group %s: added\n", fresh->group[i].name);
+                        count++;
+                }
+        return count + compare_alerts(old, fresh, to);
+}
+
+/* --- what a running cluster cannot take --- */
+
+static bool same_nodes(const struct config *a, const struct config *b)
+{
+        if (a->node_count != b->node_count)
+                return false;
+        for (size_t i = 0; i < a->node_count; i++) {
+                const struct config_node *x = &a->node[i], *y = &b->node[i];
+                if (strcmp(x->name, y->name) != 0 || x->link_count != y->link_count)
+                        return false;
+                for (size_t l = 0; l < x->link_count; l++)
+                        if (!ip_equal(&x->address[l], &y->address[l]))
+                                return false;
+        }
+        return true;
+}
+
+bool config_reload_possible(const struct config *old, const struct config *fresh,
+                            config_mistake_fn *on_mistake, void *user)
+{
+        const struct {
+                bool same;
+                const char *what;
+        } fixed[] = {
+                {strcmp(old->cluster, fresh->cluster) == 0, "the cluster's name"},
+                {same_nodes(old, fresh), "the nodes or their addresses"},
+                {old->heartbeat.us == fresh->heartbeat.us && old->dead.us == fresh->dead.us,
+                 "heartbeat or dead"},
+                {old->arbiter.kind == fresh->arbiter.kind, "the arbiter"},
+                {old->port == fresh->port, "the port"},
+        };
+        char text[160];
+        bool possible = true;
+
+        for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+                if (fixed[i].same)
+                        continue;
+                snprintf(text, sizeof(text),
+                         "%s cannot change while the cluster runs: stop havend on all nodes, then start it",
+                         fixed[i].what);
+                on_mistake(user, fresh->path, 0, text);
+                possible = false;
+        }
+        return possible;
+}

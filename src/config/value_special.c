@@ -1,0 +1,315 @@
+#include "config/command.h"
+#include "config/words.h"
+
+#include "base/text.h"
+
+#include <ctype.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <regex.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIELD(type, w, to) ((type *)((char *)(to)->object + (w)->offset))
+
+static int command_set(const struct word *w, const struct target *to, const char *text, char *why,
+                       size_t size)
+{
+        char **argv = command_split(text, why, size);
+
+        if (!argv)
+                return -EINVAL;
+        *FIELD(char **, w, to) = argv;
+        return 0;
+}
+
+static void command_put(const struct word *w, const struct target *from, struct texts *to)
+{
+        char *text = command_join(*FIELD(char **, w, from));
+
+        texts_add(to, "%s", text);
+        free(text);
+}
+
+const struct value_type type_command = {"a command", command_set, command_put};
+
+static int environment_set(const struct word *w, const struct target *to, const char *text, char *why,
+                           size_t size)
+{
+        char ***list = FIELD(char **, w, to);
+        size_t name = strcspn(text, "=");
+        size_t n = 0;
+
+        if (text[name] != '=' || name == 0 || isdigit((unsigned char)text[0])) {
+                snprintf(why, size, "is no NAME=VALUE");
+                return -EINVAL;
+        }
+        for (; *list && (*list)[n]; n++) {
+                if (strncmp((*list)[n], text, name + 1) == 0) {
+                        snprintf(why, size, "sets %.*s a second time", (int)(name < 64 ? name : 64), text);
+                        return -EINVAL;
+                }
+        }
+        *list = memory_grow(*list, n + 2, sizeof(char *));
+        (*list)[n] = memory_text(text);
+        (*list)[n + 1] = NULL;
+        return 0;
+}
+
+static void environment_put(const struct word *w, const struct target *from, struct texts *to)
+{
+        for (char **e = *FIELD(char **, w, from); e && *e; e++)
+                texts_add(to, "%s", *e);
+}
+
+const struct value_type type_environment = {"settings", environment_set, environment_put};
+
+static int nodes_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
+{
+        const char *known[NODES_MAX];
+        struct config_group *g = to->object;
+        int i = config_find_node(to->config, text);
+
+        if (i < 0) {
+                for (size_t n = 0; n < to->config->node_count; n++)
+                        known[n] = to->config->node[n].name;
+                const char *meant = nearest(text, known, to->config->node_count);
+                snprintf(why, size, "is no node of this cluster%s%s%s", meant ? ": did you mean " : "",
+                         meant ? meant : "", meant ? "?" : ": it needs a node section of its own");
+                return -EINVAL;
+        }
+        if (memchr(g->node, i, g->node_count)) {
+                snprintf(why, size, "is named twice");
+                return -EINVAL;
+        }
+        g->node[g->node_count++] = (uint8_t)i;
+        return 0;
+}
+
+static void nodes_put(const struct word *w, const struct target *from, struct texts *to)
+{
+        const struct config_group *g = from->object;
+
+        for (size_t i = 0; i < g->node_count; i++)
+                texts_add(to, "%s", from->config->node[g->node[i]].name);
+}
+
+const struct value_type type_nodes = {"nodes", nodes_set, nodes_put};
+
+/* A span of words such as "after 60s": what follows `text`, blanks skipped. */
+static const char *skip_blanks(const char *text)
+{
+        return text + strspn(text, " \t");
+}
+
+static int failback_set(const struct word *w, const struct target *to, const char *text, char *why,
+                        size_t size)
+{
+        struct config_group *g = to->object;
+
+        g->failback_after = SPAN_ZERO;
+        if (strcmp(text, "auto") == 0) {
+                g->failback = FAILBACK_AUTO;
+                return 0;
+        }
+        if (strcmp(text, "manual") == 0) {
+                g->failback = FAILBACK_MANUAL;
+                return 0;
+        }
+        if (strncmp(text, "after", 5) == 0 && (text[5] == ' ' || text[5] == '\t') &&
+            span_parse(skip_blanks(text + 5), &g->failback_after) == 0 && g->failback_after.us > 0) {
+                g->failback = FAILBACK_AFTER;
+                return 0;
+        }
+        snprintf(why, size, "is not known: write auto, manual or \"after 60s\"");
+        return -EINVAL;
+}
+
+static void put_span_after(const char *before, span s, struct texts *to)
+{
+        struct {
+                span s;
+        } object = {s};
+        struct word w = {.offset = 0};
+        struct texts t = {0};
+
+        type_span.put(&w, &(struct target){.object = &object}, &t);
+        texts_add(to, "%s%s", before, t.text[0]);
+        texts_free(&t);
+}
+
+static void failback_put(const struct word *w, const struct target *from, struct texts *to)
+{
+        const struct config_group *g = from->object;
+
+        switch (g->failback) {
+        case FAILBACK_AUTO: texts_add(to, "auto"); break;
+        case FAILBACK_MANUAL: texts_add(to, "manual"); break;
+        case FAILBACK_AFTER: put_span_after("after ", g->failback_after, to); break;
+        }
+}
+
+const struct value_type type_failback = {"a rule", failback_set, failback_put};
+
+static int restart_set(const struct word *w, const struct target *to, const char *text, char *why,
+                       size_t size)
+{
+        struct config_group *g = to->object;
+        char *end;
+        long n = strtol(text, &end, 10);
+        const char *at = skip_blanks(end);
+
+        if (!isdigit((unsigned char)text[0]) || end == at || strncmp(at, "in", 2) != 0 ||
+            (at[2] != ' ' && at[2] != '\t') || span_parse(skip_blanks(at + 2), &g->restart_window) < 0 ||
+            g->restart_window.us == 0) {
+                snprintf(why, size, "is not understood: write NUMBER in TIME, such as \"3 in 5m\"");
+                return -EINVAL;
+        }
+        if (n > 100) {
+                snprintf(why, size, "is too often: write 0 to 100 restarts");
+                return -EINVAL;
+        }
+        g->restart_max = (int)n;
+        return 0;
+}
+
+static void restart_put(const struct word *w, const struct target *from, struct texts *to)
+{
+        const struct config_group *g = from->object;
+        char before[24];
+
+        snprintf(before, sizeof(before), "%d in ", g->restart_max);
+        put_span_after(before, g->restart_window, to);
+}
+
+const struct value_type type_restart = {"a rate", restart_set, restart_put};
+
+static int signal_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
+{
+        const char *name = strncmp(text, "SIG", 3) == 0 ? text + 3 : text;
+
+        for (int i = 1; i < 32; i++) {
+                const char *known = sigabbrev_np(i);
+                if (known && strcmp(known, name) == 0) {
+                        text_copy(FIELD(char, w, to), sizeof(((struct config_resource *)0)->stop_signal),
+                                  name);
+                        return 0;
+                }
+        }
+        snprintf(why, size, "is no signal: write a name such as TERM, INT or QUIT");
+        return -EINVAL;
+}
+
+static void signal_put(const struct word *w, const struct target *from, struct texts *to)
+{
+        texts_add(to, "%s", FIELD(char, w, from));
+}
+
+const struct value_type type_signal = {"a signal", signal_set, signal_put};
+
+static int url_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
+{
+        bool http = strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
+        CURLU *url;
+        CURLUcode r;
+
+        if (!http) {
+                snprintf(why, size, "is no url to check: begin with http:// or https://");
+                return -EINVAL;
+        }
+        url = curl_url();
+        if (!url)
+                abort();
+        r = curl_url_set(url, CURLUPART_URL, text, 0);
+        curl_url_cleanup(url);
+        if (r != CURLUE_OK) {
+                snprintf(why, size, "is no url: %s", curl_url_strerror(r));
+                return -EINVAL;
+        }
+        return type_text.set(w, to, text, why, size);
+}
+
+static void url_put(const struct word *w, const struct target *from, struct texts *to)
+{
+        type_text.put(w, from, to);
+}
+
+const struct value_type type_url = {"a url", url_set, url_put};
+
+/* glibc unrolls x{n}: nested ones, or a large one, take all memory there is. */
+static bool regex_is_modest(const char *text)
+{
+        long product = 1;
+
+        for (const char *c = text; (c = strchr(c, '{')); c++) {
+                for (const char *n = c + 1; *n && *n != '}'; n++) {
+                        if (!isdigit((unsigned char)*n))
+                                continue;
+                        char *end;
+                        long bound = strtol(n, &end, 10);
+                        if (bound > 1000)
+                                return false;
+                        product *= bound > 1 ? bound : 1;
+                        if (product > 1000)
+                                return false;
+                        n = end - 1;
+                }
+        }
+        return true;
+}
+
+static int regex_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
+{
+        char message[128];
+        regex_t regex;
+
+        if (strlen(text) >= (size_t)w->most)
+                return type_text.set(w, to, text, why, size);
+        if (!regex_is_modest(text)) {
+                snprintf(why, size, "repeats more than 1000 times: use * or + instead of {...}");
+                return -EINVAL;
+        }
+        int r = regcomp(&regex, text, REG_EXTENDED | REG_NOSUB);
+        if (r != 0) {
+                regerror(r, &regex, message, sizeof(message));
+                snprintf(why, size, "is no regular expression: %s", message);
+                return -EINVAL;
+        }
+        regfree(&regex);
+        return type_text.set(w, to, text, why, size);
+}
+
+const struct value_type type_regex = {"a regular expression", regex_set, url_put};
+
+static int status_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
+{
+        struct config_check *c = to->object;
+        int from = 0, last = 0, used = 0;
+
+        if (sscanf(text, "%3d-%3d%n", &from, &last, &used) != 2 || text[used] != '\0') {
+                used = 0;
+                if (sscanf(text, "%3d%n", &from, &used) != 1 || text[used] != '\0')
+                        from = 0;
+                last = from;
+        }
+        if (from < 100 || last > 599 || from > last) {
+                snprintf(why, size, "is no range of status codes: write 200 or 200-399, within 100-599");
+                return -EINVAL;
+        }
+        c->status_min = from;
+        c->status_max = last;
+        return 0;
+}
+
+static void status_put(const struct word *w, const struct target *from, struct texts *to)
+{
+        const struct config_check *c = from->object;
+
+        if (c->status_min == c->status_max)
+                texts_add(to, "%d", c->status_min);
+        else
+                texts_add(to, "%d-%d", c->status_min, c->status_max);
+}
+
+const struct value_type type_status = {"status codes", status_set, status_put};

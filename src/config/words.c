@@ -1,0 +1,220 @@
+#include "config/words.h"
+
+#include "base/text.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MS     1000LL
+#define SECOND 1000000LL
+#define HOUR   (3600 * SECOND)
+#define DAY    (24 * HOUR)
+
+const char *const script_styles[] = {"lsb", "heartbeat", NULL};
+const char *const exclusive_kinds[] = {"address", "data", NULL};
+const char *const alert_events[] = {"down", "up", "moved", "split", "blocked", NULL};
+static const char *const profiles[] = {"default", "fast", "wan", NULL};
+
+#define CONFIG(field)   offsetof(struct config, field)
+#define NODE(field)     offsetof(struct config_node, field)
+#define ARBITER(field)  offsetof(struct config_arbiter, field)
+#define GROUP(field)    offsetof(struct config_group, field)
+#define RESOURCE(field) offsetof(struct config_resource, field)
+#define CHECK(field)    offsetof(struct config_check, field)
+#define ALERT(field)    offsetof(struct config_alert, field)
+
+/* The order is that of printing. A default in angle brackets is computed in build.c. */
+const struct word words[] = {
+        {"cluster", "key", &type_path, .offset = CONFIG(key_path), .most = 256, .fallback = "/etc/haven/key",
+         .help = "file with the cluster's key"},
+        {"cluster", "profile", &type_profile, .choices = profiles, .fallback = "default",
+         .help = "defaults of heartbeat and dead together"},
+        {"cluster", "heartbeat", &type_span, .offset = CONFIG(heartbeat), .least = 10 * MS,
+         .most = 10 * SECOND, .fallback = "100ms", .help = "how often each node is heard"},
+        {"cluster", "dead", &type_span, .offset = CONFIG(dead), .least = 30 * MS, .most = 300 * SECOND,
+         .fallback = "500ms", .help = "silence that counts as death"},
+        {"cluster", "warn", &type_span, .offset = CONFIG(warn), .least = 1 * MS, .most = 300 * SECOND,
+         .fallback = "<60% of dead>", .help = "silence of a link that is warned of"},
+        {"cluster", "start-wait", &type_span, .offset = CONFIG(start_wait), .least = 0, .most = HOUR,
+         .fallback = "10s", .help = "how long a starting node waits for the others"},
+        {"cluster", "port", &type_port, .offset = CONFIG(port), .fallback = "694", .help = "UDP port"},
+
+        {"node", "address", &type_ips, .list = true, .required = true, .offset = NODE(address),
+         .count_offset = NODE(link_count), .most = LINKS_MAX, .help = "one address for each link"},
+
+        {"arbiter ping", "target", &type_ips, .list = true, .required = true, .offset = ARBITER(target),
+         .count_offset = ARBITER(target_count), .most = TARGETS_MAX, .help = "addresses that must answer"},
+
+        {"group", "nodes", &type_nodes, .list = true, .required = true, .offset = GROUP(node),
+         .count_offset = GROUP(node_count), .most = NODES_MAX, .help = "nodes in order of preference"},
+        {"group", "failback", &type_failback, .fallback = "auto",
+         .help = "whether the group returns to a better node"},
+        {"group", "restart", &type_restart, .fallback = "3 in 5m", .help = "tries in place before it moves"},
+        {"group", "forgive", &type_span, .offset = GROUP(forgive_after), .least = 0, .most = 365 * DAY,
+         .fallback = "0s", .help = "when a failed node is good again; 0s is never"},
+        {"group", "exclusive", &type_choice, .choices = exclusive_kinds, .offset = GROUP(exclusive),
+         .fallback = "address", .help = "what must never be twice"},
+        {"group", "accept-split", &type_bool, .offset = GROUP(accept_split), .fallback = "no",
+         .help = "run exclusive data although a split can run both"},
+
+        {"address", "device", &type_device, .offset = RESOURCE(device), .most = 16, .fallback = "",
+         .help = "network interface; default: the one in the same network"},
+        {"address", "verify", &type_ips, .list = true, .offset = RESOURCE(verify),
+         .count_offset = RESOURCE(verify_count), .most = TARGETS_MAX,
+         .help = "neighbours asked whether they learned of a move"},
+
+        {"process", "command", &type_command, .required = true, .offset = RESOURCE(argv),
+         .help = "program and its arguments"},
+        {"process", "user", &type_user, .offset = RESOURCE(user), .most = 32, .fallback = "",
+         .help = "run as; default: root"},
+        {"process", "directory", &type_path, .offset = RESOURCE(directory), .most = 256, .fallback = "/",
+         .help = "working directory"},
+        {"process", "environment", &type_environment, .list = true, .offset = RESOURCE(environment),
+         .help = "NAME=VALUE for it"},
+        {"process", "stop-signal", &type_signal, .offset = RESOURCE(stop_signal), .fallback = "TERM",
+         .help = "what asks it to end"},
+        {"process", "ready-after", &type_span, .offset = RESOURCE(ready_after), .least = 0, .most = HOUR,
+         .fallback = "100ms", .help = "counts as started when it has lived so long"},
+
+        {"script", "command", &type_command, .required = true, .offset = RESOURCE(argv),
+         .help = "the script, and for heartbeat's style its leading arguments"},
+        {"script", "style", &type_choice, .choices = script_styles, .offset = RESOURCE(style),
+         .fallback = "lsb", .help = "how it is called and its status judged"},
+        {"script", "status-interval", &type_span, .offset = RESOURCE(status_interval), .least = 0,
+         .most = DAY, .fallback = "10s", .help = "how often its status is asked; 0s is never"},
+        {"script", "status-timeout", &type_span, .offset = RESOURCE(status_timeout), .least = 10 * MS,
+         .most = HOUR, .fallback = "20s", .help = "of one look at its status"},
+
+#define RUNNABLE(section)                                                                                    \
+        {section,          "warm",                                                                           \
+         &type_bool,       .offset = RESOURCE(warm),                                                         \
+         .fallback = "no", .help = "may run on the target before the old owner has stopped it"},             \
+                {section,          "start-timeout", &type_span,        .offset = RESOURCE(start_timeout),    \
+                 .least = 10 * MS, .most = HOUR,    .fallback = "60s", .help = "of its start"},              \
+        {                                                                                                    \
+                section, "stop-timeout", &type_span, .offset = RESOURCE(stop_timeout), .least = 10 * MS,     \
+                                                     .most = HOUR, .fallback = "60s", .help = "of its stop"  \
+        }
+        RUNNABLE("service"),
+        RUNNABLE("process"),
+        RUNNABLE("script"),
+
+        {"check", "name", &type_name, .offset = CHECK(name), .most = NAME_SIZE, .fallback = "<its kind>",
+         .help = "tells the checks of a group apart"},
+        {"check tcp", "address", &type_ip, .required = true, .offset = CHECK(ip), .help = "to connect to"},
+        {"check tcp", "port", &type_port, .required = true, .offset = CHECK(port), .help = "to connect to"},
+        {"check http", "url", &type_url, .required = true, .offset = CHECK(url), .most = 512,
+         .help = "what is fetched"},
+        {"check http", "host", &type_text, .offset = CHECK(host), .most = 128, .fallback = "",
+         .help = "Host header; default: the url's"},
+        {"check http", "expect", &type_regex, .offset = CHECK(expect), .most = 256, .fallback = "",
+         .help = "regular expression that the body must match"},
+        {"check http", "status", &type_status, .fallback = "200-399", .help = "status codes that are good"},
+        {"check", "interval", &type_span, .offset = CHECK(interval), .least = 50 * MS, .most = HOUR,
+         .fallback = "1s", .help = "from one check to the next"},
+        {"check", "timeout", &type_span, .offset = CHECK(timeout), .least = 10 * MS, .most = HOUR,
+         .fallback = "1s", .help = "of one check"},
+        {"check", "fall", &type_int, .offset = CHECK(fall), .least = 1, .most = 100, .fallback = "3",
+         .help = "failures in a row that make it down"},
+        {"check", "rise", &type_int, .offset = CHECK(rise), .least = 1, .most = 100, .fallback = "2",
+         .help = "successes in a row that make it up"},
+
+        {"alert exec", "command", &type_command, .required = true, .offset = ALERT(argv),
+         .help = "program and its arguments"},
+        {"alert exec", "on", &type_events, .list = true, .offset = ALERT(on), .choices = alert_events,
+         .fallback = "<all>", .help = "what it is called for"},
+        {"alert exec", "timeout", &type_span, .offset = ALERT(timeout), .least = 100 * MS, .most = HOUR,
+         .fallback = "30s", .help = "when it is killed"},
+};
+const size_t words_count = COUNT(words);
+
+static const struct {
+        const char *section;
+        const char *inside;
+} sections[] = {
+        {"root", "cluster"}, {"root", "node"},     {"root", "arbiter"},  {"root", "group"},
+        {"root", "alert"},   {"group", "address"}, {"group", "service"}, {"group", "process"},
+        {"group", "script"}, {"group", "check"},
+};
+
+bool word_is_of(const struct word *w, const char *section, const char *kind)
+{
+        size_t n = strlen(section);
+
+        if (strncmp(w->section, section, n) != 0)
+                return false;
+        return w->section[n] == '\0' ||
+               (kind && w->section[n] == ' ' && strcmp(w->section + n + 1, kind) == 0);
+}
+
+size_t words_of(const char *section, const char *found[static WORDS_MAX])
+{
+        size_t count = 0;
+        size_t n = strlen(section);
+
+        for (size_t i = 0; i < words_count; i++) {
+                const char *s = words[i].section;
+                if (strncmp(s, section, n) == 0 && (s[n] == '\0' || s[n] == ' ')) {
+                        assert(count < WORDS_MAX);
+                        found[count++] = words[i].name;
+                }
+        }
+        return count;
+}
+
+size_t sections_of(const char *section, const char *found[static WORDS_MAX])
+{
+        size_t count = 0;
+
+        for (size_t i = 0; i < COUNT(sections); i++)
+                if (strcmp(sections[i].section, section) == 0)
+                        found[count++] = sections[i].inside;
+        return count;
+}
+
+/* Edits that make one word of the other; a swap of neighbours counts as one (Damerau). Words are short. */
+static size_t distance(const char *a, const char *b)
+{
+        size_t d[34][34];
+        size_t m = strlen(a), n = strlen(b);
+
+        if (m > 32 || n > 32)
+                return SIZE_MAX;
+        for (size_t i = 0; i <= m; i++)
+                d[i][0] = i;
+        for (size_t j = 0; j <= n; j++)
+                d[0][j] = j;
+        for (size_t i = 1; i <= m; i++) {
+                for (size_t j = 1; j <= n; j++) {
+                        size_t best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+                        if (d[i - 1][j] + 1 < best)
+                                best = d[i - 1][j] + 1;
+                        if (d[i][j - 1] + 1 < best)
+                                best = d[i][j - 1] + 1;
+                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                            d[i - 2][j - 2] + 1 < best)
+                                best = d[i - 2][j - 2] + 1;
+                        d[i][j] = best;
+                }
+        }
+        return d[m][n];
+}
+
+const char *nearest(const char *text, const char *const *known, size_t count)
+{
+        const char *best = NULL;
+        size_t best_distance = SIZE_MAX;
+
+        for (size_t i = 0; i < count; i++) {
+                size_t d = distance(text, known[i]);
+                if (d < best_distance) {
+                        best = known[i];
+                        best_distance = d;
+                }
+        }
+        /* a third of the word wrong is another word */
+        return best && best_distance * 3 <= strlen(best) ? best : NULL;
+}

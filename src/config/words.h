@@ -1,0 +1,72 @@
+/* words.h - every word of the configuration, one row each: what it takes, its limits, default and help.
+ *
+ * The rows drive reading (what libconfuse is told, how values are checked and stored), printing, comparing,
+ * and a test holds them against haven.conf(5). */
+#pragma once
+
+#include "config/tree.h"
+
+#define WORDS_MAX 64 /* in one section */
+
+struct word;
+
+/* What a value is being put into, and what it may refer to. */
+struct target {
+        void *object; /* the struct that the section fills */
+        const struct config *config;
+};
+
+/* Values as text, in order. */
+struct texts {
+        size_t count;
+        char **text;
+};
+
+/* How values of one type are read and written. */
+struct value_type {
+        const char *name; /* for people: "a time" */
+        /* Stores one value. 0, or -EINVAL with what would be right in `why`. */
+        int (*set)(const struct word *w, const struct target *to, const char *text, char *why, size_t size);
+        /* Writes what is stored. NULL: the word has no place of its own (it only sets others). */
+        void (*put)(const struct word *w, const struct target *from, struct texts *to);
+};
+
+struct word {
+        const char *section; /* "group"; "check tcp" for a word of one kind only */
+        const char *name;
+        const struct value_type *type;
+        bool list;
+        bool required;
+        size_t offset;              /* of the field in the section's struct */
+        size_t count_offset;        /* of the number of a list's values */
+        int64_t least, most;        /* microseconds, number, or size of a text with its end */
+        const char *const *choices; /* in the order of the enum, NULL-terminated */
+        const char *fallback;       /* the default as it would be written; NULL: nothing */
+        const char *help;
+};
+
+extern const struct word words[];
+extern const size_t words_count;
+
+extern const char *const script_styles[];
+extern const char *const exclusive_kinds[];
+extern const char *const alert_events[];
+
+/* The distinct words of all kinds of `section`, and the sections in it ("root" holds the outermost). */
+size_t words_of(const char *section, const char *found[static WORDS_MAX]);
+size_t sections_of(const char *section, const char *found[static WORDS_MAX]);
+/* Whether the row is for this section: exactly ("group"), or for all its kinds. */
+bool word_is_of(const struct word *w, const char *section, const char *kind);
+/* The nearest of `known` when `text` is likely a slip of it, else NULL. */
+const char *nearest(const char *text, const char *const *known, size_t count);
+
+void texts_add(struct texts *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void texts_free(struct texts *t);
+/* The value as it stands in a file, "{a, b}" for lists. The caller frees it. NULL if it has none. */
+char *word_text(const struct word *w, const struct target *from);
+/* Writes `text`, in quotes where the scanner would not take it as one word. */
+void quoted_print(const char *text, FILE *to);
+
+extern const struct value_type type_span, type_int, type_port, type_bool, type_choice, type_text, type_path,
+        type_name, type_device, type_ip, type_ips, type_command, type_environment, type_nodes, type_failback,
+        type_restart, type_events, type_signal, type_url, type_regex, type_status, type_profile, type_user;
