@@ -25,7 +25,8 @@ static void append_name(char *path, const char *name)
                         *c = '_';
 }
 
-void cgroup_path(const char *root, const char *group, const char *resource, char path[static CGROUP_PATH])
+void resource_cgroup_path(const char *root, const char *group, const char *resource,
+                          char path[static CGROUP_PATH])
 {
         path[0] = '\0';
         if (!root[0])
@@ -35,7 +36,7 @@ void cgroup_path(const char *root, const char *group, const char *resource, char
         append_name(path, resource);
 }
 
-int cgroup_make(const char *path)
+int resource_cgroup_make(const char *path)
 {
         char above[CGROUP_PATH];
 
@@ -43,10 +44,13 @@ int cgroup_make(const char *path)
         *strrchr(above, '/') = '\0';
         if (mkdir(above, 0755) == -1 && errno != EEXIST)
                 return -errno;
+        /* An empty one is replaced: since Linux 6.14 a program cloned into a cgroup that was killed before
+         * dies at once, because its count of kills is compared with that of the cgroup it was cloned from. */
+        rmdir(path);
         return mkdir(path, 0755) == -1 && errno != EEXIST ? -errno : 0;
 }
 
-void cgroup_remove(const char *path)
+void resource_cgroup_remove(const char *path)
 {
         char above[CGROUP_PATH];
 
@@ -57,7 +61,7 @@ void cgroup_remove(const char *path)
         rmdir(above); /* fails as long as another resource is there, and should */
 }
 
-bool cgroup_populated(const char *path)
+bool resource_cgroup_populated(const char *path)
 {
         char file[CGROUP_PATH + 32], text[EVENTS_SIZE];
 
@@ -93,7 +97,7 @@ static bool is_pid(pid_t pid, void *user)
         return pid == *(pid_t *)user;
 }
 
-bool cgroup_contains(const char *path, pid_t pid)
+bool resource_cgroup_contains(const char *path, pid_t pid)
 {
         return path[0] && each_process(path, is_pid, &pid);
 }
@@ -106,7 +110,7 @@ static bool kill_pid(pid_t pid, void *user)
         return false;
 }
 
-int cgroup_kill(const char *path)
+int resource_cgroup_kill(const char *path)
 {
         char file[CGROUP_PATH + 32];
         int error = 0;
@@ -116,7 +120,7 @@ int cgroup_kill(const char *path)
         snprintf(file, sizeof(file), "%s/cgroup.kill", path);
         int fd = open(file, O_WRONLY | O_CLOEXEC);
         if (fd == -1) {
-                for (int i = 0; i < KILL_ROUNDS && cgroup_populated(path); i++)
+                for (int i = 0; i < KILL_ROUNDS && resource_cgroup_populated(path); i++)
                         each_process(path, kill_pid, NULL);
                 return 0;
         }
@@ -126,7 +130,7 @@ int cgroup_kill(const char *path)
         return error;
 }
 
-struct cgroup_await {
+struct resource_cgroup_await {
         int fd;
         struct loop_watch *watch;
         struct loop_timer *soon; /* it was empty already when asked */
@@ -147,24 +151,24 @@ static bool read_populated(int fd)
 
 static void on_soon(void *user)
 {
-        struct cgroup_await *w = user;
+        struct resource_cgroup_await *w = user;
 
         w->on_empty(w->user);
 }
 
 static void on_events(void *user, int events)
 {
-        struct cgroup_await *w = user;
+        struct resource_cgroup_await *w = user;
 
         (void)events;
         if (!read_populated(w->fd))
                 w->on_empty(w->user);
 }
 
-struct cgroup_await *cgroup_await_new(uv_loop_t *loop, const char *path, cgroup_empty_fn *on_empty,
-                                      void *user)
+struct resource_cgroup_await *resource_cgroup_await_new(uv_loop_t *loop, const char *path,
+                                                        cgroup_empty_fn *on_empty, void *user)
 {
-        struct cgroup_await *w = calloc(1, sizeof(*w));
+        struct resource_cgroup_await *w = calloc(1, sizeof(*w));
         char file[CGROUP_PATH + 32];
 
         if (!w)
@@ -181,13 +185,13 @@ struct cgroup_await *cgroup_await_new(uv_loop_t *loop, const char *path, cgroup_
         else if (w->soon)
                 loop_timer_set(w->soon, SPAN_ZERO);
         if (!w->soon || (populated && !w->watch)) {
-                cgroup_await_free(w);
+                resource_cgroup_await_free(w);
                 return NULL;
         }
         return w;
 }
 
-void cgroup_await_free(struct cgroup_await *w)
+void resource_cgroup_await_free(struct resource_cgroup_await *w)
 {
         if (!w)
                 return;

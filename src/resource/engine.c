@@ -1,7 +1,7 @@
 #include "resource/engine.h"
 
 #include "base/log.h"
-
+#include "resource/bus.h"
 #include "resource/group.h"
 
 #include <assert.h>
@@ -83,6 +83,7 @@ void engine_free(struct engine *e)
         for (size_t i = 0; i < e->group_count; i++)
                 group_run_free(e->group[i]);
 
+        bus_free(e->world.bus);
         loop_timer_free(e->made);
         free(e);
 }

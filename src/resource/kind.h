@@ -91,7 +91,7 @@ struct resource {
 };
 
 extern const struct kind kind_address;
-
+extern const struct kind kind_service;
 extern const struct kind kind_process;
 extern const struct kind kind_script;
 

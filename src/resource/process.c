@@ -43,7 +43,7 @@ struct process {
         pid_t pid; /* the guard's */
         int pidfd;
         struct loop_watch *ended;
-        struct cgroup_await *emptied;
+        struct resource_cgroup_await *emptied;
         bool killed; /* this stop has come to SIGKILL */
         char cgroup[CGROUP_PATH];
         char record[PATH_MAX];
@@ -60,7 +60,7 @@ static int init(struct resource *r)
         const struct engine_setup *setup = &r->world->setup;
 
         p->pidfd = -1;
-        cgroup_path(setup->cgroup_root, r->group, r->config.name, p->cgroup);
+        resource_cgroup_path(setup->cgroup_root, r->group, r->config.name, p->cgroup);
         size_t head = (size_t)snprintf(p->record, sizeof(p->record), "%s/", setup->run_dir);
         snprintf(p->record + head, sizeof(p->record) - head, "process.%s.%s", r->group, r->config.name);
         for (char *c = p->record + head; *c; c++)
@@ -72,7 +72,7 @@ static int init(struct resource *r)
 static void forget(struct process *p)
 {
         loop_watch_free(p->ended);
-        cgroup_await_free(p->emptied);
+        resource_cgroup_await_free(p->emptied);
         p->ended = NULL;
         p->emptied = NULL;
         if (p->pidfd != -1)
@@ -139,7 +139,7 @@ static bool find_recorded(struct process *p)
         if (fd == -1)
                 return false;
         /* asked after the descriptor is held: the pid cannot come to mean another one now */
-        if (start_time(pid) != ticks || (p->cgroup[0] && !cgroup_contains(p->cgroup, pid))) {
+        if (start_time(pid) != ticks || (p->cgroup[0] && !resource_cgroup_contains(p->cgroup, pid))) {
                 close(fd);
                 return false;
         }
@@ -176,8 +176,7 @@ static void look(struct resource *r)
 /* Beside the running program, as the build leaves it, or where it was installed. */
 static const char *guard_path(char path[static PATH_MAX])
 {
-        static const char *const places[] = {"haven-guard", "../resource/haven-guard",
-                                             "../../../src/resource/haven-guard"};
+        static const char *const places[] = {"haven-guard", "../../../src/main/haven-guard"};
         char exe[PATH_MAX];
         ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 
@@ -266,7 +265,7 @@ static int spawn_contained(struct process *p, int go)
 
 static void kill_all(struct process *p)
 {
-        int error = cgroup_kill(p->cgroup);
+        int error = resource_cgroup_kill(p->cgroup);
 
         if (error)
                 log_warning("process %s: cannot kill its cgroup: %s, killing its guard", p->r.config.name,
@@ -307,7 +306,12 @@ static void on_cleared(void *user)
 
         forget(p);
         p->phase = ABSENT;
-        launch(p);
+        int error = resource_cgroup_make(p->cgroup);
+        if (error)
+                resource_say(&p->r, RESOURCE_EV_START_FAILED, "no cgroup %s: %s", p->cgroup,
+                             strerror(-error));
+        else
+                launch(p);
 }
 
 static void start(struct resource *r)
@@ -321,18 +325,18 @@ static void start(struct resource *r)
                 return;
         }
         if (p->cgroup[0])
-                error = cgroup_make(p->cgroup);
+                error = resource_cgroup_make(p->cgroup);
         if (error) {
                 resource_say(r, RESOURCE_EV_NOTE, "no cgroup %s: %s", p->cgroup, strerror(-error));
                 p->cgroup[0] = '\0';
         }
-        if (!cgroup_populated(p->cgroup)) {
+        if (!resource_cgroup_populated(p->cgroup)) {
                 launch(p);
                 return;
         }
         kill_all(p);
         p->phase = CLEARING;
-        p->emptied = cgroup_await_new(r->world->setup.loop, p->cgroup, on_cleared, p);
+        p->emptied = resource_cgroup_await_new(r->world->setup.loop, p->cgroup, on_cleared, p);
         if (!p->emptied)
                 resource_say(r, RESOURCE_EV_START_FAILED, "cannot watch its cgroup %s", p->cgroup);
 }
@@ -344,7 +348,7 @@ static void stopped(struct process *p)
         forget(p);
         p->phase = ABSENT;
         unlink(p->record);
-        cgroup_remove(p->cgroup);
+        resource_cgroup_remove(p->cgroup);
         resource_say(&p->r, RESOURCE_EV_STOPPED, "%s", p->killed ? "had to be killed" : "");
 }
 
@@ -357,13 +361,13 @@ static void on_swept(void *user)
 static void sweep(struct process *p)
 {
         forget(p);
-        if (!cgroup_populated(p->cgroup)) {
+        if (!resource_cgroup_populated(p->cgroup)) {
                 stopped(p);
                 return;
         }
         p->phase = SWEEPING;
         kill_all(p);
-        p->emptied = cgroup_await_new(p->r.world->setup.loop, p->cgroup, on_swept, p);
+        p->emptied = resource_cgroup_await_new(p->r.world->setup.loop, p->cgroup, on_swept, p);
         if (!p->emptied)
                 resource_say(&p->r, RESOURCE_EV_STOP_FAILED, "cannot watch its cgroup %s", p->cgroup);
         else if (!p->killed)

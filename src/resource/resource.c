@@ -34,6 +34,7 @@ static const struct {
 
 static const struct kind *const kinds[] = {
         [RESOURCE_ADDRESS] = &kind_address,
+        [RESOURCE_SERVICE] = &kind_service,
         [RESOURCE_PROCESS] = &kind_process,
         [RESOURCE_SCRIPT] = &kind_script,
 };
@@ -115,7 +116,7 @@ int resource_new(struct resource_world *world, const char *group, const struct c
                  resource_event_fn *on_event, void *user, struct resource **ret_resource)
 {
         const struct kind *kind = kinds[config->kind];
-        struct resource *r = kind ? calloc(1, kind->size) : NULL;
+        struct resource *r = calloc(1, kind->size);
         int error;
 
         if (!r)

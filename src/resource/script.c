@@ -18,11 +18,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STOP_TRIES     10         /* heartbeat's HA_STOPRETRYMAX */
-#define STOP_PAUSE     span_s(1)  /* between them */
-#define DRAIN          span_s(2)  /* daemons that end just after their stop action did */
-#define STATUS_TIMEOUT span_s(10) /* where the configuration gives none */
-#define UNCLEAR_MAX    2          /* looks in a row without a clear answer that count as a failure */
+#define STOP_TRIES      10        /* heartbeat's HA_STOPRETRYMAX */
+#define STOP_PAUSE      span_s(1) /* between them */
+#define DRAIN           span_s(2) /* daemons that end just after their stop action did */
+#define LAST_LOOKS      10
+#define LAST_LOOK_PAUSE span_ms(200)
+#define KILL_GRACE      span_s(5)  /* for SIGKILL to do its work */
+#define STATUS_TIMEOUT  span_s(10) /* where the configuration gives none */
+#define UNCLEAR_MAX     2          /* looks in a row without a clear answer that count as a failure */
 
 enum step {
         IDLE,
@@ -34,8 +37,9 @@ enum step {
         STOPPING,
         STOPPING_LOOK, /* the stop failed: does it run at all? */
         STOPPING_PAUSE,
-        DRAINING,  /* the stop worked: its daemons are leaving */
-        LAST_LOOK, /* after the kill */
+        DRAINING,   /* the stop worked: its daemons are leaving */
+        LAST_LOOK,  /* after the kill */
+        LAST_PAUSE, /* until the next such look */
 };
 
 enum answer { RUNS, RUNS_NOT, UNCLEAR };
@@ -45,7 +49,7 @@ struct script {
         enum step step;
         struct action *action;
         struct loop_timer *pause; /* until the next status, stop or kill */
-        struct cgroup_await *drained;
+        struct resource_cgroup_await *drained;
         int tries;
         int unclear;
         bool late;   /* the start was not done in time */
@@ -64,7 +68,7 @@ static int init(struct resource *r)
 {
         struct script *s = of(r);
 
-        cgroup_path(r->world->setup.cgroup_root, r->group, r->config.name, s->cgroup);
+        resource_cgroup_path(r->world->setup.cgroup_root, r->group, r->config.name, s->cgroup);
         s->pause = loop_timer_new(r->world->setup.loop, on_pause, s);
         return s->pause ? 0 : -ENOMEM;
 }
@@ -75,7 +79,7 @@ static void done(struct resource *r)
 
         action_free(s->action);
         loop_timer_free(s->pause);
-        cgroup_await_free(s->drained);
+        resource_cgroup_await_free(s->drained);
 }
 
 /* ---- judging ---- */
@@ -135,7 +139,9 @@ static int run(struct script *s, enum step step, const char *verb, span timeout)
         size_t n = 0;
         int error = -ENOMEM;
 
-        if (s->cgroup[0] && cgroup_make(s->cgroup) != 0)
+        /* a look starts nothing, and the last one comes after the kill of its cgroup */
+        const char *cgroup = step == LAST_LOOK ? "" : s->cgroup;
+        if (cgroup[0] && resource_cgroup_make(cgroup) != 0)
                 s->cgroup[0] =
                         '\0'; /* the machine's cgroups are not ours: it works without, only kills less */
         while (own[n])
@@ -145,7 +151,7 @@ static int run(struct script *s, enum step step, const char *verb, span timeout)
         if (argv && env) {
                 memcpy(argv, own, n * sizeof(*argv));
                 argv[n] = (char *)verb;
-                struct action_want want = {.argv = argv, .env = env, .cgroup = s->cgroup, .timeout = timeout};
+                struct action_want want = {.argv = argv, .env = env, .cgroup = cgroup, .timeout = timeout};
                 error = action_run(s->r.world->setup.loop, &want, on_action, s, &s->action);
         }
         free(argv);
@@ -217,9 +223,9 @@ static void stopped(struct script *s, const char *text)
 {
         s->step = IDLE;
         loop_timer_clear(s->pause);
-        cgroup_await_free(s->drained);
+        resource_cgroup_await_free(s->drained);
         s->drained = NULL;
-        cgroup_remove(s->cgroup);
+        resource_cgroup_remove(s->cgroup);
         resource_say(&s->r, RESOURCE_EV_STOPPED, "%s", text);
 }
 
@@ -230,17 +236,24 @@ static void stop_failed(struct script *s, const char *text)
         resource_say(&s->r, RESOURCE_EV_STOP_FAILED, "%s", text);
 }
 
+static void last_look(struct script *s)
+{
+        int error = run_status(s, LAST_LOOK);
+
+        if (error)
+                stop_failed(s, strerror(-error));
+}
+
 /* Kills what the script started, and asks it whether that was all. */
 static void kill_and_look(struct script *s)
 {
         s->killed = true;
-        cgroup_await_free(s->drained);
+        s->tries = 0;
+        resource_cgroup_await_free(s->drained);
         s->drained = NULL;
-        cgroup_kill(s->cgroup);
+        resource_cgroup_kill(s->cgroup);
         resource_timer(&s->r, SPAN_ZERO); /* the status has its own limit */
-        int error = run_status(s, LAST_LOOK);
-        if (error)
-                stop_failed(s, strerror(-error));
+        last_look(s);
 }
 
 static void run_stop(struct script *s)
@@ -253,17 +266,19 @@ static void run_stop(struct script *s)
 
 static void on_drained(void *user)
 {
-        stopped(user, "");
+        struct script *s = user;
+
+        stopped(s, s->killed ? "had to be killed" : "");
 }
 
 static void stop_worked(struct script *s)
 {
-        if (!cgroup_populated(s->cgroup)) {
-                stopped(s, "");
+        if (!resource_cgroup_populated(s->cgroup)) {
+                on_drained(s);
                 return;
         }
         s->step = DRAINING;
-        s->drained = cgroup_await_new(s->r.world->setup.loop, s->cgroup, on_drained, s);
+        s->drained = resource_cgroup_await_new(s->r.world->setup.loop, s->cgroup, on_drained, s);
         if (s->drained)
                 loop_timer_set(s->pause, DRAIN);
         else
@@ -277,10 +292,10 @@ static void stop(struct resource *r)
         s->tries = 0;
         s->killed = false;
         loop_timer_clear(s->pause);
-        cgroup_await_free(s->drained);
+        resource_cgroup_await_free(s->drained);
         s->drained = NULL;
         if (access(r->config.argv[0], X_OK) == -1 && errno == ENOENT && !s->action &&
-            !cgroup_populated(s->cgroup)) {
+            !resource_cgroup_populated(s->cgroup)) {
                 stopped(s, "is not installed");
         } else if (s->action) {
                 s->step = STOP_WAITING;
@@ -382,10 +397,16 @@ static void on_stop_looked(struct script *s, const struct action_result *result)
 
 static void on_last_look(struct script *s, const struct action_result *result)
 {
-        if (judge(s, result) == RUNS_NOT)
-                stopped(s, "had to be killed");
-        else
+        if (judge(s, result) == RUNS_NOT) {
+                resource_timer(&s->r, KILL_GRACE);
+                stop_worked(s);
+        } else if (s->tries++ < LAST_LOOKS) {
+                /* what was killed may not have been collected yet, and still answers to kill -0 */
+                s->step = LAST_PAUSE;
+                loop_timer_set(s->pause, LAST_LOOK_PAUSE);
+        } else {
                 stop_failed(s, result->text);
+        }
 }
 
 static void on_action(void *user, const struct action_result *result)
@@ -416,6 +437,7 @@ static void on_action(void *user, const struct action_result *result)
         case LAST_LOOK: on_last_look(s, result); break;
         case IDLE:
         case STOPPING_PAUSE:
+        case LAST_PAUSE:
         case DRAINING: break; /* nothing runs in these */
         }
 }
@@ -426,8 +448,10 @@ static void on_pause(void *user)
 
         if (s->step == STOPPING_PAUSE)
                 run_stop(s);
+        else if (s->step == LAST_PAUSE)
+                last_look(s);
         else if (s->step == DRAINING)
-                cgroup_kill(s->cgroup); /* on_drained() follows */
+                resource_cgroup_kill(s->cgroup); /* on_drained() follows */
         else if (s->step == IDLE && s->r.state == RESOURCE_STARTED && run_status(s, WATCHING) != 0)
                 watch_again(s);
 }

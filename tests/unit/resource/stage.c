@@ -51,8 +51,18 @@ static const char *cgroup2_mount(void)
         return NULL;
 }
 
+static struct stage *left;
+
+int stage_clear(void **state)
+{
+        if (left)
+                stage_done(left);
+        return 0;
+}
+
 void stage_init(struct stage *s, bool cgroup)
 {
+        left = s;
         memset(s, 0, sizeof(*s));
         log_open("test", true, LOG_LEVEL_ERROR);
         uv_loop_init(&s->loop);
@@ -125,14 +135,15 @@ void stage_done(struct stage *s)
 {
         char command[256];
 
+        left = NULL;
         if (s->engine)
                 stage_close(s);
         close(s->life[0]);
         if (s->life[1] != -1)
                 close(s->life[1]);
         if (s->cgroup[0]) {
-                cgroup_kill(s->cgroup);
-                for (int i = 0; i < 1000 && cgroup_populated(s->cgroup); i++)
+                resource_cgroup_kill(s->cgroup);
+                for (int i = 0; i < 1000 && resource_cgroup_populated(s->cgroup); i++)
                         usleep(1000);
                 remove_below(s->cgroup);
         }

@@ -34,6 +34,8 @@ struct stage {
 void stage_init(struct stage *s, bool cgroup);
 /* Kills what is left, removes everything. */
 void stage_done(struct stage *s);
+/* Teardown: does that for a stage that a failed test left. It must not lie on the test's stack. */
+int stage_clear(void **state);
 void stage_open(struct stage *s);  /* makes the engine */
 void stage_close(struct stage *s); /* frees it, without stopping anything */
 

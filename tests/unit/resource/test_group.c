@@ -14,7 +14,7 @@ static const struct engine_epoch epoch = {3, 7};
 
 static void resources_start_in_order_and_stop_in_reverse(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         stage_script(&s, "a");
@@ -34,7 +34,7 @@ static void resources_start_in_order_and_stop_in_reverse(void **state)
 
 static void what_does_not_start_is_tried_again_and_then_undone(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         stage_script(&s, "a");
@@ -56,7 +56,7 @@ static void what_does_not_start_is_tried_again_and_then_undone(void **state)
 
 static void a_start_that_succeeds_at_the_second_try_is_a_start(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         stage_process(&s, "p", "[ -e once ] || { touch once; exit 3; }; exec sleep 1000")->ready_after =
@@ -72,7 +72,7 @@ static void a_start_that_succeeds_at_the_second_try_is_a_start(void **state)
 
 static void a_program_that_is_not_there_is_not_tried_again(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         struct config_resource *r = stage_process(&s, "p", "");
@@ -88,7 +88,7 @@ static void a_program_that_is_not_there_is_not_tried_again(void **state)
 
 static void a_broken_resource_is_mended_with_those_after_it(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         stage_script(&s, "a");
@@ -112,7 +112,7 @@ static void a_broken_resource_is_mended_with_those_after_it(void **state)
 
 static void when_the_restarts_are_used_up_the_group_has_failed_and_the_rest_runs_on(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         stage_script(&s, "a");
@@ -135,7 +135,7 @@ static void when_the_restarts_are_used_up_the_group_has_failed_and_the_rest_runs
 
 static void a_stop_that_fails_blocks_the_group_until_one_succeeds(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         stage_script(&s, "a");
@@ -160,7 +160,7 @@ static void a_stop_that_fails_blocks_the_group_until_one_succeeds(void **state)
 
 static void a_hanging_start_is_given_up_in_time(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         stage_script(&s, "a")->start_timeout = span_ms(50);
@@ -179,7 +179,7 @@ static bool b_is_starting(struct stage *s)
 
 static void a_stop_cuts_a_start_short(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         stage_script(&s, "a");
@@ -197,7 +197,7 @@ static void a_stop_cuts_a_start_short(void **state)
 
 static void warm_resources_start_first_when_asked_and_stop_after_the_release(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         fake_log[0] = '\0';
@@ -222,7 +222,7 @@ static void warm_resources_start_first_when_asked_and_stop_after_the_release(voi
 
 static void without_a_warm_part_it_is_warm_at_once(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         stage_address(&s, "192.0.2.1/24");
@@ -234,7 +234,7 @@ static void without_a_warm_part_it_is_warm_at_once(void **state)
 
 static void an_address_tells_its_story(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         fake_log[0] = '\0';
@@ -268,7 +268,7 @@ static void an_address_tells_its_story(void **state)
 
 static void a_refused_address_names_the_stranger(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         stage_address(&s, "192.0.2.1/24");
@@ -283,7 +283,7 @@ static void a_refused_address_names_the_stranger(void **state)
 
 static void checks_restart_the_service_and_not_the_address(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         fake_log[0] = '\0';
@@ -310,7 +310,7 @@ static void on_report_stop(struct stage *s, const struct engine_report *report)
 
 static void orders_may_be_given_from_inside_a_report(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         stage_address(&s, "192.0.2.1/24");
@@ -325,7 +325,7 @@ static void orders_may_be_given_from_inside_a_report(void **state)
 
 static void a_start_during_a_stop_waits_for_its_end(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         stage_script(&s, "a");
@@ -342,7 +342,7 @@ static void a_start_during_a_stop_waits_for_its_end(void **state)
 
 static void a_group_nobody_looked_at_is_really_stopped(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         stage_script(&s, "a");
@@ -357,7 +357,7 @@ static void a_group_nobody_looked_at_is_really_stopped(void **state)
 
 static void adoption_finds_what_runs_and_starts_what_is_missing(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         stage_script(&s, "a");
@@ -384,7 +384,7 @@ static void a_reload_replaces_what_differs_and_leaves_the_rest(void **state)
         struct config_resource changed[3];
         struct config_group group;
         struct config config;
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, false);
         stage_script(&s, "a");
@@ -418,25 +418,27 @@ static void a_reload_replaces_what_differs_and_leaves_the_rest(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(resources_start_in_order_and_stop_in_reverse),
-                cmocka_unit_test(what_does_not_start_is_tried_again_and_then_undone),
-                cmocka_unit_test(a_start_that_succeeds_at_the_second_try_is_a_start),
-                cmocka_unit_test(a_program_that_is_not_there_is_not_tried_again),
-                cmocka_unit_test(a_broken_resource_is_mended_with_those_after_it),
-                cmocka_unit_test(when_the_restarts_are_used_up_the_group_has_failed_and_the_rest_runs_on),
-                cmocka_unit_test(a_stop_that_fails_blocks_the_group_until_one_succeeds),
-                cmocka_unit_test(a_hanging_start_is_given_up_in_time),
-                cmocka_unit_test(a_stop_cuts_a_start_short),
-                cmocka_unit_test(warm_resources_start_first_when_asked_and_stop_after_the_release),
-                cmocka_unit_test(without_a_warm_part_it_is_warm_at_once),
-                cmocka_unit_test(an_address_tells_its_story),
-                cmocka_unit_test(a_refused_address_names_the_stranger),
-                cmocka_unit_test(checks_restart_the_service_and_not_the_address),
-                cmocka_unit_test(orders_may_be_given_from_inside_a_report),
-                cmocka_unit_test(a_start_during_a_stop_waits_for_its_end),
-                cmocka_unit_test(a_group_nobody_looked_at_is_really_stopped),
-                cmocka_unit_test(adoption_finds_what_runs_and_starts_what_is_missing),
-                cmocka_unit_test(a_reload_replaces_what_differs_and_leaves_the_rest),
+                cmocka_unit_test_teardown(resources_start_in_order_and_stop_in_reverse, stage_clear),
+                cmocka_unit_test_teardown(what_does_not_start_is_tried_again_and_then_undone, stage_clear),
+                cmocka_unit_test_teardown(a_start_that_succeeds_at_the_second_try_is_a_start, stage_clear),
+                cmocka_unit_test_teardown(a_program_that_is_not_there_is_not_tried_again, stage_clear),
+                cmocka_unit_test_teardown(a_broken_resource_is_mended_with_those_after_it, stage_clear),
+                cmocka_unit_test_teardown(
+                        when_the_restarts_are_used_up_the_group_has_failed_and_the_rest_runs_on, stage_clear),
+                cmocka_unit_test_teardown(a_stop_that_fails_blocks_the_group_until_one_succeeds, stage_clear),
+                cmocka_unit_test_teardown(a_hanging_start_is_given_up_in_time, stage_clear),
+                cmocka_unit_test_teardown(a_stop_cuts_a_start_short, stage_clear),
+                cmocka_unit_test_teardown(warm_resources_start_first_when_asked_and_stop_after_the_release,
+                                          stage_clear),
+                cmocka_unit_test_teardown(without_a_warm_part_it_is_warm_at_once, stage_clear),
+                cmocka_unit_test_teardown(an_address_tells_its_story, stage_clear),
+                cmocka_unit_test_teardown(a_refused_address_names_the_stranger, stage_clear),
+                cmocka_unit_test_teardown(checks_restart_the_service_and_not_the_address, stage_clear),
+                cmocka_unit_test_teardown(orders_may_be_given_from_inside_a_report, stage_clear),
+                cmocka_unit_test_teardown(a_start_during_a_stop_waits_for_its_end, stage_clear),
+                cmocka_unit_test_teardown(a_group_nobody_looked_at_is_really_stopped, stage_clear),
+                cmocka_unit_test_teardown(adoption_finds_what_runs_and_starts_what_is_missing, stage_clear),
+                cmocka_unit_test_teardown(a_reload_replaces_what_differs_and_leaves_the_rest, stage_clear),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

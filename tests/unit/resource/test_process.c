@@ -66,7 +66,7 @@ static void start_with_daemon(struct stage *s, const char *then)
 
 static void a_stop_takes_daemons_along(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         if (!is_root())
                 skip();
@@ -86,7 +86,7 @@ static void a_stop_takes_daemons_along(void **state)
 
 static void a_deaf_process_is_killed_with_all_it_forked(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         if (!is_root())
                 skip();
@@ -104,7 +104,7 @@ static void a_deaf_process_is_killed_with_all_it_forked(void **state)
 
 static void the_supervisors_death_ends_everything(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         if (!is_root())
                 skip();
@@ -118,7 +118,7 @@ static void the_supervisors_death_ends_everything(void **state)
 
 static void a_killed_guard_takes_everything_along(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         if (!is_root())
                 skip();
@@ -132,7 +132,7 @@ static void a_killed_guard_takes_everything_along(void **state)
 
 static void the_end_of_the_command_ends_its_daemons(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         if (!is_root())
                 skip();
@@ -166,7 +166,7 @@ static void a_core_starts_it_and_dies(struct stage *s)
 
 static void the_next_core_adopts_what_the_last_one_started(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         stage_init(&s, true);
         stage_process(&s, "p", "echo $$ >> pids; exec sleep 1000");
@@ -190,7 +190,7 @@ static void the_next_core_adopts_what_the_last_one_started(void **state)
 
 static void a_record_of_another_process_adopts_nobody(void **state)
 {
-        struct stage s;
+        static struct stage s;
         char record[64], path[128];
         int n = snprintf(record, sizeof(record), "%d 1\n", getpid());
 
@@ -212,7 +212,7 @@ static void a_record_of_another_process_adopts_nobody(void **state)
 
 static void what_a_lost_core_left_in_the_cgroup_is_cleared_first(void **state)
 {
-        struct stage s;
+        static struct stage s;
         char path[256], pid[16];
 
         if (!is_root())
@@ -220,15 +220,15 @@ static void what_a_lost_core_left_in_the_cgroup_is_cleared_first(void **state)
         stage_init(&s, true);
         if (!s.cgroup[0])
                 skip();
-        stage_process(&s, "p", "exec sleep 1000");
+        stage_process(&s, "p", "sleep 0.1; touch ready; exec sleep 1000");
         pid_t stray = fork();
         if (stray == 0) {
                 pause();
                 _exit(0);
         }
         char cgroup[CGROUP_PATH];
-        cgroup_path(s.cgroup, "g", "p", cgroup);
-        assert_int_equal(cgroup_make(cgroup), 0);
+        resource_cgroup_path(s.cgroup, "g", "p", cgroup);
+        assert_int_equal(resource_cgroup_make(cgroup), 0);
         snprintf(path, sizeof(path), "%.200s/cgroup.procs", cgroup);
         int fd = open(path, O_WRONLY | O_CLOEXEC);
         int n = snprintf(pid, sizeof(pid), "%d", stray);
@@ -240,6 +240,8 @@ static void what_a_lost_core_left_in_the_cgroup_is_cleared_first(void **state)
         int status;
         assert_int_equal(waitpid(stray, &status, 0), stray);
         assert_true(WIFSIGNALED(status));
+        stage_until(&s, is_ready); /* it is not only started, it lives */
+        assert_int_equal(stage_reported(&s, ENGINE_RESTARTED), 0);
         engine_stop(s.engine, 0);
         stage_await(&s, ENGINE_STOPPED);
         stage_done(&s);
@@ -252,7 +254,7 @@ static bool is_reporting(struct stage *s)
 
 static void it_starts_clean_of_what_the_core_is(void **state)
 {
-        struct stage s;
+        static struct stage s;
 
         if (!is_root())
                 skip();
@@ -260,7 +262,7 @@ static void it_starts_clean_of_what_the_core_is(void **state)
         struct config_resource *r = stage_process(
                 &s, "p",
                 "cd " /* the directory is checked by pwd */ ". && { pwd; id -un; id -gn; echo $HAVEN_GROUP "
-                                                            "$HAVEN_RESOURCE "
+                "$HAVEN_RESOURCE "
                 "$HAVEN_NODE $HAVEN_CLUSTER $HAVEN_EPOCH $WORD; ls /proc/self/fd | wc -l; nice; "
                 "grep SigIgn /proc/self/status; cat /proc/self/oom_score_adj; } > report.new 2>&1; "
                 "mv report.new report; exec sleep 1000");
@@ -291,15 +293,15 @@ static void it_starts_clean_of_what_the_core_is(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_stop_takes_daemons_along),
-                cmocka_unit_test(a_deaf_process_is_killed_with_all_it_forked),
-                cmocka_unit_test(the_supervisors_death_ends_everything),
-                cmocka_unit_test(a_killed_guard_takes_everything_along),
-                cmocka_unit_test(the_end_of_the_command_ends_its_daemons),
-                cmocka_unit_test(the_next_core_adopts_what_the_last_one_started),
-                cmocka_unit_test(a_record_of_another_process_adopts_nobody),
-                cmocka_unit_test(what_a_lost_core_left_in_the_cgroup_is_cleared_first),
-                cmocka_unit_test(it_starts_clean_of_what_the_core_is),
+                cmocka_unit_test_teardown(a_stop_takes_daemons_along, stage_clear),
+                cmocka_unit_test_teardown(a_deaf_process_is_killed_with_all_it_forked, stage_clear),
+                cmocka_unit_test_teardown(the_supervisors_death_ends_everything, stage_clear),
+                cmocka_unit_test_teardown(a_killed_guard_takes_everything_along, stage_clear),
+                cmocka_unit_test_teardown(the_end_of_the_command_ends_its_daemons, stage_clear),
+                cmocka_unit_test_teardown(the_next_core_adopts_what_the_last_one_started, stage_clear),
+                cmocka_unit_test_teardown(a_record_of_another_process_adopts_nobody, stage_clear),
+                cmocka_unit_test_teardown(what_a_lost_core_left_in_the_cgroup_is_cleared_first, stage_clear),
+                cmocka_unit_test_teardown(it_starts_clean_of_what_the_core_is, stage_clear),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
