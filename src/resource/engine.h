@@ -28,7 +28,8 @@ enum engine_report_kind {
         ENGINE_RELEASED,     /* while stopping: all that is exclusive is gone, the warm part still stops */
         ENGINE_STOPPED,      /* nothing of it runs */
         ENGINE_STOP_FAILED,  /* something cannot be stopped: it may still run. Never report STOPPED after this
-                                until a later stop succeeded */
+                                until a later stop succeeded. Also instead of START_FAILED, and while mending,
+                                when the stop that these need fails: `text` then names both reasons */
         ENGINE_FAILED,       /* broke while started and cannot be mended in place: `restart` is used up.
                                 What is left keeps running until told to stop */
         ENGINE_RESTARTED,    /* broke and was mended in place; for the events only */
@@ -44,6 +45,7 @@ struct engine_report {
         const char *text; /* the reason, for people; valid during the call */
 };
 
+/* Orders may be given from inside, but for engine_free() and engine_reload(). */
 typedef void engine_report_fn(void *user, const struct engine_report *report);
 
 struct engine_setup {
@@ -67,12 +69,15 @@ enum engine_part { ENGINE_WARM, ENGINE_ALL };
 /* Starts the group under `epoch`, which processes find in HAVEN_EPOCH as "TERM.N". Starting what runs already
  * is right (WARM, then ALL). `probe`: ask for the addresses before taking them. */
 void engine_start(struct engine *e, int group, struct engine_epoch epoch, enum engine_part part, bool probe);
-/* Stops it in reverse order. A start under way is cut short first. Always ends in STOPPED or STOP_FAILED. */
+/* Stops it in reverse order: what is exclusive, then RELEASED, then the warm part. A start under way is cut
+ * short first. Always ends in STOPPED or STOP_FAILED. What nobody has looked at yet (after engine_new()) is
+ * really stopped too: the way to make sure that nothing runs. */
 void engine_stop(struct engine *e, int group);
 /* Takes over what a former core left running, by looking: everything there -> STARTED at once; else what is
  * missing is restarted in place. */
 void engine_adopt(struct engine *e, int group, struct engine_epoch epoch);
-/* The lease of this node now ends then: passed on to the kernel (valid_lft of all held addresses). */
+/* The lease of this node now ends then: passed on to the kernel (valid_lft of all held addresses). To be
+ * called before the first start or adoption; until then addresses are taken without an end. */
 void engine_lease(struct engine *e, instant lease_end);
 /* A group's checks (src/monitor) say that it does not work although it runs: mend in place, then FAILED. */
 void engine_check_failed(struct engine *e, int group, const char *text);

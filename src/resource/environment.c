@@ -11,6 +11,9 @@
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define OWN_MAX      8
 
+static bool add(char **env, size_t *n, const char *name, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+
 /* Appends, unless the resource's own environment says it already. */
 static bool add(char **env, size_t *n, const char *name, const char *format, ...)
 {
