@@ -1,4 +1,5 @@
-/* haven-sim: random schedules against the invariants. */
+/* haven-sim: scenarios by name, and random schedules against the invariants. */
+#include "scenarios.h"
 #include "world.h"
 
 #include <getopt.h>
@@ -10,6 +11,8 @@ struct options {
         int nodes; /* 0: 2 and 3 in turn */
         bool weak;
         bool trace;
+        bool scenarios;
+        const char *scenario; /* NULL: all */
 };
 
 struct summary {
@@ -22,12 +25,15 @@ struct summary {
 static const char *const violation_name[] = {"two owners", "no owner", "two leaders"};
 
 static const char help[] = "haven-sim [--seeds A:B] [--nodes N] [--arbiter weak|none] [--trace]\n"
+                           "haven-sim --scenario NAME|all [--trace] | --list\n"
                            "Runs the cluster brain in virtual time under random faults and checks the "
                            "invariants at every step.\n"
                            "  --seeds A:B      seeds A to B, both included (default 1:200)\n"
                            "  --nodes N        2 to 9 nodes (default: 2 and 3 in turn)\n"
                            "  --arbiter KIND   for even numbers of nodes: weak (default), none\n"
                            "  --trace          tell the story of each schedule\n"
+                           "  --scenario NAME  play that scenario ('all': every one) instead\n"
+                           "  --list           name the scenarios\n"
                            "Exit status: 0 no violation, 1 a violation (its seed is printed), 2 usage.\n";
 
 static bool somebody_paused(const struct world *w, const struct world_config *c)
@@ -156,9 +162,10 @@ static void run_schedule(const struct options *o, uint64_t seed, struct summary 
 static int parse(int argc, char **argv, struct options *o)
 {
         static const struct option longs[] = {
-                {"seeds", required_argument, NULL, 's'},   {"nodes", required_argument, NULL, 'n'},
-                {"arbiter", required_argument, NULL, 'a'}, {"trace", no_argument, NULL, 't'},
-                {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+                {"seeds", required_argument, NULL, 's'},    {"nodes", required_argument, NULL, 'n'},
+                {"arbiter", required_argument, NULL, 'a'},  {"trace", no_argument, NULL, 't'},
+                {"scenario", required_argument, NULL, 'c'}, {"list", no_argument, NULL, 'l'},
+                {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
         };
         unsigned long long first, last;
         int opt;
@@ -181,6 +188,11 @@ static int parse(int argc, char **argv, struct options *o)
                                 return 2;
                         o->weak = strcmp(optarg, "weak") == 0;
                         break;
+                case 'c':
+                        o->scenarios = true;
+                        o->scenario = strcmp(optarg, "all") == 0 ? NULL : optarg;
+                        break;
+                case 'l': scenarios_list(stdout); exit(0);
                 case 't': o->trace = true; break;
                 case 'h': fputs(help, stdout); exit(0);
                 default: return 2;
@@ -197,6 +209,12 @@ int main(int argc, char **argv)
         if (parse(argc, argv, &o) != 0) {
                 fputs(help, stderr);
                 return 2;
+        }
+        if (o.scenarios) {
+                int failed = scenarios_play(o.scenario, o.trace);
+                if (failed == -1)
+                        fprintf(stderr, "haven-sim: no scenario '%s': see --list\n", o.scenario);
+                return failed == 0 ? 0 : failed > 0 ? 1 : 2;
         }
         for (uint64_t seed = o.first; seed <= o.last; seed++)
                 run_schedule(&o, seed, &s);

@@ -54,6 +54,8 @@ struct machine {
         bool unfit[WORLD_GROUPS];
         int64_t due; /* true time of the next CLUSTER_EV_TIME */
         bool exiting;
+        struct cluster_state kept; /* a copy of its disk, */
+        uint64_t kept_boot;        /* and of the count of boots on it */
 };
 
 struct world {
@@ -64,14 +66,16 @@ struct world {
         uint64_t order;
         struct machine machine[WORLD_NODES];
         bool cut[WORLD_NODES][WORLD_NODES][WORLD_LINKS];
+        span delay[WORLD_NODES][WORLD_NODES];
+        int64_t apart; /* when somebody was last cut off from another, or stood still */
         bool probes_see;
         size_t event_count;
         struct happening event[EVENTS_MAX]; /* a heap, earliest first */
         int64_t accounted;
-        int64_t unheld[WORLD_GROUPS], both[WORLD_GROUPS];
+        int64_t unheld[WORLD_GROUPS], both[WORLD_GROUPS], closed[WORLD_GROUPS];
         uint32_t moves[WORLD_GROUPS];
         uint8_t last_holder[WORLD_GROUPS];
-        uint32_t violations[VIOLATION_COUNT];
+        uint32_t violations[VIOLATION_COUNT], admitted;
         char violation[256];
         char *story;
         size_t story_length;
@@ -189,8 +193,20 @@ static int holders(const struct world *w, uint8_t g, uint8_t *ret_first, uint8_t
         return n;
 }
 
+/* How long, up to `until`, this node held the group with its gate closed. */
+static int64_t closed_since_accounted(const struct world *w, const struct machine *m, uint8_t g,
+                                      int64_t until)
+{
+        int64_t from = m->powered && m->held[g].exclusive ? truth(m, m->ledger.lease_end) : INT64_MAX;
+
+        from = from > w->accounted ? from : w->accounted;
+        return from < until ? until - from : 0;
+}
+
 static void account(struct world *w, int64_t until)
 {
+        if (until == w->accounted)
+                return;
         for (uint8_t g = 0; g < w->config.groups; g++) {
                 uint8_t a, b;
                 int n = holders(w, g, &a, &b);
@@ -198,8 +214,45 @@ static void account(struct world *w, int64_t until)
                         w->unheld[g] += until - w->accounted;
                 else if (n > 1)
                         w->both[g] += until - w->accounted;
+                for (uint8_t i = 0; i < w->config.nodes; i++)
+                        w->closed[g] += closed_since_accounted(w, &w->machine[i], g, until);
         }
         w->accounted = until;
+}
+
+static bool cut_off(const struct world *w, uint8_t from, uint8_t to)
+{
+        for (uint8_t l = 0; l < w->config.links; l++)
+                if (!w->cut[from][to][l])
+                        return false;
+        return true;
+}
+
+static bool somebody_apart(const struct world *w)
+{
+        for (uint8_t i = 0; i < w->config.nodes; i++) {
+                if (w->machine[i].powered && (w->machine[i].paused || !w->machine[i].core_up))
+                        return true;
+                for (uint8_t j = 0; j < w->config.nodes; j++)
+                        if (i != j && cut_off(w, i, j))
+                                return true;
+        }
+        return false;
+}
+
+/* To be called before a fault ends. */
+static void note_apart(struct world *w)
+{
+        if (somebody_apart(w))
+                w->apart = w->now;
+}
+
+/* What a weak arbiter cannot know: whether who is silent is dead, cut off, or stands still. */
+static bool weak_admits(struct world *w)
+{
+        note_apart(w);
+        return w->settings[0].arbiter == CLUSTER_ARBITER_WEAK && w->apart >= 0 &&
+               w->now - w->apart <= w->config.dead.us;
 }
 
 static void check_holders(struct world *w, uint8_t g)
@@ -207,7 +260,9 @@ static void check_holders(struct world *w, uint8_t g)
         uint8_t a = NODE_NONE, b = NODE_NONE;
         int n = holders(w, g, &a, &b);
 
-        if (n > 1)
+        if (n > 1 && weak_admits(w))
+                w->admitted++;
+        else if (n > 1)
                 violate(w, VIOLATION_TWO_OWNERS, w->settings[0].group[g].name, a, b);
         if (n >= 1 && w->last_holder[g] != a) {
                 w->last_holder[g] = a;
@@ -277,7 +332,9 @@ static void send(struct world *w, uint8_t from, uint8_t to, uint8_t link, const 
                 h.message = malloc(m->has_document ? sizeof(*m) : offsetof(struct message, document));
                 assert(h.message);
                 memcpy(h.message, m, m->has_document ? sizeof(*m) : offsetof(struct message, document));
-                happen(w, random_span(w, w->config.delay_min, w->config.delay_max), h);
+                happen(w,
+                       span_add(random_span(w, w->config.delay_min, w->config.delay_max), w->delay[from][to]),
+                       h);
         }
 }
 
@@ -369,6 +426,7 @@ static void do_todo(struct world *w, struct machine *m)
 {
         struct todo todo = w->todo; /* actions may step again */
 
+        account(w, w->now);
         m->ledger = *cluster_promise(m->brain);
         check_leaders(w);
         for (uint8_t i = 0; i < todo.note_count; i++)
@@ -403,6 +461,7 @@ static void boot_core(struct world *w, struct machine *m, bool first)
                 .now = local(w, m),
         };
 
+        note_apart(w);
         m->life++;
         m->core_up = true;
         m->paused = m->writes = false;
@@ -503,6 +562,7 @@ static void dispatch(struct world *w, struct happening *h)
         case HAPPEN_RESUME:
                 if (h->life != m->life || !m->paused)
                         break;
+                note_apart(w);
                 m->paused = false;
                 step(w, m, (struct cluster_event){.kind = CLUSTER_EV_TIME});
                 break;
@@ -588,7 +648,8 @@ static void make_settings(struct world *w, struct cluster_settings *s, uint8_t s
                 for (uint8_t i = 0; i < c->nodes; i++)
                         group->node[i] = (uint8_t)((g + i) % c->nodes);
                 group->failback = g % 2 ? FAILBACK_NEVER : FAILBACK_AT_ONCE;
-                group->forgive_after = span_s(5);
+                group->forgive_after = c->unforgiving ? SPAN_ZERO : span_s(5);
+                group->data = c->data;
         }
 }
 
@@ -601,6 +662,7 @@ struct world *world_new(const struct world_config *config)
         w->random = config->seed * 0x9e3779b97f4a7c15ULL + 1;
         w->story = calloc(1, STORY_MAX);
         assert(w->story);
+        w->apart = -1;
         memset(w->last_holder, NODE_NONE, sizeof(w->last_holder));
         for (uint8_t i = 0; i < config->nodes; i++) {
                 struct machine *m = &w->machine[i];
@@ -613,6 +675,8 @@ struct world *world_new(const struct world_config *config)
                 m->boot = 1000;
                 m->clock_offset = 1000000 + world_random(w, 100000000);
                 m->clock_rate = 1 + config->drift * ((double)world_random(w, 2001) / 1000 - 1);
+                if (config->clock[i] != 0)
+                        m->clock_rate = 1 + config->clock[i];
         }
         for (uint8_t i = 0; i < config->nodes; i++)
                 boot_machine(w, &w->machine[i]);
@@ -636,11 +700,13 @@ void world_free(struct world *w)
 
 void world_cut(struct world *w, uint8_t from, uint8_t to, uint8_t link, bool cut)
 {
+        note_apart(w);
         w->cut[from][to][link] = cut;
 }
 
 void world_cut_pair(struct world *w, uint8_t a, uint8_t b, bool cut)
 {
+        note_apart(w);
         for (uint8_t l = 0; l < w->config.links; l++)
                 w->cut[a][b][l] = w->cut[b][a][l] = cut;
 }
@@ -657,6 +723,7 @@ void world_power_off(struct world *w, uint8_t node)
         struct machine *m = &w->machine[node];
 
         account(w, w->now);
+        note_apart(w);
         m->powered = m->core_up = m->paused = m->writes = false;
         m->life++;
         memset(m->held, 0, sizeof(m->held));
@@ -672,6 +739,27 @@ void world_lose_state(struct world *w, uint8_t node)
 {
         w->machine[node].state_valid = false;
         w->machine[node].disk = (struct cluster_state){.voted_for = NODE_NONE};
+}
+
+void world_keep_state(struct world *w, uint8_t node)
+{
+        struct machine *m = &w->machine[node];
+
+        m->kept = m->disk;
+        m->kept_boot = m->boot;
+}
+
+void world_restore_state(struct world *w, uint8_t node)
+{
+        struct machine *m = &w->machine[node];
+
+        m->disk = m->kept;
+        m->boot = m->kept_boot;
+}
+
+void world_delay(struct world *w, uint8_t from, uint8_t to, span more)
+{
+        w->delay[from][to] = more;
 }
 
 void world_kill_core(struct world *w, uint8_t node, span back_after)
@@ -761,7 +849,8 @@ uint8_t world_holder(const struct world *w, uint8_t group)
 uint8_t world_leader(const struct world *w)
 {
         for (uint8_t i = 0; i < w->config.nodes; i++)
-                if (w->machine[i].core_up && w->machine[i].ledger.leading)
+                if (w->machine[i].core_up && !w->machine[i].paused && w->machine[i].ledger.leading &&
+                    instant_before(local(w, &w->machine[i]), w->machine[i].ledger.lease_end))
                         return i;
         return NODE_NONE;
 }
@@ -769,6 +858,16 @@ uint8_t world_leader(const struct world *w)
 const struct cluster *world_brain(const struct world *w, uint8_t node)
 {
         return w->machine[node].core_up ? w->machine[node].brain : NULL;
+}
+
+struct epoch world_epoch(const struct world *w, uint8_t node, uint8_t group)
+{
+        return w->machine[node].held[group].epoch;
+}
+
+span world_gate_closed(const struct world *w, uint8_t group)
+{
+        return span_us(w->closed[group]);
 }
 
 span world_unheld(const struct world *w, uint8_t group)
@@ -791,6 +890,7 @@ void world_reset_figures(struct world *w)
         account(w, w->now);
         memset(w->unheld, 0, sizeof(w->unheld));
         memset(w->both, 0, sizeof(w->both));
+        memset(w->closed, 0, sizeof(w->closed));
         memset(w->moves, 0, sizeof(w->moves));
 }
 
@@ -809,12 +909,19 @@ bool world_settle(struct world *w, span most)
 {
         int64_t end = w->now + most.us;
 
+        if (settled(w))
+                return true;
         while (w->now < end) {
                 world_run(w, span_ms(10));
                 if (settled(w))
                         return true;
         }
         return false;
+}
+
+uint32_t world_admitted(const struct world *w)
+{
+        return w->admitted;
 }
 
 uint32_t world_violations(const struct world *w, enum violation v)

@@ -26,8 +26,11 @@ struct world_config {
         span save_min, save_max;  /* of a write to disk */
         span start_max, stop_max; /* of a group */
         double start_fails;
-        double drift; /* largest, of each node's clock: 0.01 */
-        FILE *trace;  /* NULL: none */
+        double drift;              /* largest, of each node's clock: 0.01 */
+        double clock[WORLD_NODES]; /* the error of one node's clock, -0.01 to 0.01; 0: by chance */
+        bool data;                 /* groups are exclusive in their data */
+        bool unforgiving;          /* failures are remembered until cleared */
+        FILE *trace;               /* NULL: none */
 };
 
 enum violation { VIOLATION_TWO_OWNERS, VIOLATION_NO_OWNER, VIOLATION_TWO_LEADERS, VIOLATION_COUNT };
@@ -50,6 +53,10 @@ void world_isolate(struct world *w, uint8_t node, bool cut);
 void world_power_off(struct world *w, uint8_t node);
 void world_power_on(struct world *w, uint8_t node);
 void world_lose_state(struct world *w, uint8_t node);
+void world_keep_state(struct world *w, uint8_t node);    /* a copy of its disk as of now, */
+void world_restore_state(struct world *w, uint8_t node); /* put back: the node believes that it is then */
+/* What `from` sends to `to` takes so much longer from now on. */
+void world_delay(struct world *w, uint8_t from, uint8_t to, span more);
 void world_kill_core(struct world *w, uint8_t node, span back_after);
 void world_pause_core(struct world *w, uint8_t node, span length);
 void world_leave(struct world *w, uint8_t node);
@@ -66,11 +73,16 @@ uint8_t world_holder(const struct world *w, uint8_t group);
 uint8_t world_leader(const struct world *w); /* as the first live node that leads with a lease says */
 const struct cluster *world_brain(const struct world *w, uint8_t node);
 uint32_t world_group_id(uint8_t group);
-span world_unheld(const struct world *w, uint8_t group);    /* total time in which no live node held it */
-span world_both_held(const struct world *w, uint8_t group); /* total time in which two did */
-uint32_t world_moves(const struct world *w, uint8_t group); /* changes of holder */
+struct epoch world_epoch(const struct world *w, uint8_t node, uint8_t group); /* newest that it acted on */
+span world_unheld(const struct world *w, uint8_t group);      /* total time in which no live node held it */
+span world_gate_closed(const struct world *w, uint8_t group); /* total time in which a holder had no lease */
+span world_both_held(const struct world *w, uint8_t group);   /* total time in which two did */
+uint32_t world_moves(const struct world *w, uint8_t group);   /* changes of holder */
 void world_reset_figures(struct world *w);
 uint32_t world_violations(const struct world *w, enum violation v);
+/* Two owners that a weak arbiter cannot prevent: somebody was cut off or stood still, then or within `dead`
+ * before. They are no violation. */
+uint32_t world_admitted(const struct world *w);
 const char *world_violation_text(const struct world *w); /* the first, "" if none */
 /* The notes of all nodes since the last call, one line each: "NODE kind subject: text". For tests. */
 const char *world_story(struct world *w);

@@ -1,0 +1,10 @@
+/* scenarios.h - stories that random schedules alone do not find, each kept under its name (docs/protocol.md).
+ * Each is played with several seeds, so that its faults meet every phase of a heartbeat. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+void scenarios_list(FILE *out);
+/* Plays the one of that name, or all with NULL. Number of those that failed, -1 if there is no such. */
+int scenarios_play(const char *name, bool trace);
