@@ -93,9 +93,11 @@ static void say_grant(struct cluster *c, instant now, uint8_t to, struct grant *
                 return;
         *g = (struct grant){
                 .present = true, .seq = p->proven_seq, .length = length, .version = c->committed.version};
-        /* it counts from when it sent what we answer, which is before now */
-        p->granted_until = instant_max(
-                p->granted_until, instant_add(now, span_us(length.us + length.us * 2 * DRIFT_PERCENT / 100)));
+        /* it counts from when it sent what we answer, which is before we heard that: beats to a silent node
+         * add nothing to what it has */
+        p->granted_until =
+                instant_max(p->granted_until,
+                            instant_add(p->heard, span_us(length.us + length.us * 2 * DRIFT_PERCENT / 100)));
 }
 
 /* After a split under a weak arbiter: while a node holds what our document owes it, the document is being
