@@ -50,7 +50,9 @@ struct peer {
         uint32_t lead_seq;    /* newest that it sent as our leader */
         instant heard_at_all; /* newest message */
         instant heard;        /* newest message that proves that it hears us now */
-        instant silent_from;  /* since when we have listened in vain: `heard`, less the time we stood still */
+        instant silent_from;  /* since when we have listened in vain: `heard_at_all`, less the time we stood
+                                 still.  A weak arbiter outvotes the silent only: over a one-way link the one
+                                 that hears  gives way to the one that does not, and never do both take */
         bool up;              /* as told in the notes */
         instant up_since;
         uint8_t flaps; /* times lost lately; each doubles the wait before groups return */

@@ -107,7 +107,7 @@ static void hear_proven(struct cluster *c, uint8_t from, const struct message *m
         struct peer *p = &c->peer[from];
         uint64_t config_before = p->is.config;
 
-        p->heard = p->silent_from = c->now;
+        p->heard = c->now;
         p->proven_seq = m->seq;
         c->ever_heard = true;
         read_facts(c, p, m);
@@ -144,7 +144,7 @@ void hear_message(struct cluster *c, const struct message *m, uint8_t link)
         if (order > 0)
                 meet_incarnation(c, from, m->incarnation);
         p->heard_seq = m->seq;
-        p->heard_at_all = c->now;
+        p->heard_at_all = p->silent_from = c->now; /* it lives, whether it hears us or not */
         link_heard(c, from, link);
         if (proves(c, p, m))
                 hear_proven(c, from, m);
