@@ -207,8 +207,10 @@ void cluster_init(struct cluster *c, const struct cluster_settings *settings,
         /* the core before us led: ask to go on at once, nobody else has reason to be elected */
         if (start->promise.leading && c->valid && start->promise.term == c->state.term)
                 c->campaign_due = start->now;
-        else
-                c->campaign_due = instant_add(start->now, settings->timing.election);
+        else /* by rank: nodes that start together would else all ask at once */
+                c->campaign_due = instant_add(start->now,
+                                              span_add(settings->timing.election,
+                                                       span_times(settings->timing.stagger, settings->self)));
         tenure_adopt(c);
         if (!c->valid)
                 note(c, NOTE_MEMBER, node_name(c, settings->self),
