@@ -13,9 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* One worker writes the state file; nothing else of ours goes to the pool. */
-#define WORKERS "1"
-
 static void on_mistake(void *user, const char *file, int line, const char *text)
 {
         fprintf(stderr, "%s:%d: %s\n", file, line, text);
@@ -153,6 +150,8 @@ static int open_rooms(struct core *core)
         if (!error)
                 error = journal_open(path, &core->journal);
         if (!error)
+                error = writer_new(core->loop, core->options.state_dir, core_saved, core, &core->writer);
+        if (!error)
                 error = alerts_new(core->loop, core->config, core->self, &core->alerts);
         if (!error && core->config->arbiter.kind == ARBITER_PING)
                 error = pinger_new(core->loop, &core->pinger);
@@ -180,10 +179,12 @@ static void watch(struct core *core)
 {
         uv_timer_init(core->loop, &core->timer);
         uv_timer_init(core->loop, &core->confirm);
+        uv_timer_init(core->loop, &core->save_retry);
         uv_signal_init(core->loop, &core->term);
         uv_signal_init(core->loop, &core->hup);
         uv_poll_init(core->loop, &core->life, core->inherited.life_fd);
-        core->timer.data = core->confirm.data = core->term.data = core->hup.data = core->life.data = core;
+        core->timer.data = core->confirm.data = core->save_retry.data = core->term.data = core->hup.data =
+                core->life.data = core;
         uv_signal_start(&core->term, on_term, SIGTERM);
         uv_signal_start(&core->hup, on_hup, SIGHUP);
         uv_poll_start(&core->life, UV_DISCONNECT | UV_READABLE, on_life);
@@ -228,6 +229,7 @@ static void close_rooms(struct core *core)
                 alerts_free(core->alerts);
         if (core->transport)
                 transport_free(core->transport);
+        writer_free(core->writer);
         for (int i = 0; i < 3; i++)
                 uv_run(core->loop, UV_RUN_NOWAIT);
         journal_close(core->journal);
@@ -246,7 +248,6 @@ int main(int argc, char **argv)
         case OPTIONS_DONE: return HAVEND_EXIT_OK;
         case OPTIONS_WRONG: return HAVEND_EXIT_CONFIG;
         }
-        setenv("UV_THREADPOOL_SIZE", WORKERS, 1);
         status = read_config(core);
         if (status)
                 return status;

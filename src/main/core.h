@@ -13,6 +13,7 @@
 #include "main/inherit.h"
 #include "main/options.h"
 #include "main/state.h"
+#include "main/writer.h"
 #include "monitor/alert.h"
 #include "monitor/checker.h"
 #include "monitor/ping.h"
@@ -64,12 +65,10 @@ struct core {
         size_t queued;
         struct core_event queue[CORE_QUEUE_MAX];
 
+        struct writer *writer;
+        uv_timer_t save_retry;
         bool saving;
-        uv_work_t save_work;
-        struct cluster_state save_from;
-        struct state save_state;
-        uint32_t save_serial;
-        int save_error;
+        uint32_t save_serial; /* of what is being written */
 
         bool pinging;
         char arbiter_text[128];
@@ -106,6 +105,7 @@ void core_tell(struct core *core, const char *kind, const char *subject, unsigne
 
 /* core_disk.c */
 void core_save(struct core *core);
+void core_saved(void *user, int error);
 /* 0, or a negative errno after having logged what is wrong; `ret_start` gets the state. */
 void core_load(struct core *core, struct cluster_start *ret_start);
 

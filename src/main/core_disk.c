@@ -1,4 +1,4 @@
-/* The state file, written by a worker thread so that a slow disk delays no heartbeat. */
+/* The state file: written beside the loop, read at start. */
 #include "main/core.h"
 
 #include "base/log.h"
@@ -6,25 +6,23 @@
 
 #include <string.h>
 
-static void write_state(uv_work_t *work)
-{
-        struct core *core = work->data;
+#define SAVE_RETRY_MS 1000 /* a full disk stays full for a while; the loop has better to do */
 
-        core->save_error = state_save(core->options.state_dir, &core->save_state);
+static void on_retry(uv_timer_t *timer)
+{
+        core_save(timer->data);
 }
 
-static void on_written(uv_work_t *work, int status)
+void core_saved(void *user, int error)
 {
-        struct core *core = work->data;
+        struct core *core = user;
 
         core->saving = false;
-        if (status == UV_ECANCELED)
-                return;
-        if (core->save_error) {
+        if (error) {
                 /* without it no vote and no new version: said at once, tried again with the next change or
                  * beat */
                 log_error("state: cannot write to %s: %s, trying again", core->options.state_dir,
-                          strerror(-core->save_error));
+                          strerror(-error));
                 core_save(core);
                 return;
         }
@@ -33,19 +31,19 @@ static void on_written(uv_work_t *work, int status)
 
 void core_save(struct core *core)
 {
-        struct state *s = &core->save_state;
+        struct cluster_state from;
+        struct state s = {0};
 
         if (core->saving)
                 return; /* the brain asks again when this write has ended */
-        cluster_state_to_save(core->brain, &core->save_from, &core->save_serial);
-        text_copy(s->node, sizeof(s->node), core->config->node[core->self].name);
-        s->valid = core->save_from.term > 0;
-        s->term = core->save_from.term;
-        s->voted_for = core->save_from.voted_for;
-        s->committed = core->save_from.committed;
-        s->document = core->save_from.document;
-        core->save_work.data = core;
-        core->saving = uv_queue_work(core->loop, &core->save_work, write_state, on_written) == 0;
+        cluster_state_to_save(core->brain, &from, &core->save_serial);
+        text_copy(s.node, sizeof(s.node), core->config->node[core->self].name);
+        s.valid = from.term > 0;
+        s.term = from.term;
+        s.voted_for = from.voted_for;
+        s.committed = from.committed;
+        s.document = from.document;
+        core->saving = writer_write(core->writer, &s);
 }
 
 void core_load(struct core *core, struct cluster_start *ret_start)
