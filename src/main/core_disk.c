@@ -19,11 +19,10 @@ void core_saved(void *user, int error)
 
         core->saving = false;
         if (error) {
-                /* without it no vote and no new version: said at once, tried again with the next change or
-                 * beat */
-                log_error("state: cannot write to %s: %s, trying again", core->options.state_dir,
+                /* without it no vote and no new version */
+                log_error("state: cannot write to %s: %s, trying again in 1 s", core->options.state_dir,
                           strerror(-error));
-                core_save(core);
+                uv_timer_start(&core->save_retry, on_retry, SAVE_RETRY_MS, 0);
                 return;
         }
         core_event(core, &(struct cluster_event){.kind = CLUSTER_EV_SAVED, .serial = core->save_serial});
