@@ -52,6 +52,42 @@ static void split_heals_twice(struct stage *s)
         }
 }
 
+/* Who leads after the heal was elected after it, so that its document is not committed when it has to mend.
+ */
+static void split_heals_under_a_new_leader(struct stage *s)
+{
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_s(3));
+        for (uint8_t i = 0; i < 2; i++)
+                world_kill_core(s->w, i, span_ms(20));
+        world_isolate(s->w, 0, false);
+        stage_wait_some(s, span_ms(100));
+        world_kill_core(s->w, (uint8_t)(s->seed % 2), span_ms(20));
+        stage_run(s, span_s(5));
+        expect_settles(s, SPAN_ZERO);
+        for (uint8_t g = 0; g < 2; g++)
+                expect_unheld_at_most(s, g, span_ms(500));
+}
+
+/* Two halves of four; the newer document's owner dies, the owner from before is alive and holds it still. */
+static void halves_heal_without_the_newer_owner(struct stage *s)
+{
+        for (uint8_t a = 0; a < 4; a += 3)
+                for (uint8_t b = 1; b < 3; b++)
+                        world_cut_pair(s->w, a, b, true);
+        stage_run(s, span_ms(300));
+        stage_wait_some(s, span_s(1));
+        world_break_group(s->w, 1, 1);
+        stage_run(s, span_s(2));
+        world_power_off(s->w, 1);
+        for (uint8_t i = 0; i < 4; i++)
+                world_isolate(s->w, i, false);
+        expect_settles(s, span_s(5));
+        stage_run(s, span_s(5));
+        expect_settles(s, SPAN_ZERO);
+        expect_holder(s, 0, 0);
+}
+
 /* The address answers on the outer network: the other lives, and keeps what it has. */
 static void probe_refused(struct stage *s)
 {
@@ -200,6 +236,14 @@ const struct scenario scenarios_pair[] = {
          {.nodes = 2},
          split_heals},
         {"split-heals-again-and-again", "and a healed split is forgotten", {.nodes = 2}, split_heals_twice},
+        {"split-heals-under-a-new-leader",
+         "mending does not wait for a commit that waits for it",
+         {.nodes = 2},
+         split_heals_under_a_new_leader},
+        {"halves-heal-without-the-newer-owner",
+         "who holds it still keeps it",
+         {.nodes = 4},
+         halves_heal_without_the_newer_owner},
         {"probe-refused-in-a-split", "the address answers: not taken", {.nodes = 2}, probe_refused},
         {"refused-then-gone",
          "asked again, and taken once it no longer answers",

@@ -422,10 +422,24 @@ static void do_action(struct world *w, struct machine *m, const struct cluster_a
         }
 }
 
+/* Most of it is room for what rarely comes. */
+static void copy_todo(struct todo *to, const struct todo *from)
+{
+        to->speak_to = from->speak_to;
+        to->save = from->save;
+        to->ask_arbiter = from->ask_arbiter;
+        to->exit = from->exit;
+        to->action_count = from->action_count;
+        to->note_count = from->note_count;
+        memcpy(to->action, from->action, from->action_count * sizeof(from->action[0]));
+        memcpy(to->note, from->note, from->note_count * sizeof(from->note[0]));
+}
+
 static void do_todo(struct world *w, struct machine *m)
 {
-        struct todo todo = w->todo; /* actions may step again */
+        struct todo todo; /* a copy: what is done may step again */
 
+        copy_todo(&todo, &w->todo);
         account(w, w->now);
         m->ledger = *cluster_promise(m->brain);
         check_leaders(w);
