@@ -396,12 +396,27 @@ static bool may_govern(const struct cluster *c)
         return leads_with_lease(c) && version_equal(c->committed.version, c->state.document.version);
 }
 
+/* A new leader's document is withheld from a node that it would make let go (speak.c), so it may never be
+ * committed before it is mended. */
+static void heal_before_commit(struct cluster *c)
+{
+        for (uint8_t g = 0; g < c->settings->group_count; g++) {
+                const struct assignment *a =
+                        document_group_const(&c->state.document, c->settings->group[g].id);
+                if (a && a->debt_count)
+                        (void)heal(c, g, a);
+        }
+}
+
 void govern(struct cluster *c)
 {
-        if (!may_govern(c) && !c->edited)
-                return;
         if (!leads_with_lease(c))
                 return;
+        if (!may_govern(c) && !c->edited) {
+                if (c->settings->arbiter == CLUSTER_ARBITER_WEAK)
+                        heal_before_commit(c);
+                return;
+        }
         govern_members(c);
         if (c->state.document.maintenance)
                 return;
