@@ -2,6 +2,7 @@
 
     lab       the switch room and nothing else; add machines
     cluster   a function that builds a haven cluster in the lab (lab/haven.py), not started
+    pair      the same, started, of two nodes without an arbiter
     prober    a function that starts a prober: prober(address)
 
 Whatever a test leaves running, and however it ends, is gone after it. The addresses of a haven cluster are guarded:
@@ -53,6 +54,17 @@ def cluster(request, lab):
     yield make
     for c in made:
         c.check_end()
+
+
+@pytest.fixture
+def pair(cluster):
+    """pair(...) -> a started cluster of alpha and beta, no arbiter, everything well; takes what cluster() takes."""
+    def make(**named):
+        c = cluster(**{"arbiter": "none", **named})
+        c.start()
+        return c
+
+    return make
 
 
 @pytest.fixture
