@@ -35,7 +35,18 @@ fuzz: clang
 lint: clang
 	tests/lint $(BUILD)/clang
 
+# A web server survives the loss of its machine under ten thousand fetches; as root.
+demo: deps all
+	HAVEN_BUILD=$(BUILD) demo/run
+
+# The same, left running to play with.
+demo-up: deps all
+	HAVEN_BUILD=$(BUILD) demo/run up
+
+demo-down:
+	HAVEN_BUILD=$(BUILD) demo/run down
+
 install: all
 	meson install -C $(BUILD)
 
-.PHONY: all deps test test-unit test-lab clang fuzz lint install
+.PHONY: all deps test test-unit test-lab clang fuzz lint demo demo-up demo-down install
