@@ -16,17 +16,23 @@ static void set_value(struct tree *t, const struct word *w, const struct target 
         char why[WHY];
 
         if (w->type->set(w, to, v->text, why, sizeof(why)) < 0)
-                tree_mistake(t, e->file, v->line, "%s: '%s' %s", w->name, v->text, why);
+                tree_mistake(t, (struct config_place){e->place.file, v->line}, "%s: '%s' %s", w->name,
+                             v->text, why);
 }
 
 static void set_entry(struct tree *t, const struct word *w, const struct target *to, const struct entry *e)
 {
         if (!w->list && e->value_count != 1) {
-                tree_mistake_at(t, e, "%s takes one value, not %zu", w->name, e->value_count);
+                if (e->value_count == 0)
+                        tree_mistake(t, e->place, "%s is empty: it takes %s", w->name, w->type->name);
+                else
+                        tree_mistake(t, e->place, "%s takes one value, not %zu", w->name, e->value_count);
                 return;
         }
         if (w->list && e->value_count == 0)
-                tree_mistake_at(t, e, "%s is empty: it takes %s", w->name, w->type->name);
+                tree_mistake(t, e->place, "%s is empty: write one value or several, as in {a, b}", w->name);
+        if (w->type == &type_nodes && t->cut_short)
+                return; /* which nodes there are is not known */
         for (size_t i = 0; i < e->value_count; i++)
                 set_value(t, w, to, e, &e->value[i]);
 }
@@ -49,6 +55,15 @@ static const struct word *find_word(const char *section, const char *kind, const
         return NULL;
 }
 
+static void complain_twice(struct tree *t, const struct entry *e, const char *name, struct config_place first,
+                           const char *advice)
+{
+        char place[PLACE_TEXT];
+
+        tree_mistake(t, e->place, "%s '%s' is there already, on %s: %s", e->word, name,
+                     tree_place(t, e->place.file, first, place), advice);
+}
+
 /* "section title": how people call it. */
 static const char *called(const struct entry *e, char *text, size_t size)
 {
@@ -56,24 +71,46 @@ static const char *called(const struct entry *e, char *text, size_t size)
         return text;
 }
 
+static int resource_kind_of(const char *word)
+{
+        for (int k = RESOURCE_ADDRESS; k <= RESOURCE_SCRIPT; k++)
+                if (strcmp(resource_kind_name((enum resource_kind)k), word) == 0)
+                        return k;
+        return -1;
+}
+
+/* The section that knows such a word, or NULL. */
+static const char *home_of(const struct entry *e)
+{
+        if (e->section)
+                return resource_kind_of(e->word) >= 0 || strcmp(e->word, "check") == 0 ? "group" : NULL;
+        for (size_t i = 0; i < words_count; i++)
+                if (strcmp(words[i].name, e->word) == 0)
+                        return words[i].section;
+        return NULL;
+}
+
 static void complain_unknown(struct tree *t, const struct entry *section, const char *name, const char *kind,
                              const struct entry *e)
 {
         const char *known[2 * WORDS_MAX];
         size_t count = 0;
-        char what[128];
+        char what[128], advice[96] = "";
 
         for (size_t i = 0; i < words_count && count < WORDS_MAX; i++)
                 if (word_is_of(&words[i], name, kind))
                         known[count++] = words[i].name;
         count += sections_of(name, &known[count]);
-        const char *meant = nearest(e->word, known, count);
+        const char *home = home_of(e), *meant = nearest(e->word, known, count);
+        if (home && strcmp(home, section->word) != 0)
+                snprintf(advice, sizeof(advice), ": it belongs in %s { }", home);
+        else if (meant)
+                snprintf(advice, sizeof(advice), ": did you mean %s?", meant);
         if (section->word[0] == '\0')
-                snprintf(what, sizeof(what), "a configuration");
+                tree_mistake(t, e->place, "'%s' is no section of a configuration%s", e->word, advice);
         else
-                called(section, what, sizeof(what));
-        tree_mistake_at(t, e, "'%s' is no word of %s%s%s%s", e->word, what, meant ? ": did you mean " : "",
-                        meant ? meant : "", meant ? "?" : "");
+                tree_mistake(t, e->place, "'%s' is no word of %s%s", e->word,
+                             called(section, what, sizeof(what)), advice);
 }
 
 /* Sets the words of one section into `to`; sections inside it are the caller's. */
@@ -94,8 +131,8 @@ static void set_words(struct tree *t, const struct entry *section, const char *n
                 if (e)
                         set_entry(t, w, to, e);
                 else if (w->required && !t->cut_short)
-                        tree_mistake_at(t, section, "%s needs %s: %s", called(section, what, sizeof(what)),
-                                        w->name, w->help);
+                        tree_mistake(t, section->place, "%s needs %s: %s",
+                                     called(section, what, sizeof(what)), w->name, w->help);
         }
         for (size_t i = 0; i < section->child_count; i++) {
                 const struct entry *e = section->child[i];
@@ -107,21 +144,26 @@ static void set_words(struct tree *t, const struct entry *section, const char *n
                 if (!known && (e->section || !find_word(name, kind, e->word)))
                         complain_unknown(t, section, name, kind, e);
                 else if (!known && entry_find(section, e->word) != e)
-                        tree_mistake_at(t, e, "%s stands here a second time; it is set on line %d already",
-                                        e->word, entry_find(section, e->word)->line);
+                        tree_mistake(t, e->place,
+                                     "%s stands here a second time; it is set on line %d already", e->word,
+                                     entry_find(section, e->word)->place.line);
         }
 }
 
+/* Also a bad name is kept: what refers to it need not be complained of. */
 static void take_name(struct tree *t, const struct entry *e, char *name, size_t size)
 {
-        if (!e->title || !text_is_name(e->title))
-                tree_mistake_at(t, e,
-                                "'%s' is no name for a %s: letters, digits, '.', '_' and '-', a letter or "
-                                "digit first",
-                                e->title ? e->title : "", e->word);
-        else if (!text_copy(name, size, e->title))
-                tree_mistake_at(t, e, "'%s' is too long for a name: %zu characters at most", e->title,
-                                size - 1);
+        const char *title = e->title ? e->title : "";
+        bool whole = text_copy(name, size, title);
+
+        if (!text_is_name(title))
+                tree_mistake(t, e->place,
+                             "'%s' is no name for a %s: letters, digits, '.', '_' and '-', a letter or digit "
+                             "first",
+                             title, e->word);
+        else if (!whole)
+                tree_mistake(t, e->place, "'%s' is too long for a name: %zu characters at most", title,
+                             size - 1);
 }
 
 /* --- the sections --- */
@@ -147,7 +189,7 @@ static void build_cluster(struct tree *t, struct config *c)
 
         if (!cluster) {
                 if (!t->cut_short)
-                        tree_mistake(t, 0, 0,
+                        tree_mistake(t, (struct config_place){0},
                                      "there is no cluster section: cluster NAME { key = /etc/haven/key }");
         } else {
                 take_name(t, cluster, c->cluster, sizeof(c->cluster));
@@ -161,17 +203,42 @@ static int compare_names(const void *a, const void *b)
         return strcmp(a, b); /* a name is the first member of both structs */
 }
 
+static int compare_checks(const void *a, const void *b)
+{
+        const struct config_check *x = a, *y = b;
+
+        return strcmp(x->name, y->name);
+}
+
+static int compare_argv(char *const *a, char *const *b)
+{
+        for (; a && b && *a && *b; a++, b++)
+                if (strcmp(*a, *b) != 0)
+                        return strcmp(*a, *b);
+        return (a && *a) - (b && *b);
+}
+
+static int compare_alerts(const void *a, const void *b)
+{
+        const struct config_alert *x = a, *y = b;
+        int order = compare_argv(x->argv, y->argv);
+
+        if (order != 0)
+                return order;
+        return x->place.line - y->place.line;
+}
+
 static void build_node(struct tree *t, const struct entry *e, struct config *c)
 {
         struct config_node *n = &c->node[c->node_count];
         struct target to = {.object = n, .config = c};
 
         if (e->title && config_find_node(c, e->title) >= 0) {
-                tree_mistake_at(t, e, "there is a node '%s' already, on line %d", e->title,
-                                c->node[config_find_node(c, e->title)].line);
+                complain_twice(t, e, e->title, c->node[config_find_node(c, e->title)].place,
+                               "a node has one section");
                 return;
         }
-        n->line = e->line;
+        n->place = e->place;
         take_name(t, e, n->name, sizeof(n->name));
         set_words(t, e, "node", NULL, &to);
         for (size_t i = 0; i < n->link_count; i++)
@@ -183,17 +250,17 @@ static void build_arbiter(struct tree *t, const struct entry *e, struct config *
 {
         struct target to = {.object = &c->arbiter, .config = c};
 
-        if (c->arbiter.line) {
-                tree_mistake_at(t, e, "there is an arbiter already, on line %d: one decides, or none does",
-                                c->arbiter.line);
+        if (c->arbiter.place.line) {
+                complain_twice(t, e, arbiter_kind_name(c->arbiter.kind), c->arbiter.place,
+                               "one decides, or none does");
                 return;
         }
-        c->arbiter.line = e->line;
+        c->arbiter.place = e->place;
         if (e->title && strcmp(e->title, "ping") == 0)
                 c->arbiter.kind = ARBITER_PING;
         else if (!e->title || strcmp(e->title, "none") != 0) {
-                tree_mistake_at(t, e, "'%s' is no arbiter: write arbiter none or arbiter ping",
-                                e->title ? e->title : "");
+                tree_mistake(t, e->place, "'%s' is no arbiter: write arbiter none or arbiter ping",
+                             e->title ? e->title : "");
                 return;
         }
         set_words(t, e, "arbiter", e->title, &to);
@@ -203,10 +270,10 @@ static bool take_address(struct tree *t, const struct entry *e, struct config_re
 {
         if (e->title && strchr(e->title, '/') && ip_parse_prefix(e->title, &r->ip, &r->prefix) == 0)
                 return true;
-        tree_mistake_at(t, e,
-                        "'%s' is no address with its prefix: write it as address 10.0.0.111/24 or "
-                        "2001:db8::111/64",
-                        e->title ? e->title : "");
+        tree_mistake(t, e->place,
+                     "'%s' is no address with its prefix: write it as address 10.0.0.111/24 or "
+                     "2001:db8::111/64",
+                     e->title ? e->title : "");
         return false;
 }
 
@@ -216,8 +283,8 @@ static void take_unit(struct tree *t, const struct entry *e, struct config_resou
         const char *title = e->title ? e->title : "";
 
         if (!title[0] || strpbrk(title, "/ \t") || strlen(title) > sizeof(r->unit) - 10) {
-                tree_mistake_at(t, e, "'%s' is no systemd unit: write its name, such as service nginx",
-                                title);
+                tree_mistake(t, e->place, "'%s' is no systemd unit: write its name, such as service nginx",
+                             title);
                 return;
         }
         text_copy(r->unit, sizeof(r->unit), title);
@@ -237,12 +304,11 @@ static void build_resource(struct tree *t, const struct entry *e, enum resource_
 
         for (size_t i = 0; i < g->resource_count; i++)
                 if (e->title && g->resource[i].kind == kind && strcmp(g->resource[i].name, e->title) == 0) {
-                        tree_mistake_at(t, e, "%s %s is in this group already, on line %d", e->word, e->title,
-                                        g->resource[i].line);
+                        complain_twice(t, e, e->title, g->resource[i].place, "leave one of them out");
                         return;
                 }
         r->kind = kind;
-        r->line = e->line;
+        r->place = e->place;
         text_copy(r->name, sizeof(r->name), e->title ? e->title : "");
         if (kind == RESOURCE_ADDRESS)
                 take_address(t, e, r);
@@ -261,14 +327,14 @@ static void build_check(struct tree *t, const struct entry *e, struct config_gro
         struct config_check *k = &g->check[g->check_count];
         struct target to = {.object = k, .config = c};
 
-        k->line = e->line;
+        k->place = e->place;
         if (e->title && strcmp(e->title, "http") == 0) {
                 k->kind = CHECK_HTTP;
         } else if (e->title && strcmp(e->title, "tcp") == 0) {
                 k->kind = CHECK_TCP;
         } else {
-                tree_mistake_at(t, e, "'%s' is no check: write check tcp or check http",
-                                e->title ? e->title : "");
+                tree_mistake(t, e->place, "'%s' is no check: write check tcp or check http",
+                             e->title ? e->title : "");
                 return;
         }
         set_words(t, e, "check", e->title, &to);
@@ -276,22 +342,11 @@ static void build_check(struct tree *t, const struct entry *e, struct config_gro
                 text_copy(k->name, sizeof(k->name), e->title);
         for (size_t i = 0; i < g->check_count; i++)
                 if (strcmp(g->check[i].name, k->name) == 0) {
-                        tree_mistake_at(
-                                t, e,
-                                "there is a check '%s' in this group already, on line %d: give one of "
-                                "them a name",
-                                k->name, g->check[i].line);
+                        complain_twice(t, e, k->name, g->check[i].place,
+                                       "give one of them a name of its own, as in name = front");
                         return;
                 }
         g->check_count++;
-}
-
-static int resource_kind_of(const char *word)
-{
-        for (int k = RESOURCE_ADDRESS; k <= RESOURCE_SCRIPT; k++)
-                if (strcmp(resource_kind_name((enum resource_kind)k), word) == 0)
-                        return k;
-        return -1;
 }
 
 static void build_group(struct tree *t, const struct entry *e, struct config *c)
@@ -300,12 +355,12 @@ static void build_group(struct tree *t, const struct entry *e, struct config *c)
         struct target to = {.object = g, .config = c};
 
         if (e->title && config_find_group(c, e->title) >= 0) {
-                tree_mistake_at(t, e, "there is a group '%s' already, on line %d", e->title,
-                                c->group[config_find_group(c, e->title)].line);
+                complain_twice(t, e, e->title, c->group[config_find_group(c, e->title)].place,
+                               "a group has one section");
                 return;
         }
         c->group_count++;
-        g->line = e->line;
+        g->place = e->place;
         take_name(t, e, g->name, sizeof(g->name));
         g->id = text_id(g->name);
         set_words(t, e, "group", NULL, &to);
@@ -315,14 +370,16 @@ static void build_group(struct tree *t, const struct entry *e, struct config *c)
                 const struct entry *child = e->child[i];
                 int kind = child->section ? resource_kind_of(child->word) : -1;
                 if (kind >= 0 && g->resource_count == RESOURCES_MAX)
-                        tree_mistake_at(t, child, "more than %d resources in one group", RESOURCES_MAX);
+                        tree_mistake(t, child->place, "more than %d resources in one group", RESOURCES_MAX);
                 else if (kind >= 0)
                         build_resource(t, child, (enum resource_kind)kind, g, c);
                 else if (child->section && strcmp(child->word, "check") == 0 && g->check_count == CHECKS_MAX)
-                        tree_mistake_at(t, child, "more than %d checks in one group", CHECKS_MAX);
+                        tree_mistake(t, child->place, "more than %d checks in one group", CHECKS_MAX);
                 else if (child->section && strcmp(child->word, "check") == 0)
                         build_check(t, child, g, c);
         }
+        if (g->check_count > 1)
+                qsort(g->check, g->check_count, sizeof(*g->check), compare_checks);
 }
 
 static void build_alert(struct tree *t, const struct entry *e, struct config *c)
@@ -331,10 +388,10 @@ static void build_alert(struct tree *t, const struct entry *e, struct config *c)
         struct target to = {.object = a, .config = c};
 
         if (!e->title || strcmp(e->title, "exec") != 0) {
-                tree_mistake_at(t, e, "'%s' is no alert: write alert exec", e->title ? e->title : "");
+                tree_mistake(t, e->place, "'%s' is no alert: write alert exec", e->title ? e->title : "");
                 return;
         }
-        a->line = e->line;
+        a->place = e->place;
         set_words(t, e, "alert", e->title, &to);
         if (!entry_find(e, "on"))
                 a->on = ALERT_DOWN | ALERT_UP | ALERT_MOVED | ALERT_SPLIT | ALERT_BLOCKED;
@@ -351,7 +408,8 @@ static void each(struct tree *t, struct config *c, const char *word, size_t most
                 if (!e->section || strcmp(e->word, word) != 0)
                         continue;
                 if (++count > most) {
-                        tree_mistake_at(t, e, "more than %zu %ss", most, word);
+                        tree_mistake(t, e->place, "more than %zu %ss: there may be no more", most, word);
+                        t->cut_short = true;
                         return;
                 }
                 one(t, e, c);
@@ -371,8 +429,9 @@ static void complain_of_strangers(struct tree *t)
                 if (!is_known)
                         complain_unknown(t, t->root, "root", NULL, e);
                 else if (strcmp(e->word, "cluster") == 0 && entry_find(t->root, "cluster") != e)
-                        tree_mistake_at(t, e, "there is a cluster section already, on line %d",
-                                        entry_find(t->root, "cluster")->line);
+                        complain_twice(t, e, entry_find(t->root, "cluster")->title,
+                                       entry_find(t->root, "cluster")->place,
+                                       "one file is about one cluster");
         }
 }
 
@@ -384,9 +443,11 @@ void build(struct tree *t, struct config *c)
         c->group = memory_new(GROUPS_MAX + 1, sizeof(*c->group));
         c->alert = memory_new(entry_count(t->root, "alert") + 1, sizeof(*c->alert));
         each(t, c, "node", NODES_MAX, build_node);
+        /* in what order these stand means nothing, so it must not count when two files are compared */
         qsort(c->node, c->node_count, sizeof(*c->node), compare_names);
         each(t, c, "arbiter", SIZE_MAX, build_arbiter);
         each(t, c, "group", GROUPS_MAX, build_group);
         qsort(c->group, c->group_count, sizeof(*c->group), compare_names);
         each(t, c, "alert", SIZE_MAX, build_alert);
+        qsort(c->alert, c->alert_count, sizeof(*c->alert), compare_alerts);
 }

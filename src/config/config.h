@@ -23,9 +23,15 @@
 #define CONFIG_FILES_MAX 16  /* one file and what it includes */
 #define HAVEN_PORT       694 /* IANA ha-cluster/udp, heartbeat's own */
 
+/* Where something stands, for what is reported while it is loaded. */
+struct config_place {
+        int file; /* 0 is the file asked for, then those it includes */
+        int line;
+};
+
 struct config_node {
         char name[NAME_SIZE];
-        int line;
+        struct config_place place;
         size_t link_count;
         struct ip address[LINKS_MAX]; /* the i-th addresses of all nodes together are link i */
         char link_text[LINKS_MAX][IP_TEXT];
@@ -35,7 +41,7 @@ enum arbiter_kind { ARBITER_NONE, ARBITER_PING };
 
 struct config_arbiter {
         enum arbiter_kind kind;
-        int line; /* 0: not in the file, the default */
+        struct config_place place; /* line 0: not in the file, the default */
         size_t target_count;
         struct ip target[TARGETS_MAX];
 };
@@ -50,7 +56,7 @@ enum script_style {
 struct config_resource {
         enum resource_kind kind;
         char name[96]; /* its title in the file: "10.0.0.111/24", "nginx", "web" */
-        int line;
+        struct config_place place;
         span start_timeout;
         span stop_timeout;
         span status_timeout;  /* of one look at it (script) */
@@ -82,7 +88,7 @@ enum check_kind { CHECK_TCP, CHECK_HTTP };
 struct config_check {
         enum check_kind kind;
         char name[NAME_SIZE]; /* unique in its group; default: the kind */
-        int line;
+        struct config_place place;
         span interval;
         span timeout;
         int fall; /* failures in a row that make it down */
@@ -104,7 +110,7 @@ enum exclusive_kind { EXCLUSIVE_ADDRESS, EXCLUSIVE_DATA };
 struct config_group {
         char name[NAME_SIZE];
         uint32_t id; /* text_id(name) */
-        int line;
+        struct config_place place;
         size_t node_count;
         uint8_t node[NODES_MAX]; /* indices into config.node, in order of preference */
         enum failback_kind failback;
@@ -133,7 +139,7 @@ enum alert_on {
 
 struct config_alert {
         enum alert_kind kind;
-        int line;
+        struct config_place place;
         char **argv; /* exec */
         unsigned on;
         span timeout;

@@ -68,6 +68,23 @@ static int tell(FILE *to, const char *group, const char *kind, const char *name,
         return 1;
 }
 
+/* The order of starting, of those that both have. */
+static int compare_order(const struct config_group *a, const struct config_group *b, FILE *to)
+{
+        const struct config_resource *last = NULL;
+
+        for (size_t i = 0; i < b->resource_count; i++) {
+                const struct config_resource *old = find_resource(a, &b->resource[i]);
+                if (!old)
+                        continue;
+                if (last && old < last)
+                        return tell(to, b->name, resource_kind_name(old->kind), old->name,
+                                    "has another place in the order");
+                last = old;
+        }
+        return 0;
+}
+
 static int compare_resources(const struct config_group *a, const struct config_group *b, FILE *to)
 {
         char who[2 * 96 + 32];
@@ -85,11 +102,7 @@ static int compare_resources(const struct config_group *a, const struct config_g
                 else
                         count += compare_resource(old, r, who, to);
         }
-        for (size_t i = 0; i < a->resource_count && i < b->resource_count; i++)
-                if (count == 0 && find_resource(a, &b->resource[i]) != &a->resource[i])
-                        count += tell(to, a->name, resource_kind_name(b->resource[i].kind),
-                                      b->resource[i].name, "has another place in the order");
-        return count;
+        return count + compare_order(a, b, to);
 }
 
 static int compare_checks(const struct config_group *a, const struct config_group *b, FILE *to)
@@ -145,11 +158,45 @@ static int compare_alerts(const struct config *a, const struct config *b, FILE *
         return count;
 }
 
+static int compare_nodes(const struct config *a, const struct config *b, FILE *to)
+{
+        char who[64];
+        int count = 0;
+
+        for (size_t i = 0; i < a->node_count; i++) {
+                int n = config_find_node(b, a->node[i].name);
+                snprintf(who, sizeof(who), "node %s", a->node[i].name);
+                if (n < 0) {
+                        fprintf(to, "%s: removed\n", who);
+                        count++;
+                        continue;
+                }
+                struct target x = target_of(&a->node[i], a), y = target_of(&b->node[n], b);
+                count += compare("node", NULL, &x, &y, who, to);
+        }
+        for (size_t i = 0; i < b->node_count; i++)
+                if (config_find_node(a, b->node[i].name) < 0) {
+                        fprintf(to, "node %s: added\n", b->node[i].name);
+                        count++;
+                }
+        return count;
+}
+
 int config_difference(const struct config *old, const struct config *fresh, FILE *to)
 {
         struct target x = target_of(old, old), y = target_of(fresh, fresh);
         int count = compare("cluster", NULL, &x, &y, "cluster", to);
 
+        if (strcmp(old->cluster, fresh->cluster) != 0) {
+                fprintf(to, "cluster: name %s -> %s\n", old->cluster, fresh->cluster);
+                count++;
+        }
+        count += compare_nodes(old, fresh, to);
+        if (old->arbiter.kind != fresh->arbiter.kind) {
+                fprintf(to, "arbiter: %s -> %s\n", arbiter_kind_name(old->arbiter.kind),
+                        arbiter_kind_name(fresh->arbiter.kind));
+                count++;
+        }
         x.object = (void *)&old->arbiter;
         y.object = (void *)&fresh->arbiter;
         count += compare("arbiter", arbiter_kind_name(fresh->arbiter.kind), &x, &y, "arbiter", to);

@@ -1,34 +1,19 @@
 #include "config/judge.h"
 
 #include "base/text.h"
-#include "config/words.h"
+#include "config/command.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Mistakes are told where they stand. Structs remember the line alone; the file is that of the entry found
- * there. */
-static int file_of(const struct tree *t, const char *word, int line)
-{
-        for (size_t i = 0; i < t->root->child_count; i++) {
-                const struct entry *e = t->root->child[i];
-                if (e->line == line && strcmp(e->word, word) == 0)
-                        return e->file;
-                for (size_t j = 0; j < e->child_count; j++)
-                        if (e->child[j]->line == line && strcmp(e->child[j]->word, word) == 0)
-                                return e->child[j]->file;
-        }
-        return 0;
-}
-
-#define MISTAKE(word, line, ...) tree_mistake(t, file_of(t, word, line), line, __VA_ARGS__)
-
-static int line_of(const struct tree *t, const char *section, const char *word)
+/* Where a word stands, or the section that should hold it. */
+static struct config_place place_of(const struct tree *t, const char *section, const char *word)
 {
         const struct entry *e = entry_find(t->root, section);
         const struct entry *w = e ? entry_find(e, word) : NULL;
 
-        return w ? w->line : e ? e->line : 0;
+        return w ? w->place : e ? e->place : (struct config_place){0};
 }
 
 /* --- durations --- */
@@ -40,19 +25,26 @@ static void judge_durations(struct tree *t, const struct config *c)
         span_format(c->dead, dead);
         span_format(c->heartbeat, heartbeat);
         if (c->dead.us < 3 * c->heartbeat.us)
-                tree_mistake(t, 0, line_of(t, "cluster", "dead"),
+                tree_mistake(t, place_of(t, "cluster", "dead"),
                              "dead: %s is less than three heartbeats of %s: one lost packet would be a "
                              "death; at least "
                              "%s, better %lldms",
                              dead, heartbeat, span_format(span_times(c->heartbeat, 3), least),
                              (long long)span_to_ms(span_times(c->heartbeat, 5)));
         else if (c->warn.us <= c->heartbeat.us || c->warn.us >= c->dead.us)
-                tree_mistake(t, 0, line_of(t, "cluster", "warn"),
+                tree_mistake(t, place_of(t, "cluster", "warn"),
                              "warn: %s is not between heartbeat (%s) and dead (%s)",
                              span_format(c->warn, warn), heartbeat, dead);
 }
 
 /* --- addresses --- */
+
+static bool is_loopback(const struct ip *ip)
+{
+        static const uint8_t v6[16] = {[15] = 1};
+
+        return ip->family == AF_INET ? ip->bytes[0] == 127 : memcmp(ip->bytes, v6, 16) == 0;
+}
 
 static const char *unusable(const struct ip *ip)
 {
@@ -61,9 +53,9 @@ static const char *unusable(const struct ip *ip)
 
         if (memcmp(b, zero, ip_size(ip)) == 0)
                 return "is no address of one machine";
+        if (is_loopback(ip))
+                return "is the machine itself (loopback): nobody else reaches it";
         if (ip->family == AF_INET) {
-                if (b[0] == 127)
-                        return "is the machine itself (loopback): nobody else reaches it";
                 if (b[0] == 0)
                         return "lies in 0.0.0.0/8, which no machine has";
                 if (b[0] >= 240)
@@ -72,8 +64,6 @@ static const char *unusable(const struct ip *ip)
                         return "is a multicast address: it belongs to no one machine";
                 return NULL;
         }
-        if (memcmp(b, zero, 15) == 0 && b[15] == 1)
-                return "is the machine itself (loopback): nobody else reaches it";
         if (b[0] == 0xff)
                 return "is a multicast address: it belongs to no one machine";
         if (ip_is_link_local(ip))
@@ -89,32 +79,32 @@ static void judge_links(struct tree *t, const struct config *c)
                 for (size_t l = 0; l < node->link_count; l++) {
                         const char *why = unusable(&node->address[l]);
                         if (why)
-                                MISTAKE("node", node->line, "node %s: address %s %s", node->name,
-                                        node->link_text[l], why);
+                                tree_mistake(t, node->place, "node %s: address %s %s", node->name,
+                                             node->link_text[l], why);
                         for (size_t m = 0; m < n; m++)
                                 for (size_t k = 0; k < c->node[m].link_count; k++)
                                         if (ip_equal(&node->address[l], &c->node[m].address[k]))
-                                                MISTAKE("node", node->line,
-                                                        "node %s: address %s is node %s's already",
-                                                        node->name, node->link_text[l], c->node[m].name);
+                                                tree_mistake(t, node->place,
+                                                             "node %s: address %s is node %s's already",
+                                                             node->name, node->link_text[l], c->node[m].name);
                 }
                 if (n == 0 || node->link_count == 0 || c->node[0].link_count == 0)
                         continue;
                 if (node->link_count != c->node[0].link_count) {
-                        MISTAKE("node", node->line,
-                                "node %s has %zu addresses, node %s has %zu: the first ones make the first "
-                                "link, and so "
-                                "on, so each node needs as many",
-                                node->name, node->link_count, c->node[0].name, c->node[0].link_count);
+                        tree_mistake(t, node->place,
+                                     "node %s has %zu address%s, node %s has %zu: the first ones make the "
+                                     "first link, and so on, so each node needs as many",
+                                     node->name, node->link_count, node->link_count == 1 ? "" : "es",
+                                     c->node[0].name, c->node[0].link_count);
                         continue;
                 }
                 for (size_t l = 0; l < node->link_count; l++)
                         if (node->address[l].family != c->node[0].address[l].family)
-                                MISTAKE("node", node->line,
-                                        "node %s: %s and node %s's %s make link %zu, but one is IPv4, the "
-                                        "other IPv6",
-                                        node->name, node->link_text[l], c->node[0].name,
-                                        c->node[0].link_text[l], l);
+                                tree_mistake(t, node->place,
+                                             "node %s: its address number %zu is %s, node %s's is %s: they "
+                                             "make one link, so both are IPv4 or both IPv6",
+                                             node->name, l + 1, node->link_text[l], c->node[0].name,
+                                             c->node[0].link_text[l]);
         }
 }
 
@@ -133,21 +123,22 @@ static void judge_floating(struct tree *t, const struct config *c, const struct 
 
         ip_format(&r->ip, text);
         if (why)
-                MISTAKE("address", r->line, "address %s %s", text, why);
+                tree_mistake(t, r->place, "address %s %s", text, why);
         else if (r->prefix == 0)
-                MISTAKE("address", r->line,
-                        "address %s/0: a network of all addresses; write its real prefix, such as /%d", text,
-                        r->ip.family == AF_INET ? 24 : 64);
+                tree_mistake(t, r->place,
+                             "address %s/0: a network of all addresses; write its real prefix, such as /%d",
+                             text, r->ip.family == AF_INET ? 24 : 64);
         else if (r->ip.family == AF_INET && r->prefix < 31 && all_host_bits(r, 0))
-                MISTAKE("address", r->line, "address %s/%u is the network itself, not a machine in it", text,
-                        r->prefix);
+                tree_mistake(t, r->place, "address %s/%u is the network itself, not a machine in it", text,
+                             r->prefix);
         else if (r->ip.family == AF_INET && r->prefix < 31 && all_host_bits(r, 1))
-                MISTAKE("address", r->line, "address %s/%u is the broadcast address of its network", text,
-                        r->prefix);
+                tree_mistake(t, r->place, "address %s/%u is the broadcast address of its network", text,
+                             r->prefix);
         for (size_t n = 0; n < c->node_count; n++)
                 for (size_t l = 0; l < c->node[n].link_count; l++)
                         if (ip_equal(&c->node[n].address[l], &r->ip))
-                                MISTAKE("address", r->line,
+                                tree_mistake(
+                                        t, r->place,
                                         "address %s is node %s's own: a floating address belongs to no node",
                                         text, c->node[n].name);
 }
@@ -155,22 +146,22 @@ static void judge_floating(struct tree *t, const struct config *c, const struct 
 static void judge_doubles(struct tree *t, const struct config *c, size_t group, size_t resource)
 {
         const struct config_resource *r = &c->group[group].resource[resource];
-        char text[IP_TEXT];
+        char text[IP_TEXT], place[PLACE_TEXT];
 
         for (size_t g = 0; g <= group; g++)
                 for (size_t i = 0; i < (g == group ? resource : c->group[g].resource_count); i++) {
                         const struct config_resource *o = &c->group[g].resource[i];
                         if (o->kind != r->kind)
                                 continue;
-                        if (r->kind == RESOURCE_ADDRESS && ip_equal(&o->ip, &r->ip))
-                                MISTAKE("address", r->line,
-                                        "address %s stands twice, also in group %s on line %d",
-                                        ip_format(&r->ip, text), c->group[g].name, o->line);
+                        tree_place(t, r->place.file, o->place, place);
+                        if (r->kind == RESOURCE_ADDRESS && r->ip.family && ip_equal(&o->ip, &r->ip))
+                                tree_mistake(t, r->place, "address %s stands twice, also in group %s on %s",
+                                             ip_format(&r->ip, text), c->group[g].name, place);
                         if (r->kind == RESOURCE_SERVICE && strcmp(o->unit, r->unit) == 0)
-                                MISTAKE("service", r->line,
-                                        "service %s stands twice, also in group %s on line %d: both would "
-                                        "start and stop it",
-                                        r->name, c->group[g].name, o->line);
+                                tree_mistake(t, r->place,
+                                             "service %s stands twice, also in group %s on %s: both would "
+                                             "start and stop it",
+                                             r->name, c->group[g].name, place);
                 }
 }
 
@@ -183,13 +174,12 @@ static void judge_checks(struct tree *t, const struct config_group *g)
         for (size_t i = 0; i < g->check_count; i++) {
                 const struct config_check *k = &g->check[i];
                 if (k->timeout.us > k->interval.us)
-                        MISTAKE("check", k->line,
-                                "check %s: timeout %s is longer than interval %s: looks would overlap",
-                                k->name, span_format(k->timeout, timeout),
-                                span_format(k->interval, interval));
-                if (k->kind == CHECK_TCP && k->ip.family && unusable(&k->ip) && k->ip.bytes[0] != 127 &&
-                    !(k->ip.family == AF_INET6 && k->ip.bytes[15] == 1))
-                        MISTAKE("check", k->line, "check %s: its address %s", k->name, unusable(&k->ip));
+                        tree_mistake(t, k->place,
+                                     "check %s: timeout %s is longer than interval %s: looks would overlap",
+                                     k->name, span_format(k->timeout, timeout),
+                                     span_format(k->interval, interval));
+                if (k->kind == CHECK_TCP && k->ip.family && unusable(&k->ip) && !is_loopback(&k->ip))
+                        tree_mistake(t, k->place, "check %s: its address %s", k->name, unusable(&k->ip));
         }
 }
 
@@ -199,34 +189,35 @@ static void judge_group(struct tree *t, const struct config *c, size_t index)
 
         for (size_t o = 0; o < index; o++)
                 if (c->group[o].id == g->id)
-                        MISTAKE("group", g->line,
+                        tree_mistake(
+                                t, g->place,
                                 "group names %s and %s have the same short form on the wire: rename one of "
                                 "them",
                                 c->group[o].name, g->name);
         if (g->resource_count == 0 && !t->cut_short)
-                MISTAKE("group", g->line,
-                        "group %s has nothing in it: add an address, a service, a process or a script",
-                        g->name);
-        if (g->exclusive == EXCLUSIVE_DATA && !g->accept_split && c->node_count % 2 == 0)
-                MISTAKE("group", g->line,
-                        "group %s: exclusive = data, but with an even number of nodes and arbiter %s a "
-                        "network split can "
-                        "run it twice; use three nodes, or write accept-split = yes to take that risk",
-                        g->name, arbiter_kind_name(c->arbiter.kind));
+                tree_mistake(t, g->place,
+                             "group %s has nothing in it: add an address, a service, a process or a script",
+                             g->name);
+        if (g->exclusive == EXCLUSIVE_DATA && !g->accept_split && c->node_count && c->node_count % 2 == 0)
+                tree_mistake(t, g->place,
+                             "group %s: exclusive = data, but with an even number of nodes and arbiter %s a "
+                             "network split can "
+                             "run it twice; use three nodes, or write accept-split = yes to take that risk",
+                             g->name, arbiter_kind_name(c->arbiter.kind));
         if (g->exclusive == EXCLUSIVE_ADDRESS && g->accept_split)
-                MISTAKE("group", g->line, "group %s: accept-split is about exclusive = data, which it is not",
-                        g->name);
+                tree_mistake(t, g->place, "group %s: accept-split is about exclusive = data, which it is not",
+                             g->name);
         for (size_t i = 0; i < g->resource_count; i++) {
                 const struct config_resource *r = &g->resource[i];
-                if (r->kind == RESOURCE_ADDRESS)
+                if (r->kind == RESOURCE_ADDRESS && r->ip.family)
                         judge_floating(t, c, r);
                 judge_doubles(t, c, index, i);
                 if (r->kind == RESOURCE_SCRIPT && r->style == SCRIPT_LSB && r->argv && r->argv[0] &&
                     r->argv[1])
-                        MISTAKE("script", r->line,
-                                "script %s: an LSB script takes the action alone; for leading arguments "
-                                "write style = heartbeat",
-                                r->name);
+                        tree_mistake(t, r->place,
+                                     "script %s: an LSB script takes the action alone; for leading arguments "
+                                     "write style = heartbeat",
+                                     r->name);
         }
         judge_checks(t, g);
 }
@@ -237,7 +228,8 @@ static void judge_arbiter(struct tree *t, const struct config *c)
         char text[IP_TEXT];
 
         if (a->kind == ARBITER_PING && c->node_count % 2 && c->node_count)
-                MISTAKE("arbiter", a->line,
+                tree_mistake(
+                        t, a->place,
                         "arbiter ping with %zu nodes: an odd number decides by itself, and a further vote "
                         "would make it even; "
                         "leave the arbiter out",
@@ -246,11 +238,12 @@ static void judge_arbiter(struct tree *t, const struct config *c)
                 const char *why = unusable(&a->target[i]);
                 ip_format(&a->target[i], text);
                 if (why)
-                        MISTAKE("arbiter", a->line, "arbiter: target %s %s", text, why);
+                        tree_mistake(t, a->place, "arbiter: target %s %s", text, why);
                 for (size_t n = 0; n < c->node_count; n++)
                         for (size_t l = 0; l < c->node[n].link_count; l++)
                                 if (ip_equal(&c->node[n].address[l], &a->target[i]))
-                                        MISTAKE("arbiter", a->line,
+                                        tree_mistake(
+                                                t, a->place,
                                                 "arbiter: target %s is node %s's own: it must be a third "
                                                 "machine, such as "
                                                 "the router",
@@ -259,7 +252,8 @@ static void judge_arbiter(struct tree *t, const struct config *c)
                         for (size_t r = 0; r < c->group[g].resource_count; r++)
                                 if (c->group[g].resource[r].kind == RESOURCE_ADDRESS &&
                                     ip_equal(&c->group[g].resource[r].ip, &a->target[i]))
-                                        MISTAKE("arbiter", a->line,
+                                        tree_mistake(
+                                                t, a->place,
                                                 "arbiter: target %s is a floating address of group %s: it "
                                                 "must be a third "
                                                 "machine",
@@ -267,14 +261,35 @@ static void judge_arbiter(struct tree *t, const struct config *c)
         }
 }
 
+/* Each event would call it twice. */
+static void judge_alerts(struct tree *t, const struct config *c)
+{
+        char place[PLACE_TEXT];
+
+        for (size_t i = 1; i < c->alert_count; i++) {
+                const struct config_alert *a = &c->alert[i], *before = &c->alert[i - 1];
+                if (!a->argv || !before->argv)
+                        continue;
+                char *command = command_join(a->argv), *other = command_join(before->argv);
+                if (strcmp(command, other) == 0)
+                        tree_mistake(t, a->place,
+                                     "alert exec: the one on %s calls the same command: name all events in "
+                                     "one of them",
+                                     tree_place(t, a->place.file, before->place, place));
+                free(command);
+                free(other);
+        }
+}
+
 void judge(struct tree *t, const struct config *c)
 {
         if (c->node_count == 0 && !t->cut_short)
-                tree_mistake(t, 0, 0,
+                tree_mistake(t, (struct config_place){0},
                              "there is no node: node NAME { address = {10.0.0.1} }, one for each machine");
         judge_durations(t, c);
         judge_links(t, c);
         judge_arbiter(t, c);
         for (size_t g = 0; g < c->group_count; g++)
                 judge_group(t, c, g);
+        judge_alerts(t, c);
 }

@@ -35,6 +35,7 @@ struct learned {
 struct reading {
         struct tree *tree;
         int file;
+        const char *text; /* without its comments */
         struct entry *root;
         int depth; /* of open sections, the root is the first */
         struct {
@@ -89,6 +90,11 @@ static const char *section_of(const cfg_t *cfg)
         return cfg->name;
 }
 
+static struct config_place here(const cfg_t *cfg)
+{
+        return (struct config_place){reading->file, cfg->line};
+}
+
 static struct entry *current(void)
 {
         return reading->open[reading->depth - 1].entry;
@@ -102,7 +108,7 @@ static int on_open(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
         *(const char **)result = value;
         if (reading->depth == OPEN_MAX)
                 return -1;
-        e = entry_new(cfg->name, cfg->title, reading->file, cfg->line);
+        e = entry_new(cfg->name, cfg->title, here(cfg));
         e->section = true;
         if (find_learned(section_of(reading->open[reading->depth - 1].cfg), cfg->name)) {
                 e->unknown = true;
@@ -114,13 +120,30 @@ static int on_open(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
         return 0;
 }
 
+/* The last line from `least` to `most` that holds this word, or `most`. libconfuse tells the line it has come
+ * to, which may be beyond. */
+static int line_of_word(const char *word, int least, int most)
+{
+        size_t n = strlen(word);
+        int line = 1, found = most;
+
+        for (const char *c = reading->text; *c && line <= most; c++) {
+                bool begins = c == reading->text || strchr(" \t\r\n{}=,\"", c[-1]);
+                if (line >= least && begins && strncmp(c, word, n) == 0 && strchr(" \t\r\n{}=,\"", c[n]))
+                        found = line;
+                line += *c == '\n';
+        }
+        return found;
+}
+
 /* An empty list brings no callback; its option is found afterwards. */
 static void note_empty_lists(const cfg_t *cfg, struct entry *e)
 {
         for (cfg_opt_t *o = cfg->opts; o && o->name; o++) {
                 if (o->type != CFGT_STR || !(o->flags & CFGF_MODIFIED) || o->nvalues > 0)
                         continue;
-                struct entry *empty = entry_new(o->name, NULL, e->file, e->line);
+                struct config_place place = {e->place.file, line_of_word(o->name, e->place.line, cfg->line)};
+                struct entry *empty = entry_new(o->name, NULL, place);
                 empty->unknown = find_learned(section_of(cfg), o->name) != NULL;
                 entry_add(e, empty);
         }
@@ -143,7 +166,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 
         *(const char **)result = value;
         if (opt->nvalues == 1 || !e || e->section || strcmp(e->word, opt->name) != 0) {
-                e = entry_new(opt->name, NULL, reading->file, cfg->line);
+                e = entry_new(opt->name, NULL, here(cfg));
                 e->unknown = find_learned(section_of(cfg), opt->name) != NULL;
                 entry_add(parent, e);
         }
@@ -153,12 +176,29 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 
 static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
 {
-        struct entry *e = entry_new("include", NULL, reading->file, cfg->line);
+        struct entry *e = entry_new("include", NULL, here(cfg));
 
         for (int i = 0; i < argc; i++)
                 entry_add_value(e, argv[i], cfg->line);
         entry_add(reading->root, e);
         return 0;
+}
+
+static void explain_token(const char *token, char *to, size_t size)
+{
+        if (strcmp(token, ",") == 0)
+                snprintf(to, size, "unexpected ',': several values stand in braces, as in {a, b}");
+        else if (strcmp(token, "=") == 0)
+                snprintf(to, size,
+                         "unexpected '=': the value before it is missing, or it is part of a value and that "
+                         "needs quotes");
+        else if (strcmp(token, "}") == 0 || strcmp(token, "{") == 0)
+                snprintf(to, size, "unexpected '%s': the value before it is missing", token);
+        else
+                snprintf(to, size,
+                         "unexpected '%s': values in a list are parted by commas, and a value with blanks "
+                         "needs quotes",
+                         token);
 }
 
 /* Says in our words what libconfuse found wrong with `what`. */
@@ -168,26 +208,29 @@ static void explain(const char *message, const char *section, const char *what)
         size_t size = sizeof(reading->failure);
         bool known = !find_learned(section, what);
 
-        if (strstr(message, "equal sign") && known)
-                snprintf(to, size, "%s is a setting and needs an '=': write %s = VALUE", what, what);
-        else if ((strstr(message, "missing title") || strstr(message, "opening brace")) && known)
-                snprintf(to, size, "%s is a section: write %s NAME { ... }", what, what);
-        else if (strstr(message, "equal sign") || strstr(message, "opening brace"))
+        if (strcmp(what, "include") == 0) {
+                snprintf(to, size, "include stands outside of all sections and is written include(\"FILE\")");
+        } else if (!known) {
+                reading->failed_line = line_of_word(what, reading->failed_line - 1, reading->failed_line);
                 snprintf(
                         to, size,
                         "'%s' is unknown here, and so is what follows; a value of several words needs quotes",
                         what);
-        else if (strstr(message, "unexpected token"))
+        } else if (strstr(message, "equal sign")) {
+                snprintf(to, size, "%s is a setting and needs an '=': write %s = VALUE", what, what);
+        } else if (strstr(message, "missing title")) {
+                snprintf(to, size, "%s needs a name or kind: write %s NAME { ... }", what, what);
+        } else if (strstr(message, "opening brace")) {
                 snprintf(to, size,
-                         "unexpected '%s': values in a list are parted by commas, and a value with blanks, "
-                         "'=' or ',' needs quotes",
-                         what);
-        else if (strstr(message, "premature end"))
+                         "%s is a section, and here or before its '{' is missing: write %s NAME { ... }",
+                         what, what);
+        } else if (strstr(message, "unexpected token")) {
+                explain_token(what, to, size);
+        } else if (strstr(message, "premature end")) {
                 snprintf(to, size, "the file ends in the middle of a setting");
-        else if (strstr(message, "no such option"))
-                snprintf(to, size, "unknown word '%s'", what);
-        else
-                snprintf(to, size, "%s: '%s'", message, what);
+        } else {
+                snprintf(to, size, "what stands at '%s' cannot be read", what);
+        }
 }
 
 static void on_error(cfg_t *cfg, const char *format, va_list args)
@@ -292,21 +335,21 @@ static void options_free(cfg_opt_t *options)
         free(options);
 }
 
-/* Reads the text once, with what has been learned so far. */
-static void parse_once(struct reading *r, const char *text)
+/* Reads it once, with what has been learned so far. */
+static void parse_once(struct reading *r)
 {
         cfg_opt_t *options = options_new("root");
         cfg_t *cfg = cfg_init(options, CFGF_NONE);
 
         assert(cfg);
         entry_free(r->root);
-        r->root = entry_new("", NULL, r->file, 1);
+        r->root = entry_new("", NULL, (struct config_place){r->file, 1});
         r->again = r->failed = false;
         r->depth = 1;
         r->open[0].cfg = cfg;
         r->open[0].entry = r->root;
         cfg_set_error_function(cfg, on_error);
-        if (cfg_parse_buf(cfg, text) != CFG_SUCCESS && !r->again && !r->failed) {
+        if (cfg_parse_buf(cfg, r->text) != CFG_SUCCESS && !r->again && !r->failed) {
                 r->failed = true;
                 r->failed_line = cfg->line;
                 snprintf(r->failure, sizeof(r->failure), "this cannot be read");
@@ -336,13 +379,13 @@ static void keep(struct tree *t, struct entry *root)
 
 static void read_file_text(struct tree *t, int file, const char *text)
 {
-        struct reading r = {.tree = t, .file = file};
         char *copy = memory_text(text);
+        struct reading r = {.tree = t, .file = file, .text = copy};
 
         if (scan(copy, t, file)) {
                 reading = &r;
                 do
-                        parse_once(&r, copy);
+                        parse_once(&r);
                 while (r.again);
                 reading = NULL;
         } else {
@@ -352,7 +395,7 @@ static void read_file_text(struct tree *t, int file, const char *text)
         for (size_t i = 0; i < r.learned_count; i++)
                 free(r.learned[i].word);
         if (r.failed) {
-                tree_mistake(t, file, r.failed_line, "%s", r.failure);
+                tree_mistake(t, (struct config_place){file, r.failed_line}, "%s", r.failure);
                 t->cut_short = true;
         }
         if (r.root)
@@ -405,7 +448,7 @@ void read_path(struct tree *t, const char *path)
                 return;
         }
         tree_add_file(t, path);
-        tree_mistake(t, 0, 0, "cannot read this file: %s", why);
+        tree_mistake(t, (struct config_place){0}, "cannot read this file: %s", why);
         t->cut_short = true;
 }
 
@@ -420,6 +463,15 @@ static void include_path(const char *from, const char *path, char *to, size_t si
                 snprintf(to, size, "%.*s/%s", (int)(slash - from), from, path);
 }
 
+static bool is_same_file(const char *a, const char *b)
+{
+        struct stat x, y;
+
+        if (strcmp(a, b) == 0)
+                return true;
+        return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 static void read_include(struct tree *t, const struct entry *e)
 {
         char path[PATH_MAX];
@@ -428,25 +480,26 @@ static void read_include(struct tree *t, const struct entry *e)
         int file;
 
         if (e->value_count != 1) {
-                tree_mistake_at(t, e, "include takes one file: include(\"/etc/haven/groups.conf\")");
+                tree_mistake(t, e->place, "include takes one file: include(\"/etc/haven/groups.conf\")");
                 return;
         }
-        include_path(t->file[e->file], e->value[0].text, path, sizeof(path));
+        include_path(t->file[e->place.file], e->value[0].text, path, sizeof(path));
         for (size_t i = 0; i < t->file_count; i++) {
-                if (strcmp(t->file[i], path) == 0) {
-                        tree_mistake_at(t, e, "%s is already part of this configuration", path);
+                if (is_same_file(t->file[i], path)) {
+                        tree_mistake(t, e->place, "%s is part of this configuration already: include it once",
+                                     e->value[0].text);
                         return;
                 }
         }
         text = load(path, why, sizeof(why));
         if (!text) {
-                tree_mistake_at(t, e, "cannot include %s: %s", path, why);
+                tree_mistake(t, e->place, "cannot include %s: %s", path, why);
                 t->cut_short = true;
                 return;
         }
         file = tree_add_file(t, path);
         if (file < 0)
-                tree_mistake_at(t, e, "more than %d files", CONFIG_FILES_MAX);
+                tree_mistake(t, e->place, "more than %d files", CONFIG_FILES_MAX);
         else
                 read_file_text(t, file, text);
         free(text);

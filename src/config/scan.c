@@ -25,7 +25,7 @@ static void refuse(struct scanner *s, int line, const char *format, ...)
         va_start(args, format);
         vsnprintf(text, sizeof(text), format, args);
         va_end(args);
-        tree_mistake(s->tree, s->file, line, "%s", text);
+        tree_mistake(s->tree, (struct config_place){s->file, line}, "%s", text);
         s->good = false;
 }
 
@@ -128,6 +128,9 @@ static void scan_plain(struct scanner *s)
                 scan_close(s);
         } else if (c == '\n') {
                 s->line++;
+                s->at++;
+        } else if (c == ';') {
+                refuse(s, s->line, "';' ends nothing here: leave it out, or put the whole value in quotes");
                 s->at++;
         } else if (c == '*' || (c == '+' && s->at[1] != '=') || (c == '$' && s->at[1] == '{')) {
                 refuse(s, s->line, "'%c' cannot stand here: put the whole value in double quotes", c);

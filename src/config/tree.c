@@ -30,7 +30,7 @@ char *memory_text(const char *text)
 
 void tree_init(struct tree *t)
 {
-        *t = (struct tree){.root = entry_new("", NULL, 0, 0)};
+        *t = (struct tree){.root = entry_new("", NULL, (struct config_place){0})};
 }
 
 void tree_done(struct tree *t)
@@ -52,47 +52,39 @@ int tree_add_file(struct tree *t, const char *name)
         return (int)t->file_count++;
 }
 
-static void mistake_va(struct tree *t, int file, int line, const char *format, va_list args)
-        __attribute__((format(printf, 4, 0)));
-
-static void mistake_va(struct tree *t, int file, int line, const char *format, va_list args)
+void tree_mistake(struct tree *t, struct config_place where, const char *format, ...)
 {
         struct mistake *m;
+        va_list args;
 
         t->mistake = memory_grow(t->mistake, t->mistake_count + 1, sizeof(*t->mistake));
         m = &t->mistake[t->mistake_count];
-        *m = (struct mistake){.file = file, .line = line, .order = t->mistake_count};
+        *m = (struct mistake){.place = where, .order = t->mistake_count};
+        va_start(args, format);
         int n = vasprintf(&m->text, format, args);
+        va_end(args);
         assert(n != -1);
         t->mistake_count++;
 }
 
-void tree_mistake(struct tree *t, int file, int line, const char *format, ...)
+const char *tree_place(const struct tree *t, int from, struct config_place where,
+                       char text[static PLACE_TEXT])
 {
-        va_list args;
+        bool elsewhere = where.file != from;
 
-        va_start(args, format);
-        mistake_va(t, file, line, format, args);
-        va_end(args);
-}
-
-void tree_mistake_at(struct tree *t, const struct entry *e, const char *format, ...)
-{
-        va_list args;
-
-        va_start(args, format);
-        mistake_va(t, e->file, e->line, format, args);
-        va_end(args);
+        snprintf(text, PLACE_TEXT, "line %d%s%s", where.line, elsewhere ? " of " : "",
+                 elsewhere ? t->file[where.file] : "");
+        return text;
 }
 
 static int compare_mistakes(const void *a, const void *b)
 {
         const struct mistake *x = a, *y = b;
 
-        if (x->file != y->file)
-                return x->file < y->file ? -1 : 1;
-        if (x->line != y->line)
-                return x->line < y->line ? -1 : 1;
+        if (x->place.file != y->place.file)
+                return x->place.file < y->place.file ? -1 : 1;
+        if (x->place.line != y->place.line)
+                return x->place.line < y->place.line ? -1 : 1;
         return x->order < y->order ? -1 : 1;
 }
 
@@ -101,17 +93,17 @@ void tree_report(struct tree *t, config_mistake_fn *on_mistake, void *user)
         if (t->mistake_count > 1)
                 qsort(t->mistake, t->mistake_count, sizeof(*t->mistake), compare_mistakes);
         for (size_t i = 0; i < t->mistake_count; i++)
-                on_mistake(user, t->file[t->mistake[i].file], t->mistake[i].line, t->mistake[i].text);
+                on_mistake(user, t->file[t->mistake[i].place.file], t->mistake[i].place.line,
+                           t->mistake[i].text);
 }
 
-struct entry *entry_new(const char *word, const char *title, int file, int line)
+struct entry *entry_new(const char *word, const char *title, struct config_place where)
 {
         struct entry *e = memory_new(1, sizeof(*e));
 
         e->word = memory_text(word);
         e->title = title ? memory_text(title) : NULL;
-        e->file = file;
-        e->line = line;
+        e->place = where;
         return e;
 }
 

@@ -17,18 +17,16 @@ struct entry {
         char *word;  /* "group", "heartbeat" */
         char *title; /* of a section; NULL: it has none */
         bool section;
-        bool unknown; /* no such word in this section */
-        int file;     /* index into tree.file */
-        int line;
-        size_t value_count; /* of a setting */
+        bool unknown;              /* no such word in this section */
+        struct config_place place; /* its file is an index into tree.file */
+        size_t value_count;        /* of a setting */
         struct value *value;
         size_t child_count; /* of a section */
         struct entry **child;
 };
 
 struct mistake {
-        int file;
-        int line;
+        struct config_place place;
         size_t order; /* of being found: what breaks a tie */
         char *text;
 };
@@ -46,14 +44,16 @@ void tree_init(struct tree *t);
 void tree_done(struct tree *t);
 /* Index of a new file, or -1 when there are too many. */
 int tree_add_file(struct tree *t, const char *name);
-void tree_mistake(struct tree *t, int file, int line, const char *format, ...)
-        __attribute__((format(printf, 4, 5)));
-void tree_mistake_at(struct tree *t, const struct entry *e, const char *format, ...)
+void tree_mistake(struct tree *t, struct config_place where, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+/* "line 7", or "line 7 of FILE" when that is another file than `from`, where this is reported. */
+#define PLACE_TEXT 320
+const char *tree_place(const struct tree *t, int from, struct config_place where,
+                       char text[static PLACE_TEXT]);
 /* Reports all mistakes in the order of the files and their lines. */
 void tree_report(struct tree *t, config_mistake_fn *on_mistake, void *user);
 
-struct entry *entry_new(const char *word, const char *title, int file, int line);
+struct entry *entry_new(const char *word, const char *title, struct config_place where);
 void entry_free(struct entry *e);
 /* Takes ownership of `child`. */
 void entry_add(struct entry *parent, struct entry *child);

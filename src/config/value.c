@@ -333,13 +333,26 @@ static int device_set(const struct word *w, const struct target *to, const char 
 
 const struct value_type type_device = {"an interface", device_set, text_put};
 
-static int ip_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
+static int read_ip(const char *text, struct ip *ret_ip, char *why, size_t size)
 {
-        if (ip_parse(text, FIELD(struct ip, w, to)) < 0) {
-                snprintf(why, size, "is no address: write it in numbers, such as 10.0.0.1 or 2001:db8::1");
+        struct ip ip;
+        uint8_t bits;
+
+        if (ip_parse(text, &ip) < 0) {
+                if (ip_parse_prefix(text, &ip, &bits) == 0)
+                        snprintf(why, size, "is one address: write it without its /%u", bits);
+                else
+                        snprintf(why, size,
+                                 "is no address: write it in numbers, such as 10.0.0.1 or 2001:db8::1");
                 return -EINVAL;
         }
+        *ret_ip = ip;
         return 0;
+}
+
+static int ip_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
+{
+        return read_ip(text, FIELD(struct ip, w, to), why, size);
 }
 
 static void ip_put(const struct word *w, const struct target *from, struct texts *to)
@@ -357,10 +370,8 @@ static int ips_set(const struct word *w, const struct target *to, const char *te
         struct ip *list = FIELD(struct ip, w, to);
         struct ip ip;
 
-        if (ip_parse(text, &ip) < 0) {
-                snprintf(why, size, "is no address: write it in numbers, such as 10.0.0.1 or 2001:db8::1");
+        if (read_ip(text, &ip, why, size) < 0)
                 return -EINVAL;
-        }
         for (size_t i = 0; i < *count; i++) {
                 if (ip_equal(&list[i], &ip)) {
                         snprintf(why, size, "is named twice");

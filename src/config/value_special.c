@@ -70,6 +70,10 @@ static int nodes_set(const struct word *w, const struct target *to, const char *
         struct config_group *g = to->object;
         int i = config_find_node(to->config, text);
 
+        if (strlen(text) >= NAME_SIZE) {
+                snprintf(why, size, "is too long for a name: %d characters at most", NAME_SIZE - 1);
+                return -EINVAL;
+        }
         if (i < 0) {
                 for (size_t n = 0; n < to->config->node_count; n++)
                         known[n] = to->config->node[n].name;
@@ -207,16 +211,42 @@ static void signal_put(const struct word *w, const struct target *from, struct t
 
 const struct value_type type_signal = {"a signal", signal_set, signal_put};
 
-/* The scheme, a host, no blanks: what is finer, libcurl says in the checker; it is not loaded for this here. */
+/* What follows the host's ':', if one does; those in [2001:db8::1] are none. */
+static const char *url_port(const char *host, size_t n)
+{
+        const char *bracket = memrchr(host, ']', n);
+        const char *from = bracket ? bracket : host;
+        const char *colon = memrchr(from, ':', n - (size_t)(from - host));
+
+        return colon ? colon + 1 : NULL;
+}
+
+static bool is_port(const char *text, size_t n)
+{
+        unsigned long port = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                if (!isdigit((unsigned char)text[i]))
+                        return false;
+                port = port > 65535 ? port : port * 10 + (unsigned long)(text[i] - '0');
+        }
+        return port >= 1 && port <= 65535;
+}
+
+/* The scheme, a host, no blanks: what is finer, libcurl says in the checker; it is not loaded for this here.
+ */
 static int url_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
 {
         size_t scheme = strncmp(text, "http://", 7) == 0 ? 7 : strncmp(text, "https://", 8) == 0 ? 8 : 0;
         size_t host = strcspn(text + scheme, "/?#");
+        const char *port = url_port(text + scheme, host);
 
         if (scheme == 0)
                 snprintf(why, size, "is no web address: it begins with http:// or https://");
         else if (host == 0 || text[scheme] == ':' || text[scheme] == '@')
                 snprintf(why, size, "has no host: write it as http://10.0.0.111/");
+        else if (port && !is_port(port, (size_t)(text + scheme + host - port)))
+                snprintf(why, size, "has no port after its ':': write a number from 1 to 65535");
         else if (strpbrk(text, " \t"))
                 snprintf(why, size, "has a blank in it: write %%20 instead");
         else

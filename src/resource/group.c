@@ -608,7 +608,7 @@ static struct resource *take_equal(struct resource **old, size_t count, const st
 
 static void take_limits(struct resource *r, const struct config_resource *config)
 {
-        r->config.line = config->line;
+        r->config.place = config->place;
         r->config.start_timeout = config->start_timeout;
         r->config.stop_timeout = config->stop_timeout;
         r->config.status_timeout = config->status_timeout;
