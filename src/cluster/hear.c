@@ -52,6 +52,13 @@ static void meet_incarnation(struct cluster *c, uint8_t from, struct incarnation
         }
 }
 
+/* After two held it, neighbours may have learnt either: whoever keeps it says so again. */
+static void announce(struct cluster *c, uint8_t group)
+{
+        if (c->tenure[group].hold == HOLD_STARTED)
+                act(c, ACTION_ANNOUNCE, group, c->tenure[group].epoch, false);
+}
+
 static void read_facts(struct cluster *c, struct peer *p, const struct message *m)
 {
         struct peer_facts *is = &p->is;
@@ -71,6 +78,8 @@ static void read_facts(struct cluster *c, struct peer *p, const struct message *
                 int g = group_index(c, m->hold[i].group);
                 if (g < 0)
                         continue;
+                if (is->hold[g].state >= HOLD_STARTING && m->hold[i].state == HOLD_NONE)
+                        announce(c, (uint8_t)g);
                 is->knows[g] = true;
                 is->hold[g] = m->hold[i];
         }
@@ -161,6 +170,8 @@ static void notice_up(struct cluster *c, uint8_t node)
                 return;
         p->up = true;
         p->up_since = c->now;
+        for (uint8_t g = 0; g < c->settings->group_count; g++)
+                announce(c, g);
         c->changed = true;
         note(c, NOTE_NODE_UP, node_name(c, node), "heard, and it hears us -> online%s",
              p->is.invalid_voter ? ", without a vote: it has no valid state" : "");

@@ -19,12 +19,16 @@ static void on_address(void *user, struct address *a, enum address_event event, 
 {
         struct resource *r = user;
 
-        (void)a;
         if (!text)
                 text = "";
         switch (event) {
         case ADDRESS_EV_TAKEN: resource_say(r, RESOURCE_EV_STARTED, "%s", text); break;
-        case ADDRESS_EV_REFUSED: resource_say(r, RESOURCE_EV_START_FAILED, "%s", text); break;
+        case ADDRESS_EV_REFUSED:
+                resource_say(r,
+                             address_state(a) == ADDRESS_FOREIGN ? RESOURCE_EV_START_FOREIGN
+                                                                 : RESOURCE_EV_START_FAILED,
+                             "%s", text);
+                break;
         case ADDRESS_EV_RELEASED:
                 /* while stopping, address_stop() says so itself; else the core dropped it at lease end */
                 if (r->state == RESOURCE_STARTED)
@@ -60,6 +64,11 @@ static void done(struct resource *r)
 static void start(struct resource *r)
 {
         address_take(of(r)->address, r->probe, r->world->lease_end);
+}
+
+static void prepare(struct resource *r)
+{
+        address_ask(of(r)->address);
 }
 
 static void stop(struct resource *r)
@@ -129,6 +138,7 @@ const struct kind kind_address = {
         .init = init,
         .done = done,
         .start = start,
+        .prepare = prepare,
         .stop = stop,
         .look = look,
         .lease = lease,

@@ -40,6 +40,7 @@ struct group_run {
         struct engine_epoch epoch;
         enum engine_part part;
         bool probe;
+        bool foreign;                 /* what did not start did not because somebody else has its address */
         bool whole;                   /* it ran as a whole under this order: a break is FAILED */
         enum engine_report_kind owed; /* to be reported when it is up */
         bool released;                /* this stop has reported RELEASED */
@@ -234,7 +235,7 @@ static bool step_undoing(struct group_run *g)
         if (r)
                 return stop_one(r);
         set_state(g, GROUP_IDLE);
-        report(g, ENGINE_START_FAILED, g->why);
+        report(g, g->foreign ? ENGINE_REFUSED : ENGINE_START_FAILED, g->why);
         if (g->state == GROUP_IDLE && g->again)
                 start_again(g);
         return true;
@@ -392,10 +393,12 @@ static void on_resource(void *user, struct resource *r, enum resource_event even
         case RESOURCE_EV_ABSENT:
         case RESOURCE_EV_GONE: break;
         case RESOURCE_EV_START_FAILED:
+        case RESOURCE_EV_START_FOREIGN:
         case RESOURCE_EV_START_REFUSED:
+                g->foreign = event == RESOURCE_EV_START_FOREIGN;
                 snprintf(g->why, sizeof(g->why), "%s %s did not start: %s", r->kind->name, r->config.name,
                          text);
-                on_broken(g, r, event == RESOURCE_EV_START_REFUSED);
+                on_broken(g, r, event != RESOURCE_EV_START_FAILED);
                 break;
         case RESOURCE_EV_FAILED:
                 text_copy(g->why, sizeof(g->why), said);
@@ -425,6 +428,9 @@ void group_run_start(struct group_run *g, struct engine_epoch epoch, enum engine
         g->part = part;
         g->probe = probe;
         g->owed = part == ENGINE_ALL ? ENGINE_STARTED : ENGINE_WARMED;
+        for (size_t i = 0; probe && part == ENGINE_ALL && i < g->count; i++)
+                if (g->resource[i]->kind->prepare)
+                        g->resource[i]->kind->prepare(g->resource[i]);
         switch (g->state) {
         case GROUP_IDLE: g->restart_count = 0; __attribute__((fallthrough));
         case GROUP_UP:

@@ -27,6 +27,7 @@ enum resource_state {
 enum resource_event {
         RESOURCE_EV_STARTED,
         RESOURCE_EV_START_FAILED,
+        RESOURCE_EV_START_FOREIGN, /* somebody else has it: not taken, and nobody here is to blame */
         RESOURCE_EV_START_REFUSED, /* as FAILED, and trying again would not help */
         RESOURCE_EV_STOPPED,
         RESOURCE_EV_STOP_FAILED,
@@ -60,6 +61,8 @@ struct kind {
         void (*done)(struct resource *r);
         /* Ends in STARTED or one of the failures, perhaps before it returns. Starting what runs is right. */
         void (*start)(struct resource *r);
+        /* What may begin already while others start before it; may be NULL. */
+        void (*prepare)(struct resource *r);
         /* In whatever state: also while start() or look() is under way, or when nobody knows what runs. Ends
          * in STOPPED or STOP_FAILED, perhaps before it returns. */
         void (*stop)(struct resource *r);

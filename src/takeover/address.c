@@ -244,7 +244,14 @@ void address_take(struct address *a, bool probe, instant lease_end)
                 address_due(a, DUE_PROBE, INSTANT_NEVER);
                 address_claim(a, now);
         } else if (a->state == ADDRESS_PROBING) {
-                return; /* asked for already; its lease has just been extended */
+                a->probe_early = false; /* asked already: the answer now is for us */
+        } else if (probe_is_answered(a, now)) {
+                bool foreign = a->state == ADDRESS_FOREIGN;
+                a->probed_at = INSTANT_LONG_AGO;
+                if (foreign)
+                        address_emit(a, ADDRESS_EV_REFUSED, "%s", a->text);
+                else
+                        address_claim(a, now);
         } else if (!a->carrier) {
                 /* Whoever cannot hear an answer would take what somebody holds. */
                 address_refuse(a, ADDRESS_ABSENT, "%s: cannot ask whether somebody holds it",
@@ -252,6 +259,16 @@ void address_take(struct address *a, bool probe, instant lease_end)
         } else {
                 probe_begin(a, now);
         }
+}
+
+void address_ask(struct address *a)
+{
+        instant now = instant_now();
+
+        if (!a->ifindex || !a->wire || !a->carrier || address_is_held(a) || a->state == ADDRESS_PROBING)
+                return;
+        a->probe_early = true;
+        probe_begin(a, now);
 }
 
 void address_adopt(struct address *a, instant lease_end)
@@ -299,6 +316,7 @@ int address_release(struct address *a)
         char ip[IP_TEXT];
         int r = 0;
 
+        a->probe_early = false;
         a->lease_end = INSTANT_LONG_AGO; /* whatever comes late must neither speak nor restore */
         if (a->ifindex)
                 r = netlink_address_remove(&a->takeover->requests, &a->ip, a->prefix, a->ifindex);

@@ -66,7 +66,10 @@ struct address {
         instant kernel_end; /* ... and until when it surely keeps the address */
 
         unsigned probes_sent;
-        int probe_error; /* of the last that could not be sent; 0 once one could */
+        bool probe_early;    /* asked before it is to be taken: the answer is kept, not told */
+        instant probe_until; /* when a conflicting answer is taken for final */
+        instant probed_at;   /* when an early question was answered; LONG_AGO: none */
+        int probe_error;     /* of the last that could not be sent; 0 once one could */
 
         instant announce_start;
         unsigned announce_step;
@@ -131,4 +134,6 @@ void verify_proven(struct address *a, const struct ip *by, instant now);
 /* probe.c */
 void probe_begin(struct address *a, instant now);
 void probe_step(struct address *a, instant now);
+/* Whether an early question has an answer that still counts: the state says which. */
+bool probe_is_answered(const struct address *a, instant now);
 void probe_heard(struct address *a, const struct heard *heard);

@@ -7,16 +7,23 @@
 
 #include "takeover/address.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define PROBE_COUNT   3
 #define PROBE_GAP_MS  20
 #define PROBE_WAIT_MS 40 /* after the last one */
 
+/* Where haven died with all its processes, or stands still with them, the kernel there answers until the
+ * lifetime that it was told is over, about a second: no reason to give up, and none to be late. */
+#define PROBE_PATIENCE span_ms(2500)
+#define PROBE_AGAIN    span_ms(100)
+
 void probe_begin(struct address *a, instant now)
 {
         a->probes_sent = 0;
         a->probe_error = 0;
+        a->probe_until = instant_add(now, PROBE_PATIENCE);
         address_set_state(a, ADDRESS_PROBING, "asking on %s whether somebody holds it", a->device);
         wire_listen(a->wire, WIRE_ALL);
         probe_step(a, now);
@@ -34,7 +41,11 @@ void probe_step(struct address *a, instant now)
                 return;
         }
         address_due(a, DUE_PROBE, INSTANT_NEVER);
-        if (a->probe_error < 0) /* a question not put is not a no */
+        if (a->probe_early) {
+                a->probe_early = false;
+                a->probed_at = a->probe_error < 0 ? INSTANT_LONG_AGO : now;
+                address_gone(a, ADDRESS_ABSENT, "not here; nobody else answers for it");
+        } else if (a->probe_error < 0) /* a question not put is not a no */
                 address_refuse(a, ADDRESS_ABSENT, "cannot ask on %s whether somebody holds it: %s", a->device,
                                strerror(-a->probe_error));
         else
@@ -43,12 +54,35 @@ void probe_step(struct address *a, instant now)
 
 void probe_heard(struct address *a, const struct heard *heard)
 {
-        char mac[MAC_TEXT], ip[IP_TEXT];
+        char mac[MAC_TEXT], ip[IP_TEXT], text[ADDRESS_TEXT - 16];
+        instant now = instant_now();
         const char *who = heard->has_mac ? mac_format(heard->mac, mac) : "a station that hides its MAC";
 
         /* Two ask at once: the lower one may have it, else neither would. */
         if (heard->kind == HEARD_PROBE && heard->has_mac && mac_before(a->mac, heard->mac))
                 return;
-        address_refuse(a, ADDRESS_FOREIGN, "%s on %s is %s by %s: not taken", ip_format(&a->ip, ip),
-                       a->device, heard->kind == HEARD_PROBE ? "being taken" : "held", who);
+        snprintf(text, sizeof(text), "%s on %s is %s by %s", ip_format(&a->ip, ip), a->device,
+                 heard->kind == HEARD_PROBE ? "being taken" : "held", who);
+        if (!instant_reached(now, a->probe_until)) {
+                address_set_state(a, ADDRESS_PROBING, "%s: asking again", text);
+                a->probes_sent = 0;
+                address_due(a, DUE_PROBE, instant_add(now, PROBE_AGAIN));
+                return;
+        }
+        if (a->probe_early) {
+                a->probe_early = false;
+                a->probed_at = now;
+                address_gone(a, ADDRESS_FOREIGN, text);
+                return;
+        }
+        address_refuse(a, ADDRESS_FOREIGN, "%s: not taken", text);
+}
+
+/* The network may have changed since; a taking that was prepared is at hand within this. */
+#define PROBE_FRESH span_s(2)
+
+bool probe_is_answered(const struct address *a, instant now)
+{
+        return (a->state == ADDRESS_ABSENT || a->state == ADDRESS_FOREIGN) &&
+               !instant_reached(now, instant_add(a->probed_at, PROBE_FRESH));
 }

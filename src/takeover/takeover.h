@@ -70,6 +70,9 @@ void address_free(struct address *a);
  * Then announces: at once and on a schedule that thins out, both ARP forms or unsolicited NA, until verified
  * and at least the whole schedule through. */
 void address_take(struct address *a, bool probe, instant lease_end);
+/* Puts the question of `probe` already now, while what is to be started before the address starts.
+ * address_take() with `probe` then goes by the answer if it is fresh. Says nothing by itself. */
+void address_ask(struct address *a);
 /* It is in the kernel already, from the core before this one: hold it as if taken, without an announcement.
  */
 void address_adopt(struct address *a, instant lease_end);

@@ -73,6 +73,10 @@ void address_renew(struct address *a, instant lease_end)
         note("renew");
 }
 
+void address_ask(struct address *a)
+{
+}
+
 void address_announce(struct address *a)
 {
         note("announce");

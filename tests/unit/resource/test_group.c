@@ -276,7 +276,7 @@ static void a_refused_address_names_the_stranger(void **state)
         fake_refuse = true;
         stage_open(&s);
         engine_start(s.engine, 0, epoch, ENGINE_ALL, true);
-        assert_non_null(strstr(stage_await(&s, ENGINE_START_FAILED), "02:00:00:00:00:01"));
+        assert_non_null(strstr(stage_await(&s, ENGINE_REFUSED), "02:00:00:00:00:01"));
         fake_refuse = false;
         stage_done(&s);
 }
