@@ -120,7 +120,9 @@ static bool document_would_harm(const struct cluster *c, uint8_t to)
 static void say_document(struct cluster *c, instant now, uint8_t to, struct message *m)
 {
         struct peer *p = &c->peer[to];
-        bool candidate = p->is.term >= c->state.term && c->role != ROLE_LEADER && c->leader == NODE_NONE;
+        bool led = c->leader != NODE_NONE &&
+                   span_between(c->leader_heard, now).us < c->settings->timing.election.us;
+        bool candidate = p->is.term >= c->state.term && !led;
 
         if (c->role != ROLE_LEADER && !candidate)
                 return;
