@@ -69,6 +69,26 @@ static void split_heals_under_a_new_leader(struct stage *s)
                 expect_unheld_at_most(s, g, span_ms(500));
 }
 
+/* The one with the newer document cannot lead, since it leaves: it hands the document over (rule 7; seed
+ * 35981). */
+static void split_heals_and_the_newer_leaves(struct stage *s)
+{
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_ms(50));
+        world_kill_core(s->w, 0, span_ms(20)); /* elected again, alone: both lead in one term */
+        stage_run(s, span_s(3));
+        world_kill_core(s->w, 1, span_ms(200));
+        stage_run(s, span_ms(195));
+        world_isolate(s->w, 0, false);
+        stage_run(s, span_ms(10));
+        stage_wait_some(s, span_ms(300));
+        world_leave(s->w, 1);
+        stage_run(s, span_s(5));
+        expect_settles(s, SPAN_ZERO);
+        expect_holder(s, 0, 0);
+        expect_holder(s, 1, 0);
+}
+
 /* Two halves of four; the newer document's owner dies, the owner from before is alive and holds it still. */
 static void halves_heal_without_the_newer_owner(struct stage *s)
 {
@@ -240,6 +260,10 @@ const struct scenario scenarios_pair[] = {
          "mending does not wait for a commit that waits for it",
          {.nodes = 2},
          split_heals_under_a_new_leader},
+        {"split-heals-and-the-newer-leaves",
+         "the newer document is handed over",
+         {.nodes = 2},
+         split_heals_and_the_newer_leaves},
         {"halves-heal-without-the-newer-owner",
          "who holds it still keeps it",
          {.nodes = 4},

@@ -422,46 +422,31 @@ static void do_action(struct world *w, struct machine *m, const struct cluster_a
         }
 }
 
-/* Most of it is room for what rarely comes. */
-static void copy_todo(struct todo *to, const struct todo *from)
-{
-        to->speak_to = from->speak_to;
-        to->save = from->save;
-        to->ask_arbiter = from->ask_arbiter;
-        to->exit = from->exit;
-        to->action_count = from->action_count;
-        to->note_count = from->note_count;
-        memcpy(to->action, from->action, from->action_count * sizeof(from->action[0]));
-        memcpy(to->note, from->note, from->note_count * sizeof(from->note[0]));
-}
-
 static void do_todo(struct world *w, struct machine *m)
 {
-        struct todo todo; /* a copy: what is done may step again */
+        const struct todo *todo = &w->todo; /* until the last line: the arbiter's answer is the next step */
 
-        copy_todo(&todo, &w->todo);
         account(w, w->now);
         m->ledger = *cluster_promise(m->brain);
         check_leaders(w);
-        for (uint8_t i = 0; i < todo.note_count; i++)
-                tell(w, m, &todo.note[i]);
-        for (uint8_t i = 0; i < todo.action_count; i++)
-                do_action(w, m, &todo.action[i]);
-        speak(w, m, todo.speak_to);
-        if (todo.save)
+        for (uint8_t i = 0; i < todo->note_count; i++)
+                tell(w, m, &todo->note[i]);
+        for (uint8_t i = 0; i < todo->action_count; i++)
+                do_action(w, m, &todo->action[i]);
+        speak(w, m, todo->speak_to);
+        if (todo->save)
                 begin_save(w, m);
-        if (todo.exit) {
+        if (todo->exit) {
                 m->exiting = true;
                 m->core_up = false;
                 m->powered = false;
                 account(w, w->now);
                 return;
         }
-        if (todo.ask_arbiter)
+        m->due = truth(m, cluster_deadline(m->brain));
+        if (todo->ask_arbiter)
                 step(w, m,
                      (struct cluster_event){.kind = CLUSTER_EV_ARBITER, .asked = local(w, m), .yes = true});
-        if (m->core_up)
-                m->due = truth(m, cluster_deadline(m->brain));
 }
 
 static void boot_core(struct world *w, struct machine *m, bool first)
