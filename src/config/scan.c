@@ -107,6 +107,24 @@ static void scan_close(struct scanner *s)
         s->at++;
 }
 
+/* include("FILE"). libconfuse does not free what it has read of a call that is written otherwise. */
+static void scan_call(struct scanner *s)
+{
+        int line = s->line;
+
+        s->at += 1 + strspn(s->at + 1, " \t");
+        bool good = *s->at == '"' || *s->at == '\'';
+        if (good) {
+                scan_quoted(s);
+                s->at += strspn(s->at, " \t");
+                good = *s->at == ')';
+        }
+        if (good)
+                s->at++;
+        else if (s->good)
+                refuse(s, line, "what stands in parentheses is one file in quotes: include(\"FILE\")");
+}
+
 /* One step outside of quotes and comments. */
 static void scan_plain(struct scanner *s)
 {
@@ -122,6 +140,8 @@ static void scan_plain(struct scanner *s)
                 s->in_word = false;
         } else if (c == '"' || c == '\'') {
                 scan_quoted(s);
+        } else if (c == '(') {
+                scan_call(s);
         } else if (c == '{') {
                 scan_open(s);
         } else if (c == '}') {
