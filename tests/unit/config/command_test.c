@@ -27,7 +27,7 @@ static void words_are_parted_as_a_shell_parts_them(void **state)
 {
         static const struct {
                 const char *text;
-                const char *words[5];
+                const char *words[6]; /* NULL-terminated */
         } rows[] = {
                 {"/bin/a", {"/bin/a"}},
                 {"  /bin/a\t b  ", {"/bin/a", "b"}},

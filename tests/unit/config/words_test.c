@@ -45,15 +45,17 @@ static void a_slip_is_recognised_and_another_word_is_not(void **state)
         assert_null(nearest("heartbeat", known, 0));
 }
 
-/* The part of the page about a section: from "# check http" to the next heading. */
+/* The part of the page about a section: from "## check http" to the next heading. */
 static char *chapter(const char *page, const char *section)
 {
         char heading[64];
 
         snprintf(heading, sizeof(heading), "\n## %s\n", section);
         const char *begin = strstr(page, heading);
-        if (!begin)
+        if (!begin) {
                 fail_msg("no chapter '%s'", section);
+                return NULL;
+        }
         const char *end = strstr(begin + 1, "\n#");
         return strndup(begin, end ? (size_t)(end - begin) : strlen(begin));
 }
@@ -65,8 +67,10 @@ static char *paragraph(const char *text, const char *section, const char *word)
 
         snprintf(begins, sizeof(begins), "\n*%s* = ", word);
         const char *begin = strstr(text, begins);
-        if (!begin)
+        if (!begin) {
                 fail_msg("%s: no word '%s'", section, word);
+                return NULL;
+        }
         const char *end = strstr(begin + 1, "\n*");
         return strndup(begin, end ? (size_t)(end - begin) : strlen(begin));
 }
@@ -86,7 +90,7 @@ static void expect(const char *said, const struct word *w, const char *format, .
                 fail_msg("%s, %s: \"%s\" is not said", w->section, w->name, text);
 }
 
-/* "10ms", as the program itself names it in its complaint about the range. */
+/* "10ms to 1h", as the program itself says it when a value is beyond. */
 static void range_text(const struct word *w, char *text, size_t size)
 {
         char buffer[1024] = {0}, why[256];
@@ -94,7 +98,6 @@ static void range_text(const struct word *w, char *text, size_t size)
         struct word outside = *w;
 
         outside.offset = 0;
-        outside.least = w->least ? w->least : 0;
         assert_int_not_equal(w->type->set(&outside, &to, "9000d", why, sizeof(why)), 0);
         const char *range = strstr(why, "write ");
         assert_non_null(range);
