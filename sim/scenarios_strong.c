@@ -74,6 +74,48 @@ static void two_long_core_kills(struct stage *s)
         expect_settles(s, span_s(5));
 }
 
+/* Rule 5: what the killed cores had promised to the leader, they still have when they vote for another. */
+static void voters_killed(struct stage *s)
+{
+        stage_wait_some(s, span_ms(100));
+        world_isolate(s->w, 0, true);
+        for (uint8_t i = 1; i < 3; i++)
+                world_kill_core(s->w, i, span_ms(10));
+        stage_run(s, span_s(2));
+        expect_settles(s, SPAN_ZERO);
+        expect(s, world_holder(s->w, 0) != 0, "cut off, it still holds group0");
+}
+
+/* Rule 5: a killed leader's core forgets whom it gave leases; that it led is what the next one knows. The
+ * voter that elects it again was away and vouches for nothing. */
+static void leader_killed_between_voters(struct stage *s)
+{
+        world_isolate(s->w, 1, true);
+        stage_run(s, span_s(2));
+        stage_wait_some(s, span_ms(100));
+        world_cut_pair(s->w, 0, 1, false);
+        world_cut_pair(s->w, 0, 2, true);
+        world_kill_core(s->w, 0, span_ms(5));
+        stage_run(s, span_s(2));
+        expect_settles(s, SPAN_ZERO);
+        expect(s, world_holder(s->w, 2) != 2, "cut off, it still holds group2");
+}
+
+/* 4, where the one that is elected was away, so that only the resigned leader's vote can know of the lease.
+ */
+static void leader_resigns_between_voters(struct stage *s)
+{
+        world_isolate(s->w, 1, true);
+        stage_run(s, span_s(2));
+        stage_wait_some(s, span_ms(100));
+        world_cut_pair(s->w, 0, 1, false);
+        stage_run(s, span_ms(110));
+        world_cut_pair(s->w, 0, 2, true);
+        world_leave(s->w, 0);
+        stage_run(s, span_s(2));
+        expect(s, world_holder(s->w, 2) != 2, "cut off, it still holds group2");
+}
+
 /* 4. Rule 2: a leader that resigns and votes at once vouches for nothing it has just promised. */
 static void leader_steps_down(struct stage *s)
 {
@@ -321,6 +363,18 @@ const struct scenario scenarios_strong[] = {
          "the same where the leases run out",
          {.nodes = 3},
          two_long_core_kills},
+        {"voters-cores-killed-as-the-leader-is-cut-off",
+         "a promise outlives the core that gave it",
+         {.nodes = 3},
+         voters_killed},
+        {"leader-core-killed-between-voters",
+         "leading was promising",
+         {.nodes = 3, .groups = 3},
+         leader_killed_between_voters},
+        {"leader-resigns-between-voters",
+         "a resigned leader's vote knows what it granted",
+         {.nodes = 3, .groups = 3},
+         leader_resigns_between_voters},
         {"leader-steps-down-and-is-asked-to-vote",
          "a resigned leader's vote vouches for nothing",
          {.nodes = 3, .groups = 3},
