@@ -276,6 +276,26 @@ static void one_vote_a_term(void **state)
         bench_free(b);
 }
 
+/* Rule 2: who led has promised by leading, up to the moment it stepped down. */
+static void a_leader_that_stepped_down_vouches_for_nothing(void **state)
+{
+        struct bench *b = bench_new(3);
+
+        elect_alpha(b);
+        b->now = instant_add(b->now, span_ms(450));
+        meet(b, BETA);
+        struct message *m = message_from(b, BETA);
+        m->term = cluster_term(b->c) + 1;
+        m->newest = cluster_document(b->c)->version;
+        m->ballot = (struct ballot){.kind = BALLOT_VOTE, .term = m->term};
+        hear(b, m);
+        saved(b);
+        say(b, BETA);
+        assert_true(b->said.ballot.reply && b->said.ballot.granted);
+        assert_int_equal(b->said.ballot.age.us, 0);
+        bench_free(b);
+}
+
 /* --- leases --- */
 
 static void only_answers_of_this_term_give_a_lease(void **state)
@@ -465,6 +485,7 @@ int main(void)
                 cmocka_unit_test(of_another_membership_nothing_counts),
                 cmocka_unit_test(a_vote_is_said_only_once_it_is_on_disk),
                 cmocka_unit_test(one_vote_a_term),
+                cmocka_unit_test(a_leader_that_stepped_down_vouches_for_nothing),
                 cmocka_unit_test(only_answers_of_this_term_give_a_lease),
                 cmocka_unit_test(a_leader_s_lease_counts_from_what_was_answered),
                 cmocka_unit_test(a_grant_counts_from_what_it_answers_and_no_longer_than_a_lease),
