@@ -121,6 +121,21 @@ def test_supervisor_and_core_killed_at_once(pair):
     c.wait_group("web", "alpha")
 
 
+def test_what_a_restarted_core_adopted_ends_with_its_lease_too(pair):
+    """The second core once told the kernel no end of the address: it outlived every process of haven."""
+    c = pair(service="process")
+    alpha = c["alpha"]
+    core = alpha.pid("core")
+    alpha.kill("core")
+    wait_for(lambda: alpha.status() is not None and alpha.pid("core") != core, 10, "a new core answers")
+    c.wait_well()
+    wait_for(lambda: "valid_lft forever" not in alpha.machine.run(
+        "ip", "-o", "addr", "show", "to", c.address).stdout, 5, "the address has an end in the kernel")
+    alpha.kill_all()
+    c.wait_group("web", "beta", timeout=20)
+    assert not alpha.machine.holds(c.address)
+
+
 @pytest.mark.parametrize("role", ["core", "supervisor and core"])
 def test_a_frozen_and_thawed_node_does_not_fight(pair, role):
     c = pair(groups=[group_text("web", ["alpha", "beta"], "10.77.0.111", failback="manual", first=process_text())],
