@@ -88,25 +88,31 @@ def test_a_stranger_who_comes_later_is_named_and_outspoken(pair):
     c.wait_group("web", "alpha")
 
 
+LATE = [group_text("web", ["alpha", "beta"], "10.88.0.111").replace("front", "late")]
+
+
+def add_late(machine, number):
+    """An interface that nothing has spoken of yet, with carrier, to nowhere."""
+    for line in ("link add late type veth peer name late-end", "link set late-end up",
+                 "addr add 10.88.0.%d/24 dev late" % number, "link set late up"):
+        machine.run("ip", *line.split())
+
+
 def test_an_interface_that_is_not_there_yet_is_waited_for(cluster):
-    c = cluster(arbiter="none", groups=[group_text("web", ["alpha", "beta"], "10.88.0.111").replace("front", "late")])
+    c = cluster(arbiter="none", groups=LATE)
     c.start(wait=False)
     c.wait_status(lambda s: all(n["state"] == "online" for n in s["nodes"]), "the nodes are online all the same")
     alpha = c["alpha"]
-    wait_for(lambda: "waiting for late" in alpha.haven("explain", "web").stdout + str(alpha.status()), 10,
-             lambda: "it says what it waits for; now: %s %s" % (alpha.haven("explain", "web").stdout, alpha.status()))
-    alpha.machine.run("ip", "link", "add", "late", "type", "dummy")
-    alpha.machine.run("ip", "addr", "add", "10.88.0.1/24", "dev", "late")
-    alpha.machine.run("ip", "link", "set", "late", "up")
+    wait_for(lambda: any("waiting for late" in e["text"] for e in alpha.events()), 10, "it says what it waits for")
+    for number, machine in enumerate(c.machines(), 1):
+        add_late(machine, number)
     c.wait_group("web", "alpha")
 
 
 def test_an_interface_that_goes_away_takes_the_group_to_the_other_node(cluster):
-    c = cluster(arbiter="none", groups=[group_text("web", ["alpha", "beta"], "10.88.0.111").replace("front", "late")])
+    c = cluster(arbiter="none", groups=LATE)
     for number, machine in enumerate(c.machines(), 1):
-        machine.run("ip", "link", "add", "late", "type", "dummy")
-        machine.run("ip", "addr", "add", "10.88.0.%d/24" % number, "dev", "late")
-        machine.run("ip", "link", "set", "late", "up")
+        add_late(machine, number)
     c.start()
     c.wait_group("web", "alpha")
     c.machine("alpha").run("ip", "link", "del", "late")

@@ -2,8 +2,6 @@
 import os
 import signal
 
-import pytest
-
 from lab import ECHO_PORT, now, wait_for
 from lab.haven import group_text, process_text
 
@@ -136,12 +134,22 @@ def test_what_a_restarted_core_adopted_ends_with_its_lease_too(pair):
     assert not alpha.machine.holds(c.address)
 
 
-@pytest.mark.parametrize("role", ["core", "supervisor and core"])
-def test_a_frozen_and_thawed_node_does_not_fight(pair, role):
+def test_a_frozen_core_is_released_by_the_supervisor_and_replaced(pair):
+    c = pair(service="process")
+    held, frozen = epoch(c), c["alpha"].freeze("core")
+    c.wait_status(lambda s: s["groups"][0]["state"] == "started" and s["groups"][0]["epoch"] != held,
+                  "the group is started anew", ["beta"])
+    wait_for(lambda: frozen not in c["alpha"].processes(), 5, "the frozen core is killed")
+    c.wait_well()
+    c.wait_group("web", "alpha")
+
+
+def test_a_node_that_stood_still_does_not_fight_when_it_wakes(pair):
+    """Both processes frozen: nobody on alpha removes the address but its lifetime in the kernel."""
     c = pair(groups=[group_text("web", ["alpha", "beta"], "10.77.0.111", failback="manual", first=process_text())],
              service=None)
     alpha = c["alpha"]
-    frozen = [alpha.pid(r) for r in role.split(" and ")]
+    frozen = [alpha.pid("supervisor"), alpha.pid("core")]
     alpha.machine.kill(frozen, signal.SIGSTOP)
     c.wait_status(lambda s: s["groups"][0]["node"] == "beta" and s["groups"][0]["state"] == "started",
                   "beta has it", ["beta"])
@@ -151,6 +159,7 @@ def test_a_frozen_and_thawed_node_does_not_fight(pair, role):
     wait_for(lambda: now() > thawed + 2, 5, "time to pass in which it could take it")
     assert c.watcher.holders(c.address) == ["beta"]
     assert not alpha.machine.holds(c.address)
+    assert not alpha.machine.pids("lab-echo")
 
 
 def test_a_frozen_supervisor_harms_nobody(pair):
@@ -178,7 +187,7 @@ def test_a_killed_service_is_restarted_in_place(pair, prober):
 
 def test_a_service_that_keeps_dying_moves(pair, prober):
     c = pair(service="process", groups=[group_text(
-        "web", ["alpha", "beta"], "10.77.0.111", first=process_text() + "\nrestart = 1 in 5m")])
+        "web", ["alpha", "beta"], "10.77.0.111", first=process_text() + '\nrestart = "1 in 5m"')])
     client = prober(c.address)
     client.wait_answer("alpha")
     alpha = c.machine("alpha")
@@ -199,7 +208,7 @@ def test_a_service_that_keeps_dying_moves(pair, prober):
 def test_a_failing_check_moves_the_group(pair, prober):
     check = "check tcp { address = 10.77.0.111  port = %d  interval = 100ms  timeout = 500ms  fall = 2  rise = 1 }"
     c = pair(groups=[group_text("web", ["alpha", "beta"], "10.77.0.111", check % ECHO_PORT,
-                                first="restart = 1 in 5m")])
+                                first='restart = "1 in 5m"')])
     up = c.wait_status(lambda s: s["groups"][0]["checks"][0]["state"] == "up", "the check is up", ["alpha"])
     assert up["groups"][0]["checks"][0]["age_us"] >= 0
     client = prober(c.address)

@@ -1,4 +1,5 @@
 """Starting, leaving, coming back; and a wall clock that jumps."""
+import os
 import struct
 
 import pytest
@@ -75,10 +76,10 @@ def test_one_node_alone_starts_the_service_after_its_wait(cluster, name):
 
 
 def test_a_node_without_its_state_does_not_vote_but_is_readmitted(pair):
-    import shutil
     c = pair()
     c.power_cut("beta")
-    shutil.rmtree(c["beta"].state_dir)
+    for name in os.listdir(c["beta"].state_dir):
+        os.unlink(os.path.join(c["beta"].state_dir, name))
     start = now()
     c.power_on("beta")
     c.wait_status(lambda s: all(n["state"] == "online" and "no vote" not in n["text"] for n in s["nodes"]),

@@ -85,7 +85,8 @@ class Node:
 
     def processes(self):
         """{pid: (parent, program, arguments)} of haven's own, not of what it runs for a group."""
-        return {pid: p for pid, p in self.machine.processes().items() if p[1].startswith("haven")}
+        return {pid: p for pid, p in self.machine.processes().items()
+                if p[1].startswith("haven") and p[1] != "haven-guard"}
 
     def pid(self, role):
         """Of "supervisor", "core" or "checker": the supervisor is what was started; the others are its children,

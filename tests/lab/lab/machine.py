@@ -1,4 +1,5 @@
 """A machine of the lab: namespaces of its own for network, mounts, processes, host name and cgroups."""
+import fcntl
 import os
 import signal
 import subprocess
@@ -6,6 +7,25 @@ import subprocess
 from . import sweep
 from .clock import now, wait_for
 from .tools import run, tool
+
+
+NS_GET_PARENT = 0xB702  # linux/nsfs.h
+
+
+def inside(pid, namespace):
+    """Whether the process lives in this PID namespace or in one that was made inside it."""
+    fd = os.open("/proc/%s/ns/pid" % pid, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while os.fstat(fd).st_ino != namespace:
+            try:
+                parent = fcntl.ioctl(fd, NS_GET_PARENT)
+            except OSError:  # the host's own: no further up
+                return False
+            os.close(fd)
+            fd = parent
+        return True
+    finally:
+        os.close(fd)
 
 
 class Process:
@@ -135,12 +155,12 @@ class Machine:
         found = {}
         if not self.powered:
             return found
-        ours = os.readlink("/proc/%d/ns/pid" % self.init_pid)
+        ours = os.stat("/proc/%d/ns/pid" % self.init_pid).st_ino
         for entry in os.listdir("/proc"):
             if not entry.isdigit():
                 continue
             try:
-                if os.readlink("/proc/%s/ns/pid" % entry) != ours:
+                if not inside(entry, ours):
                     continue
                 program = os.path.basename(os.readlink("/proc/%s/exe" % entry).removesuffix(" (deleted)"))
                 with open("/proc/%s/stat" % entry, encoding="utf-8", errors="replace") as f:
