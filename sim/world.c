@@ -418,7 +418,8 @@ static void do_action(struct world *w, struct machine *m, const struct cluster_a
                 group_result(w, m, a->group, random_span(w, span_us(50), w->config.stop_max),
                              CLUSTER_EV_STOPPED);
                 break;
-        case ACTION_ANNOUNCE: break;
+        case ACTION_ANNOUNCE:
+        case ACTION_ASK: break;
         }
 }
 

@@ -39,12 +39,14 @@ static bool arbiter_needed(const struct cluster *c)
 {
         const struct timing *t = &c->settings->timing;
         uint8_t needed = votes_needed(c);
+        /* a candidate campaigns because its leader is silent so long: waiting longer would let owners' leases end */
+        span silence = c->role == ROLE_CANDIDATE ? t->election : t->arbiter_after;
         uint8_t present = 1;
 
         if (c->role == ROLE_FOLLOWER)
                 return false;
         for (uint8_t i = 0; i < c->settings->node_count; i++)
-                if (!is_self(c, i) && peer_counts(c, i) && peer_heard_within(c, i, t->arbiter_after))
+                if (!is_self(c, i) && peer_counts(c, i) && peer_heard_within(c, i, silence))
                         present++;
         return present < needed;
 }

@@ -102,6 +102,7 @@ struct care {
         instant refused_until;
         uint8_t refusals;
         bool blocked_told;
+        struct epoch foreseen; /* of a silent owner, for whose taking all was asked already */
 };
 
 struct cluster {
@@ -226,6 +227,9 @@ bool peer_released(const struct cluster *c, uint8_t node, uint8_t group, uint64_
 bool peer_holds(const struct cluster *c, uint8_t node, uint8_t group, struct epoch epoch);
 const struct hold *hold_of(const struct cluster *c, uint8_t node, uint8_t group);
 struct hold tenure_hold(const struct cluster *c, uint8_t group);
+
+/* foresee.c */
+void foresee(struct cluster *c);
 
 struct placement_query;
 void placement_ask(const struct cluster *c, uint8_t g, struct placement_query *ret_query);

@@ -130,7 +130,14 @@ struct cluster_event {
         const char *text; /* why, for people; may be NULL */
 };
 
-enum cluster_action_kind { ACTION_WARM, ACTION_START, ACTION_STOP, ACTION_ADOPT, ACTION_ANNOUNCE };
+enum cluster_action_kind {
+        ACTION_WARM,
+        ACTION_START,
+        ACTION_STOP,
+        ACTION_ADOPT,
+        ACTION_ANNOUNCE,
+        ACTION_ASK /* whether somebody answers for its addresses: it may have to be taken soon */
+};
 
 struct cluster_action {
         enum cluster_action_kind kind;

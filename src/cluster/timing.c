@@ -6,10 +6,10 @@ static span shrunk(span x)
         return span_us(x.us * 100 / (100 + DRIFT_PERCENT));
 }
 
-/* x (1 + 2 rho): waiting so long by any clock is at least x by any other. */
+/* x (1 + rho) / (1 - rho): waiting so long by the fastest clock is at least x by the slowest. */
 static span stretched(span x)
 {
-        return span_us(x.us + x.us * 2 * DRIFT_PERCENT / 100);
+        return span_us((x.us * (100 + DRIFT_PERCENT) + 99 - DRIFT_PERCENT) / (100 - DRIFT_PERCENT));
 }
 
 struct timing timing_derive(span heartbeat, span dead)

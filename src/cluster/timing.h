@@ -21,7 +21,7 @@ struct timing {
         span election;        /* E: silence of a leader after which another may be elected */
         span stagger;         /* S: between candidates of neighbouring rank */
         span arbiter_after;   /* silence after which the arbiter is asked to stand in for a voter */
-        span wait;            /* D as waited by another clock: D (1 + 2 rho) */
+        span wait;            /* D as waited by another clock */
         span failback_settle; /* how long a node must have been well before groups return to it */
 };
 

@@ -80,6 +80,7 @@ void core_act(struct core *core, const struct cluster_action *a)
                 engine_stop(core->engine, a->group);
                 break;
         case ACTION_ANNOUNCE: engine_announce(core->engine, a->group); break;
+        case ACTION_ASK: engine_ask(core->engine, a->group); break;
         }
 }
 

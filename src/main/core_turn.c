@@ -151,7 +151,8 @@ void core_begin(struct core *core)
         core_load(core, &start);
         start.first_core = l->core == 1;
         core_ledger_read(core, &start.promise);
-        /* before anything is adopted: what the core before us left in the kernel must not outlive its lease */
+        /* before anything is adopted: what the core before us left in the kernel must not outlive its lease
+         */
         engine_lease(core->engine, start.promise.lease_end);
         start.now = instant_now();
         core->turning = true;

@@ -121,6 +121,11 @@ void engine_check_failed(struct engine *e, int group, const char *text)
         group_run_check_failed(group_at(e, group), text);
 }
 
+void engine_ask(struct engine *e, int group)
+{
+        group_run_ask(group_at(e, group));
+}
+
 void engine_announce(struct engine *e, int group)
 {
         group_run_announce(group_at(e, group));

@@ -81,6 +81,9 @@ void engine_adopt(struct engine *e, int group, struct engine_epoch epoch);
 void engine_lease(struct engine *e, instant lease_end);
 /* A group's checks (src/monitor) say that it does not work although it runs: mend in place, then FAILED. */
 void engine_check_failed(struct engine *e, int group, const char *text);
+/* The group may have to be started soon, with `probe`: asks already whether somebody answers for its
+ * addresses. */
+void engine_ask(struct engine *e, int group);
 /* Announces the group's addresses again. */
 void engine_announce(struct engine *e, int group);
 /* A new generation of the configuration (reload). Groups absent from it must have been stopped; groups that

@@ -428,9 +428,8 @@ void group_run_start(struct group_run *g, struct engine_epoch epoch, enum engine
         g->part = part;
         g->probe = probe;
         g->owed = part == ENGINE_ALL ? ENGINE_STARTED : ENGINE_WARMED;
-        for (size_t i = 0; probe && part == ENGINE_ALL && i < g->count; i++)
-                if (g->resource[i]->kind->prepare)
-                        g->resource[i]->kind->prepare(g->resource[i]);
+        if (probe && part == ENGINE_ALL)
+                group_run_ask(g);
         switch (g->state) {
         case GROUP_IDLE: g->restart_count = 0; __attribute__((fallthrough));
         case GROUP_UP:
@@ -507,6 +506,13 @@ void group_run_lease(struct group_run *g)
         for (size_t i = 0; i < g->count; i++)
                 if (g->resource[i]->kind->lease && g->resource[i]->state == RESOURCE_STARTED)
                         g->resource[i]->kind->lease(g->resource[i]);
+}
+
+void group_run_ask(struct group_run *g)
+{
+        for (size_t i = 0; i < g->count; i++)
+                if (g->resource[i]->kind->prepare)
+                        g->resource[i]->kind->prepare(g->resource[i]);
 }
 
 void group_run_announce(struct group_run *g)

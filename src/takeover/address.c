@@ -265,7 +265,8 @@ void address_ask(struct address *a)
 {
         instant now = instant_now();
 
-        if (!a->ifindex || !a->wire || !a->carrier || address_is_held(a) || a->state == ADDRESS_PROBING)
+        if (!a->ifindex || !a->wire || !a->carrier || address_is_held(a) || a->state == ADDRESS_PROBING ||
+            probe_is_answered(a, now))
                 return;
         a->probe_early = true;
         probe_begin(a, now);

@@ -160,6 +160,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         }
 }
 
+void wire_hear(struct wire *w)
+{
+        if (w->ears != -1)
+                on_readable(&w->poll, 0, UV_READABLE);
+}
+
 int wire_new(uv_loop_t *loop, int sender, const struct wire_place *place, const struct ip *ip,
              wire_heard_fn *on_heard, void *user, struct wire **ret_wire)
 {

@@ -43,4 +43,6 @@ void wire_refresh(struct wire *w);
 /* These send at once. 0, or a negative errno (-ENETDOWN while the interface is down). */
 int wire_announce(struct wire *w);
 int wire_probe(struct wire *w);
+/* Hears what has arrived already, without waiting for the loop to come round to it. */
+void wire_hear(struct wire *w);
 int wire_ask(struct wire *w, const struct ip *neighbour);

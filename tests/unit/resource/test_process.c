@@ -252,6 +252,19 @@ static bool is_reporting(struct stage *s)
         return stage_flagged(s, "report");
 }
 
+static unsigned long long ignored_signals(void)
+{
+        FILE *f = fopen("/proc/self/status", "re");
+        unsigned long long ignored = 0;
+        char line[256];
+
+        assert_non_null(f);
+        while (fgets(line, sizeof(line), f))
+                sscanf(line, "SigIgn: %llx", &ignored);
+        fclose(f);
+        return ignored;
+}
+
 static void it_starts_clean_of_what_the_core_is(void **state)
 {
         static struct stage s;
@@ -277,11 +290,12 @@ static void it_starts_clean_of_what_the_core_is(void **state)
         stage_open(&s);
         engine_start(s.engine, 0, epoch, ENGINE_ALL, false);
         stage_until(&s, is_reporting);
+        /* glibc keeps signals 32 and 33 to itself: nobody can undo that a parent (make does) ignored them */
+        unsigned long long kept = ignored_signals() & (3ULL << 31);
         char expected[512];
         /* 0, 1, 2, and the one with which ls reads the directory */
         snprintf(expected, sizeof(expected),
-                 "%s, nobody, nogroup, g p alpha test 3.7 own, 4, 0, SigIgn:\t0000000000000000, 0",
-                 s.directory);
+                 "%s, nobody, nogroup, g p alpha test 3.7 own, 4, 0, SigIgn:\t%016llx, 0", s.directory, kept);
         assert_string_equal(stage_read(&s, "report"), expected);
         assert_int_not_equal(nice(3), -1);
         signal(SIGUSR1, SIG_DFL);

@@ -1,0 +1,33 @@
+/* What may be needed soon is begun early: while a silent owner's leases run out, the network is asked whether
+ * somebody answers for its addresses, so that nothing is left to wait for when they may be taken. */
+#include "cluster/brain.h"
+
+#include "cluster/placement.h"
+
+/* Where the group would go if its owner were gone. */
+static bool would_be_ours(const struct cluster *c, uint8_t g, uint8_t owner)
+{
+        enum placement_reason why;
+        struct placement_query q;
+
+        placement_ask(c, g, &q);
+        q.node[owner] = PLACE_OFFLINE;
+        return is_self(c, placement_choose(&q, &why));
+}
+
+void foresee(struct cluster *c)
+{
+        if (c->settings->arbiter != CLUSTER_ARBITER_WEAK)
+                return; /* what a strong one lets us take needs no asking */
+        for (uint8_t g = 0; g < c->settings->group_count; g++) {
+                const struct assignment *a =
+                        document_group_const(&c->state.document, c->settings->group[g].id);
+                if (!a || a->owner == NODE_NONE || is_self(c, a->owner) || c->tenure[g].hold != HOLD_NONE ||
+                    epoch_equal(c->care[g].foreseen, a->epoch) ||
+                    peer_heard_within(c, a->owner, c->settings->timing.arbiter_after) ||
+                    !would_be_ours(c, g, a->owner))
+                        continue;
+                c->care[g].foreseen = a->epoch;
+                act(c, ACTION_ASK, g, a->epoch, false);
+        }
+}
