@@ -57,3 +57,19 @@ class HavenFast(Haven):
     name = "haven-fast"
     title = "haven, fast (20/100 ms)"
     timing = FAST
+
+
+class HavenThree(Haven):
+    """keepalived's own rule: three intervals missed; and as with keepalived, the service is not its business."""
+    name = "haven-three"
+    title = "haven, 100/300 ms, address only"
+    timing = {"heartbeat": "100ms", "dead": "300ms"}
+
+    def __init__(self, lab):
+        Subject.__init__(self, lab)
+        self.cluster = Cluster(lab, ["alpha", "beta"], timing=self.timing, service="outside", watch=False)
+
+    def start_service(self, machine):
+        self.cluster.start_service(machine.name)
+
+    not_applicable = {"service-killed": "the service is not its business"}
