@@ -1,12 +1,12 @@
 /* nodeinit.c - the first process of a lab machine.
  *
- *     nodeinit NETNS NAME CGROUP [tmpfs:DIR | bind:FROM:DIR]...
+ *     nodeinit NETNS NAME CGROUP [tmpfs:DIR | bind:FROM:DIR]... [systemd:UNIT]
  *
  * Joins the network namespace NETNS (a path), makes mount, pid, host name, IPC and cgroup namespaces of its
  * own below the cgroup directory CGROUP ("" for none), prints the host's pid of the machine's process 1 when
- * all is mounted, and then only buries orphans. SIGKILL to that process is a power failure: the kernel takes
- * every process of the machine with it. The machine also dies when whoever started it does, however that
- * ends. */
+ * all is mounted, and then only buries orphans, or becomes systemd, which boots UNIT. SIGKILL to that process
+ * is a power failure: the kernel takes every process of the machine with it. The machine also dies when
+ * whoever started it does, however that ends. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -90,6 +90,20 @@ static void bury_orphans(void)
                 pause();
 }
 
+/* A real systemd, of whatever units the caller has mounted. Its own messages go nowhere: the log is the
+ * host's. */
+static void become_systemd(const char *unit)
+{
+        char word[128];
+        char *argv[] = {"systemd", word, "--log-target=null", "--show-status=0", NULL};
+        char *environment[] = {"container=haven-lab", "PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
+                               NULL};
+
+        snprintf(word, sizeof word, "--unit=%s", unit);
+        execve("/lib/systemd/systemd", argv, environment);
+        die("systemd");
+}
+
 /* Process 1 of the machine. `tell` is closed when the machine is ready. */
 static void machine(const char *name, bool own_cgroups, char **extra, int tell)
 {
@@ -103,13 +117,15 @@ static void machine(const char *name, bool own_cgroups, char **extra, int tell)
         if (own_cgroups)
                 mount_fs("cgroup2", "/sys/fs/cgroup");
         mount_fs("tmpfs", "/run");
-        for (; *extra != NULL; extra++)
+        for (; *extra != NULL && strncmp(*extra, "systemd:", 8) != 0; extra++)
                 mount_extra(*extra);
         if (chdir("/") == -1)
                 die("/");
         if (write(tell, "r", 1) == -1)
                 die("pipe");
         close(tell);
+        if (*extra != NULL)
+                become_systemd(*extra + 8);
         bury_orphans();
 }
 
@@ -120,7 +136,8 @@ int main(int argc, char **argv)
         char byte;
 
         if (argc < 4) {
-                fputs("usage: nodeinit NETNS NAME CGROUP [tmpfs:DIR | bind:FROM:DIR]...\n", stderr);
+                fputs("usage: nodeinit NETNS NAME CGROUP [tmpfs:DIR | bind:FROM:DIR]... [systemd:UNIT]\n",
+                      stderr);
                 return 2;
         }
         prctl(PR_SET_PDEATHSIG, SIGKILL);

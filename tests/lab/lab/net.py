@@ -2,8 +2,8 @@
 
 A network is a bridge in a namespace of its own, the switch room. Each machine has one interface on it, named as
 the network; the other end, its switch port, is in the switch room. Network number i (in the order given) is
-10.77.i.0/24 and fd77:i::/64; nodes are .1, .2, ...; clients .200 and on; the switch itself .254, which serves as
-gateway and ping target.
+10.77.i.0/24, unless told otherwise, and fd77:i::/64; nodes are .1, .2, ...; clients .200 and on; the switch itself
+.254, which serves as gateway and ping target.
 
     power cut         power_cut(node)      silence first, then everything on it dies
     cable pulled      cut(node, net)       the node's carrier is lost
@@ -45,9 +45,10 @@ table bridge lab {
 class Lab:
     made = 0  # labs of this process, for names of their own
 
-    def __init__(self, networks=("front", "back"), keep=False):
+    def __init__(self, networks=("front", "back"), keep=False, prefixes=None):
         sweep.leftovers()
         self.networks = list(networks)
+        self.prefixes = ["10.77.%d" % i for i in range(len(networks))] if prefixes is None else list(prefixes)
         self.keep = keep  # leave the directory with its logs behind
         Lab.made += 1
         self.prefix = sweep.prefix(Lab.made)
@@ -63,7 +64,7 @@ class Lab:
         self.batch(self.room, ["link set lo up"] + [line for i, net in enumerate(self.networks) for line in (
             "link add name %s type bridge forward_delay 0 stp_state 0 mcast_snooping 0" % net,
             "link set %s up" % net,
-            "addr add 10.77.%d.254/24 dev %s" % (i, net),
+            "addr add %s.254/24 dev %s" % (self.prefixes[i], net),
             "addr add fd77:%d::254/64 dev %s nodad" % (i, net))])
         self.nft(RULES)
 
@@ -90,7 +91,7 @@ class Lab:
         self.machines[name] = machine
         for net in networks:
             i = self.networks.index(net)
-            machine.address[net] = "10.77.%d.%d" % (i, number)
+            machine.address[net] = "%s.%d" % (self.prefixes[i], number)
             machine.address6[net] = "fd77:%d::%d" % (i, number)
             run("ip", "-n", self.room, "link", "add", "name", self.port(machine, net), "type", "veth", "peer",
                 "name", net, "netns", machine.netns)
@@ -106,8 +107,8 @@ class Lab:
         for net, address in machine.address.items():
             lines += ["addr flush dev " + net, "link set %s up" % net, "addr add %s/24 dev %s" % (address, net),
                       "addr add %s/64 dev %s nodad" % (machine.address6[net], net)]
-        if "front" in machine.address:
-            lines.append("route replace default via %s" % self.gateway("front"))
+        if self.networks[0] in machine.address:
+            lines.append("route replace default via %s" % self.gateway(self.networks[0]))
         self.batch(machine.netns, lines)
 
     def port(self, machine, net):
@@ -124,11 +125,11 @@ class Lab:
         return machine.port_indices[net]
 
     def gateway(self, net="front"):
-        return "10.77.%d.254" % self.networks.index(net)
+        return self.prefixes[self.networks.index(net)] + ".254"
 
     def floating(self, number=111, net="front"):
-        """A free address on the network for a group: 10.77.i.NUMBER."""
-        return "10.77.%d.%d" % (self.networks.index(net), number)
+        """A free address on the network for a group."""
+        return "%s.%d" % (self.prefixes[self.networks.index(net)], number)
 
     # breaking
 
