@@ -266,15 +266,18 @@ static void build_arbiter(struct tree *t, const struct entry *e, struct config *
         set_words(t, e, "arbiter", e->title, &to);
 }
 
-static bool take_address(struct tree *t, const struct entry *e, struct config_resource *r)
+/* The name is the address in its one canonical form (RFC 5952), however it was written. */
+static void take_address(struct tree *t, const struct entry *e, struct config_resource *r)
 {
+        char text[IP_TEXT];
+
         if (e->title && strchr(e->title, '/') && ip_parse_prefix(e->title, &r->ip, &r->prefix) == 0)
-                return true;
-        tree_mistake(t, e->place,
-                     "'%s' is no address with its prefix: write it as address 10.0.0.111/24 or "
-                     "2001:db8::111/64",
-                     e->title ? e->title : "");
-        return false;
+                snprintf(r->name, sizeof(r->name), "%s/%u", ip_format(&r->ip, text), r->prefix);
+        else
+                tree_mistake(t, e->place,
+                             "'%s' is no address with its prefix: write it as address 10.0.0.111/24 or "
+                             "2001:db8::111/64",
+                             e->title ? e->title : "");
 }
 
 static void take_unit(struct tree *t, const struct entry *e, struct config_resource *r)

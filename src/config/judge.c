@@ -64,6 +64,8 @@ static const char *unusable(const struct ip *ip)
                         return "is a multicast address: it belongs to no one machine";
                 return NULL;
         }
+        if (memcmp(b, zero, 10) == 0 && b[10] == 0xff && b[11] == 0xff)
+                return "is an IPv4 address written as IPv6: write it as IPv4";
         if (b[0] == 0xff)
                 return "is a multicast address: it belongs to no one machine";
         if (ip_is_link_local(ip))
@@ -134,6 +136,15 @@ static void judge_floating(struct tree *t, const struct config *c, const struct 
         else if (r->ip.family == AF_INET && r->prefix < 31 && all_host_bits(r, 1))
                 tree_mistake(t, r->place, "address %s/%u is the broadcast address of its network", text,
                              r->prefix);
+        for (size_t i = 0; i < r->verify_count; i++)
+                if (r->verify[i].family != r->ip.family)
+                        tree_mistake(t, r->place,
+                                     "address %s: who verifies it speaks %s too, a neighbour in its network",
+                                     text, r->ip.family == AF_INET ? "IPv4" : "IPv6");
+                else if (ip_equal(&r->verify[i], &r->ip))
+                        tree_mistake(t, r->place,
+                                     "address %s cannot verify itself: name a neighbour, such as the router",
+                                     text);
         for (size_t n = 0; n < c->node_count; n++)
                 for (size_t l = 0; l < c->node[n].link_count; l++)
                         if (ip_equal(&c->node[n].address[l], &r->ip))
@@ -143,25 +154,66 @@ static void judge_floating(struct tree *t, const struct config *c, const struct 
                                         text, c->node[n].name);
 }
 
+static bool share_a_node(const struct config_group *a, const struct config_group *b)
+{
+        for (size_t i = 0; i < a->node_count; i++)
+                if (memchr(b->node, a->node[i], b->node_count))
+                        return true;
+        return false;
+}
+
+/* Whether two resources are one thing in the world: then there is a mistake in having both. */
+static const char *conflict(const struct config_group *g, const struct config_resource *r,
+                            const struct config_group *og, const struct config_resource *o)
+{
+        bool both_run = (r->kind == RESOURCE_PROCESS && o->kind == RESOURCE_SCRIPT) ||
+                        (r->kind == RESOURCE_SCRIPT && o->kind == RESOURCE_PROCESS);
+
+        if (both_run && g == og && strcmp(r->name, o->name) == 0)
+                return "they would share a cgroup, and the stop of one would end the other";
+        if (r->kind != o->kind)
+                return NULL;
+        if (r->kind == RESOURCE_ADDRESS && r->ip.family && ip_equal(&o->ip, &r->ip))
+                return "an address has one owner";
+        if (r->kind == RESOURCE_SERVICE && strcmp(o->unit, r->unit) == 0 && share_a_node(g, og))
+                return "both would start and stop it";
+        return NULL;
+}
+
+/* The later of two in the order of the files is the mistake. */
+static void report_conflict(struct tree *t, const struct config_resource *r, const struct config_group *og,
+                            const struct config_resource *o, const char *why)
+{
+        char place[PLACE_TEXT];
+
+        tree_place(t, r->place.file, o->place, place);
+        if (r->kind == o->kind)
+                tree_mistake(t, r->place, "%s %s stands twice, also in group %s on %s: %s",
+                             resource_kind_name(r->kind), r->name, og->name, place, why);
+        else
+                tree_mistake(t, r->place, "%s %s has the name of the %s on %s: %s",
+                             resource_kind_name(r->kind), r->name, resource_kind_name(o->kind), place, why);
+}
+
+static bool place_before(struct config_place a, struct config_place b)
+{
+        return a.file != b.file ? a.file < b.file : a.line < b.line;
+}
+
 static void judge_doubles(struct tree *t, const struct config *c, size_t group, size_t resource)
 {
-        const struct config_resource *r = &c->group[group].resource[resource];
-        char text[IP_TEXT], place[PLACE_TEXT];
+        const struct config_group *g = &c->group[group];
+        const struct config_resource *r = &g->resource[resource];
 
-        for (size_t g = 0; g <= group; g++)
-                for (size_t i = 0; i < (g == group ? resource : c->group[g].resource_count); i++) {
-                        const struct config_resource *o = &c->group[g].resource[i];
-                        if (o->kind != r->kind)
-                                continue;
-                        tree_place(t, r->place.file, o->place, place);
-                        if (r->kind == RESOURCE_ADDRESS && r->ip.family && ip_equal(&o->ip, &r->ip))
-                                tree_mistake(t, r->place, "address %s stands twice, also in group %s on %s",
-                                             ip_format(&r->ip, text), c->group[g].name, place);
-                        if (r->kind == RESOURCE_SERVICE && strcmp(o->unit, r->unit) == 0)
-                                tree_mistake(t, r->place,
-                                             "service %s stands twice, also in group %s on %s: both would "
-                                             "start and stop it",
-                                             r->name, c->group[g].name, place);
+        for (size_t i = 0; i <= group; i++)
+                for (size_t j = 0; j < (i == group ? resource : c->group[i].resource_count); j++) {
+                        const struct config_group *og = &c->group[i];
+                        const struct config_resource *o = &og->resource[j];
+                        const char *why = conflict(g, r, og, o);
+                        if (why && place_before(r->place, o->place))
+                                report_conflict(t, o, g, r, why);
+                        else if (why)
+                                report_conflict(t, r, og, o, why);
                 }
 }
 
