@@ -19,7 +19,9 @@ struct timing timing_derive(span heartbeat, span dead)
         t.margin = span_us(dead.us / 10);
         /* L / (1 - rho) + M <= D / (1 + rho), solved for L */
         t.lease = span_us(span_sub(shrunk(dead), t.margin).us * (100 - DRIFT_PERCENT) / 100);
-        t.election = span_us(heartbeat.us * 22 / 10);
+        /* 2.2 H, but early enough that a new leader renews leases before they end */
+        t.election =
+                span_min(span_us(heartbeat.us * 22 / 10), span_sub(t.lease, span_us(heartbeat.us * 6 / 10)));
         t.stagger = span_us(heartbeat.us / 5);
         /* 2.5 H, but early enough that an answer within one H still renews the lease */
         t.arbiter_after = span_min(span_us(heartbeat.us * 5 / 2), span_sub(t.lease, heartbeat));

@@ -7,7 +7,7 @@
 
 static void answer(struct core *core, bool yes, instant asked, const char *text)
 {
-        snprintf(core->arbiter_text, sizeof(core->arbiter_text), "%s, %s", yes ? "yes" : "no", text);
+        snprintf(core->arbiter_text, sizeof(core->arbiter_text), "%s, %.120s", yes ? "yes" : "no", text);
         core_event(core, &(struct cluster_event){
                                  .kind = CLUSTER_EV_ARBITER, .yes = yes, .asked = asked, .text = text});
 }
@@ -37,7 +37,7 @@ static bool cut_off(const struct core *core)
 static void on_ping(void *user, const struct ping_answer *a)
 {
         struct core *core = user;
-        char target[IP_TEXT], text[NOTE_TEXT], rtt[SPAN_TEXT];
+        char target[IP_TEXT], text[120], rtt[SPAN_TEXT];
 
         core->pinging = false;
         if (!a->any) {

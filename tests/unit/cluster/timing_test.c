@@ -18,7 +18,7 @@ static const struct row {
         {"slow and steady", 1000, 30000, true},
         {"fast and patient", 10, 1000, true},
         {"four heartbeats", 100, 400, true},
-        {"three heartbeats: the election comes too late for the lease", 100, 300, false},
+        {"three heartbeats, the least that the configuration takes", 100, 300, true},
         {"two heartbeats", 100, 200, false},
         {"one heartbeat", 100, 100, false},
         {"dead before the first heartbeat", 500, 100, false},
