@@ -70,7 +70,9 @@ enum node_state cluster_node(const struct cluster *c, uint8_t node, instant now,
                 return NODE_OFFLINE;
         }
         if (self ? !c->valid : p->is.invalid_voter)
-                snprintf(text, size, "no valid state: no vote until readmitted");
+                snprintf(text, size,
+                         "no valid state: no vote until readmitted; in a new cluster: 'haven init', restart "
+                         "havend");
         else if (!self && p->is.members != c->settings->members)
                 snprintf(text, size, "another set of nodes in its configuration: nothing it says counts");
         if (self ? c->leaving : p->is.leaving)
@@ -213,10 +215,10 @@ void cluster_explain(const struct cluster *c, uint8_t group, instant now, char *
 
         placement_ask(c, group, &q);
         uint8_t to = placement_choose(&q, &why);
+        /* first, for it fills `state` */
+        const char *state_name = group_state_name(cluster_group(c, group, now, state, sizeof(state)));
         text[0] = '\0';
-        append(text, size, "group %s: %s%s%s\n", name,
-               group_state_name(cluster_group(c, group, now, state, sizeof(state))), state[0] ? ", " : "",
-               state);
+        append(text, size, "group %s: %s%s%s\n", name, state_name, state[0] ? ", " : "", state);
         for (uint8_t i = 0; i < q.group->node_count; i++) {
                 uint8_t node = q.group->node[i];
                 append(text, size, "  %u. %s: %s%s\n", i + 1, node_name(c, node), place_text(q.node[node]),

@@ -475,9 +475,20 @@ static void a_node_alone_leads_and_runs_everything(void **state)
         bench_free(b);
 }
 
+static void an_explanation_parts_the_state_from_its_reason(void **state)
+{
+        struct bench *b = bench_new(3);
+        char text[1024];
+
+        cluster_explain(b->c, 0, b->now, text, sizeof(text));
+        assert_non_null(strstr(text, "group web: stopped, no leader has placed it yet\n"));
+        bench_free(b);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(an_explanation_parts_the_state_from_its_reason),
                 cmocka_unit_test(a_message_without_proof_makes_nobody_present),
                 cmocka_unit_test(an_echo_of_our_former_core_proves_nothing),
                 cmocka_unit_test(a_message_of_a_former_boot_is_ignored),
