@@ -4,7 +4,7 @@
 
 static void on_mistake(void *user, const char *file, int line, const char *text)
 {
-        fprintf(stderr, "%s:%d: %s\n", file, line, text);
+        config_print_mistake(stderr, file, line, text);
 }
 
 struct config *offline_config(const struct arguments *a)
@@ -44,6 +44,16 @@ static void print_group(const struct config *c, const struct config_group *g)
         putchar('\n');
 }
 
+/* What this set of nodes can promise; the same words as `haven status` has. */
+static void print_promise(const struct config *c)
+{
+        if (c->node_count % 2 == 0)
+                printf("arbiter %s (weak): a network split can run both\n",
+                       arbiter_kind_name(c->arbiter.kind));
+        else if (c->node_count > 1)
+                printf("a majority of the nodes decides: never two owners\n");
+}
+
 enum cli_status command_check(const struct command *command, const struct arguments *a)
 {
         struct config *c = offline_config(a);
@@ -58,6 +68,7 @@ enum cli_status command_check(const struct command *command, const struct argume
                 print_span("; heartbeat ", c->heartbeat);
                 print_span(", dead after ", c->dead);
                 putchar('\n');
+                print_promise(c);
                 for (size_t i = 0; i < c->group_count; i++)
                         print_group(c, &c->group[i]);
         }

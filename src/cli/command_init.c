@@ -12,6 +12,6 @@ enum cli_status command_init(const struct command *command, const struct argumen
                 return CLI_NOT_DONE;
         if (state_init(dir, node, a->given[OPTION_FORCE], text) != 0)
                 return cli_fail("%s", text);
-        printf("%s holds the state of node %s; havend may be started\n", dir, node);
+        printf("%s holds the state of node %s; start havend, or restart it if it runs\n", dir, node);
         return CLI_DONE;
 }

@@ -180,6 +180,9 @@ void config_free(struct config *c);
  */
 void config_print(const struct config *c, FILE *to);
 
+/* "FILE:LINE: TEXT" and a newline; line 0 is the file as a whole and left out. */
+void config_print_mistake(FILE *to, const char *file, int line, const char *text);
+
 /* Index of the named node or group, or -1. */
 int config_find_node(const struct config *c, const char *name);
 int config_find_group(const struct config *c, const char *name);

@@ -44,6 +44,14 @@ static void print_group(const struct config *c, const struct config_group *g, FI
         fputs("}\n", to);
 }
 
+void config_print_mistake(FILE *to, const char *file, int line, const char *text)
+{
+        if (line > 0)
+                fprintf(to, "%s:%d: %s\n", file, line, text);
+        else
+                fprintf(to, "%s: %s\n", file, text);
+}
+
 void config_print(const struct config *c, FILE *to)
 {
         struct target from = {.object = (void *)c, .config = c};

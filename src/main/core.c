@@ -15,7 +15,7 @@
 
 static void on_mistake(void *user, const char *file, int line, const char *text)
 {
-        fprintf(stderr, "%s:%d: %s\n", file, line, text);
+        config_print_mistake(stderr, file, line, text);
 }
 
 static int read_config(struct core *core)

@@ -18,7 +18,7 @@ static void on_mistake(void *user, const char *file, int line, const char *text)
 {
         struct report *r = user;
 
-        fprintf(r->to, "%s:%d: %s\n", file, line, text);
+        config_print_mistake(r->to, file, line, text);
         r->mistakes++;
 }
 

@@ -281,12 +281,13 @@ def test_check_tells_good_from_bad(good, tmp_path):
     assert fine.returncode == 0, fine.stderr
     assert "cluster shop, 2 nodes, 1 group" in fine.stdout
     assert "group web: alpha, then beta; returns by itself as soon as alpha is well" in fine.stdout
+    assert re.search(r"arbiter \w+ \(weak\): a network split can run both", fine.stdout)
     bad = tmp_path / "bad.conf"
     bad.write_text(good.read_text().replace("failback = auto", "failback = sometimes"))
     wrong = haven("check", str(bad))
     assert wrong.returncode == 1 and wrong.stdout == "" and re.search(r"bad\.conf:6: ", wrong.stderr)
     missing = haven("check", str(tmp_path / "missing"))
-    assert missing.returncode == 1 and "missing" in missing.stderr
+    assert missing.returncode == 1 and "missing: cannot read" in missing.stderr
 
 
 def test_what_check_prints_is_good_and_prints_the_same(good, tmp_path):
