@@ -1,0 +1,83 @@
+#include "world_inside.h"
+
+#include <assert.h>
+
+/* --- chance: xorshift64*, good enough to make trouble --- */
+
+static uint64_t random_next(struct world *w)
+{
+        w->random ^= w->random >> 12;
+        w->random ^= w->random << 25;
+        w->random ^= w->random >> 27;
+        return w->random * 2685821657736338717ULL;
+}
+
+uint32_t world_random(struct world *w, uint32_t below)
+{
+        return below ? (uint32_t)((random_next(w) >> 33) % below) : 0;
+}
+
+bool world_chance(struct world *w, double p)
+{
+        return p > 0 && (double)(random_next(w) >> 11) / 9007199254740992.0 < p;
+}
+
+span world_random_span(struct world *w, span from, span to)
+{
+        return span_us(from.us + (to.us > from.us ? world_random(w, (uint32_t)(to.us - from.us)) : 0));
+}
+
+/* --- clocks --- */
+
+instant machine_clock(const struct world *w, const struct machine *m)
+{
+        return (instant){m->clock_offset + (int64_t)((double)w->now * m->clock_rate)};
+}
+
+int64_t machine_truth(const struct machine *m, instant t)
+{
+        double at = ((double)(t.us - m->clock_offset)) / m->clock_rate + 1;
+
+        return at > 4e18 ? INT64_MAX : (int64_t)at;
+}
+
+/* --- the heap of what will happen --- */
+
+static bool earlier(const struct happening *a, const struct happening *b)
+{
+        return a->at != b->at ? a->at < b->at : a->order < b->order;
+}
+
+void world_happen(struct world *w, span in, struct happening h)
+{
+        size_t i = w->event_count++;
+
+        assert(w->event_count < EVENTS_MAX);
+        h.at = w->now + in.us;
+        h.order = w->order++;
+        while (i > 0 && earlier(&h, &w->event[(i - 1) / 2])) {
+                w->event[i] = w->event[(i - 1) / 2];
+                i = (i - 1) / 2;
+        }
+        w->event[i] = h;
+}
+
+struct happening world_next_happening(struct world *w)
+{
+        struct happening top = w->event[0], last = w->event[--w->event_count];
+        size_t i = 0;
+
+        for (;;) {
+                size_t child = 2 * i + 1;
+                if (child >= w->event_count)
+                        break;
+                if (child + 1 < w->event_count && earlier(&w->event[child + 1], &w->event[child]))
+                        child++;
+                if (!earlier(&w->event[child], &last))
+                        break;
+                w->event[i] = w->event[child];
+                i = child;
+        }
+        w->event[i] = last;
+        return top;
+}
