@@ -172,7 +172,9 @@ static void start(struct cluster *c, uint8_t g, const struct assignment *a)
         c->care[g].blocked_told = false;
         t->start_failed = t->refused = false;
         set_hold(c, g, HOLD_STARTING);
-        act(c, ACTION_START, g, t->epoch, a->debt_count > 0 && c->settings->arbiter == CLUSTER_ARBITER_WEAK);
+        /* but for a handover, whose old owner said that it let go, the network is asked first: a stranger may
+         * have it */
+        act(c, ACTION_START, g, t->epoch, a->from == NODE_NONE);
 }
 
 /* Whether the node that is to take the group from us is ready to, or has it already. */

@@ -341,6 +341,8 @@ static void build_check(struct tree *t, const struct entry *e, struct config_gro
                 return;
         }
         set_words(t, e, "check", e->title, &to);
+        if (!entry_find(e, "timeout"))
+                k->timeout = span_min(k->timeout, k->interval);
         if (!k->name[0])
                 text_copy(k->name, sizeof(k->name), e->title);
         for (size_t i = 0; i < g->check_count; i++)

@@ -212,7 +212,9 @@ struct engine_resource_view engine_resource(const struct engine *e, int group, s
                 .name = r->config.name,
                 .kind = r->kind->name,
                 .state = shown ? shown : resource_state_name(r->state),
-                .text = r->text[0] || !a ? r->text : address_text(a),
+                /* an address knows its story better than its last event: by whom it is verified, who else has
+                   it */
+                .text = a ? address_text(a) : r->text,
         };
 }
 

@@ -463,7 +463,7 @@ static void a_node_alone_leads_and_runs_everything(void **state)
         assert_true(cluster_has_lease(b->c, b->now));
         assert_int_equal(b->todo.action_count, 1);
         assert_int_equal(b->todo.action[0].kind, ACTION_START);
-        assert_false(b->todo.action[0].probe);
+        assert_true(b->todo.action[0].probe);
         step(b, (struct cluster_event){.kind = CLUSTER_EV_STARTED, .epoch = b->todo.action[0].epoch});
         for (int i = 0; i < 100; i++) { /* and goes on doing so */
                 b->now = cluster_deadline(b->c);
