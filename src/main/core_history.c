@@ -2,7 +2,9 @@
 #include "main/core.h"
 
 #include "base/log.h"
+#include "main/pressure.h"
 
+#include <stdio.h>
 #include <time.h>
 
 static int64_t wall_us(void)
@@ -54,10 +56,23 @@ void core_tell(struct core *core, const char *kind, const char *subject, unsigne
                 alert_raise(core->alerts, alert, kind, subject, text);
 }
 
+/* Time ran out: by whose fault? */
+static bool is_about_time(enum note_kind kind)
+{
+        return kind == NOTE_PAUSED || kind == NOTE_LEASE_LOST || kind == NOTE_NODE_DOWN ||
+               kind == NOTE_QUORUM_LOST || kind == NOTE_LINK;
+}
+
 void core_note(struct core *core, const struct note *note)
 {
-        if (note->kind == NOTE_TRACE)
+        char text[NOTE_TEXT + 96], pressure[96] = "";
+
+        if (note->kind == NOTE_TRACE) {
                 log_debug("%s: %s", note->subject, note->text);
-        else
-                core_tell(core, note_kind_name(note->kind), note->subject, alert_of(core, note), note->text);
+                return;
+        }
+        if (is_about_time(note->kind))
+                pressure_text(pressure, sizeof(pressure));
+        snprintf(text, sizeof(text), "%s%s", note->text, pressure);
+        core_tell(core, note_kind_name(note->kind), note->subject, alert_of(core, note), text);
 }
