@@ -63,24 +63,53 @@ static void on_closed(uv_handle_t *handle)
         free(handle);
 }
 
+static void writer_end(struct writer *w)
+{
+        if (w->ask != -1)
+                close(w->ask);
+        if (w->answer != -1)
+                close(w->answer);
+        free(w);
+}
+
+/* With the eventfds open: begins to listen, then the thread. */
+static int writer_begin(struct writer *w, uv_loop_t *loop)
+{
+        int error;
+
+        w->poll = malloc(sizeof(*w->poll));
+        if (!w->poll)
+                return -ENOMEM;
+        error = uv_poll_init(loop, w->poll, w->answer);
+        if (error) {
+                free(w->poll);
+                return error;
+        }
+        w->poll->data = w;
+        error = -pthread_create(&w->thread, NULL, write_when_asked, w);
+        if (error)
+                uv_close((uv_handle_t *)w->poll, on_closed);
+        else
+                uv_poll_start(w->poll, UV_READABLE, on_answer);
+        return error;
+}
+
 int writer_new(uv_loop_t *loop, const char *dir, writer_done_fn *on_done, void *user,
                struct writer **ret_writer)
 {
         struct writer *w = calloc(1, sizeof(*w));
+        int error;
 
         if (!w)
                 return -ENOMEM;
         *w = (struct writer){.dir = dir, .on_done = on_done, .user = user};
-        w->poll = malloc(sizeof(*w->poll));
         w->ask = eventfd(0, EFD_CLOEXEC);
         w->answer = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (!w->poll || w->ask == -1 || w->answer == -1 || uv_poll_init(loop, w->poll, w->answer) != 0 ||
-            pthread_create(&w->thread, NULL, write_when_asked, w) != 0) {
-                /* only at start, and then the core ends */
-                return -EAGAIN;
+        error = w->ask == -1 || w->answer == -1 ? -errno : writer_begin(w, loop);
+        if (error) {
+                writer_end(w);
+                return error;
         }
-        w->poll->data = w;
-        uv_poll_start(w->poll, UV_READABLE, on_answer);
         *ret_writer = w;
         return 0;
 }
@@ -93,9 +122,7 @@ void writer_free(struct writer *w)
         signal_eventfd(w->ask);
         pthread_join(w->thread, NULL);
         uv_close((uv_handle_t *)w->poll, on_closed);
-        close(w->ask);
-        close(w->answer);
-        free(w);
+        writer_end(w);
 }
 
 bool writer_write(struct writer *w, const struct state *state)
