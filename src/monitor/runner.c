@@ -136,6 +136,7 @@ static void choose_turn(struct look *l)
         uint64_t interval = (uint64_t)span_to_ms(l->check.interval);
         uint64_t now = uv_now(l->runner->loop);
 
+        assert(interval > 0); /* no packet carries less than a millisecond */
         if (l->first)
                 l->due_ms -= random_below(l->runner, interval / 2);
         l->first = false;
