@@ -39,7 +39,8 @@ static bool arbiter_needed(const struct cluster *c)
 {
         const struct timing *t = &c->settings->timing;
         uint8_t needed = votes_needed(c);
-        /* a candidate campaigns because its leader is silent so long: waiting longer would let owners' leases end */
+        /* A candidate campaigns because its leader is silent so long: waiting longer would let the leases of
+         * owners end. */
         span silence = c->role == ROLE_CANDIDATE ? t->election : t->arbiter_after;
         uint8_t present = 1;
 

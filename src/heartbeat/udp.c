@@ -394,9 +394,10 @@ int udp_send(struct udp_links *u, int node, int link, const uint8_t *bytes, size
 
 int udp_error(const struct udp_links *u, int node, int link)
 {
-        const struct link *l = &u->link[link];
+        const struct link *l;
 
         assert(link >= 0 && link < u->link_count);
+        l = &u->link[link];
         if (l->error || node == UDP_NODE_SELF)
                 return l->error;
         assert(node >= 0 && node < u->node_count);

@@ -45,6 +45,7 @@
 
 struct library {
         void *handle;
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it declares; a name in parentheses would be none */
 #define X(name) typeof(name) *name;
         SYMBOLS(X)
 #undef X

@@ -364,8 +364,8 @@ static void on_broken(struct group_run *g, struct resource *r, bool hopeless)
         case GROUP_UNDOING:
         case GROUP_STOPPING:
         case GROUP_BROKEN:
-        case GROUP_STOP_FAILED: break; /* it is on its way down, or waits for that */
-        case GROUP_IDLE: break;        /* its resources are stopped or unknown: cannot break */
+        case GROUP_STOP_FAILED: /* it is on its way down, or waits for that */
+        case GROUP_IDLE: break; /* its resources are stopped or unknown: cannot break */
         }
 }
 
@@ -658,7 +658,8 @@ static void adopt_list(struct group_run *g, struct resource **old, struct resour
                 else
                         resource_free(old[i]);
         }
-        memcpy(g->resource, list, count * sizeof(*list));
+        for (size_t i = 0; i < count; i++)
+                g->resource[i] = list[i];
         g->count = count;
         g->mend_from = 0;
         while (g->mend_from < count && list[g->mend_from]->state == RESOURCE_STARTED)

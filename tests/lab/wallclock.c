@@ -1,7 +1,7 @@
 /* wallclock.c - a wall clock that can be set off, for one process and its children: LD_PRELOAD it.
  *
- * The file named by LAB_WALLCLOCK holds the seconds (int64_t) by which CLOCK_REALTIME is wrong; it may change at any
- * time. Kernels have namespaces for the monotonic and the boot clock, not for this one. */
+ * The file named by LAB_WALLCLOCK holds the seconds (int64_t) by which CLOCK_REALTIME is wrong; it may change
+ * at any time. Kernels have namespaces for the monotonic and the boot clock, not for this one. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -263,7 +263,7 @@ static void one_vote_a_term(void **state)
 {
         struct bench *b = bench_new(3);
 
-        for (uint8_t from = BETA; from <= GAMMA; from++) {
+        for (int from = BETA; from <= GAMMA; from++) {
                 meet(b, from);
                 struct message *m = message_from(b, from);
                 m->term = 1;
@@ -423,7 +423,7 @@ static void beats_to_the_silent_prolong_nothing(void **state)
         elect_alpha(b);
         for (int i = 0; i < 8; i++) {
                 pass(b, span_ms(100));
-                for (uint8_t node = BETA; node <= GAMMA; node++) {
+                for (int node = BETA; node <= GAMMA; node++) {
                         say(b, node);
                         answer(b, node);
                         say(b, node); /* what it is granted */
