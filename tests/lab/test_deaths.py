@@ -206,7 +206,7 @@ def test_a_service_that_keeps_dying_moves(pair, prober):
 
 
 def test_a_failing_check_moves_the_group(pair, prober):
-    check = "check tcp { address = 10.77.0.111  port = %d  interval = 100ms  timeout = 500ms  fall = 2  rise = 1 }"
+    check = "check tcp { address = 10.77.0.111  port = %d  interval = 250ms  timeout = 250ms  fall = 2  rise = 1 }"
     c = pair(groups=[group_text("web", ["alpha", "beta"], "10.77.0.111", check % ECHO_PORT,
                                 first='restart = "1 in 5m"')])
     up = c.wait_status(lambda s: s["groups"][0]["checks"][0]["state"] == "up", "the check is up", ["alpha"])
@@ -224,7 +224,7 @@ def test_a_failing_check_moves_the_group(pair, prober):
 
 
 def test_a_killed_checker_is_replaced_and_moves_nothing(pair):
-    check = "check tcp { address = 10.77.0.111  port = %d  interval = 100ms  fall = 2  rise = 1 }" % ECHO_PORT
+    check = "check tcp { address = 10.77.0.111  port = %d  interval = 250ms  timeout = 250ms  fall = 2  rise = 1 }" % ECHO_PORT
     c = pair(groups=[group_text("web", ["alpha", "beta"], "10.77.0.111", check)])
     c.wait_status(lambda s: s["groups"][0]["checks"][0]["state"] == "up", "the check is up", ["alpha"])
     held, old, start = epoch(c), c["alpha"].pid("checker"), now()
