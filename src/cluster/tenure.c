@@ -169,12 +169,13 @@ static void start(struct cluster *c, uint8_t g, const struct assignment *a)
                 }
                 return;
         }
+        bool handed_over = (t->hold == HOLD_WARM || a->from != NODE_NONE) && a->debt_count == 0;
         c->care[g].blocked_told = false;
         t->start_failed = t->refused = false;
         set_hold(c, g, HOLD_STARTING);
         /* but for a handover, whose old owner said that it let go, the network is asked first: a stranger may
          * have it */
-        act(c, ACTION_START, g, t->epoch, a->from == NODE_NONE);
+        act(c, ACTION_START, g, t->epoch, !handed_over);
 }
 
 /* Whether the node that is to take the group from us is ready to, or has it already. */

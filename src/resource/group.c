@@ -202,9 +202,22 @@ static void on_pause(void *user)
         group_step(g);
 }
 
+/* An address that is up stays while what stands before it is mended: taken away it would help nobody, and the
+ * neighbours would have to learn it anew. */
+static struct resource *last_to_mend(const struct group_run *g)
+{
+        for (size_t i = g->count; i > g->mend_from; i--) {
+                struct resource *r = g->resource[i - 1];
+                bool stays = r->kind == &kind_address && r->state == RESOURCE_STARTED;
+                if (must_stop(r, false) && !stays)
+                        return r;
+        }
+        return NULL;
+}
+
 static bool step_mending(struct group_run *g)
 {
-        struct resource *r = last_to_stop(g, g->mend_from, false, false);
+        struct resource *r = last_to_mend(g);
 
         if (r)
                 return stop_one(r);
