@@ -114,7 +114,7 @@ static void on_saved(struct world *w, struct machine *m, const struct happening 
                 return;
         }
         m->disk = m->writing;
-        m->state_valid = m->state_valid || m->writing.term > 0;
+        m->state_valid = m->writing.voter;
         m->writes = false;
         machine_step(w, m, (struct cluster_event){.kind = CLUSTER_EV_SAVED, .serial = h->serial});
 }

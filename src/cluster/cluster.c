@@ -133,6 +133,7 @@ static void promise_update(struct cluster *c)
 void cluster_state_to_save(struct cluster *c, struct cluster_state *ret_state, uint32_t *ret_serial)
 {
         *ret_state = c->state;
+        ret_state->voter = c->valid;
         *ret_serial = c->save_serial;
         /* the state may change while the disk is at work */
         c->writing.serial = c->save_serial;

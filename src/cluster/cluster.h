@@ -78,6 +78,7 @@ struct cluster_promise {
 
 /* What stands on disk. */
 struct cluster_state {
+        bool voter; /* false while a node without history waits to be readmitted (rule 6) */
         uint32_t term;
         uint8_t voted_for; /* NODE_NONE */
         struct document document;

@@ -37,7 +37,7 @@ void core_save(struct core *core)
                 return; /* the brain asks again when this write has ended */
         cluster_state_to_save(core->brain, &from, &core->save_serial);
         text_copy(s.node, sizeof(s.node), core->config->node[core->self].name);
-        s.valid = from.term > 0;
+        s.valid = from.voter;
         s.term = from.term;
         s.voted_for = from.voted_for;
         s.committed = from.committed;

@@ -80,6 +80,7 @@ static void do_todo(struct core *core)
         for (uint8_t i = 0; i < todo->action_count; i++)
                 core_act(core, &todo->action[i]);
         speak(core, todo->speak_to);
+        engine_maintenance(core->engine, cluster_document(core->brain)->maintenance);
         for (uint8_t i = 0; i < todo->order_count; i++)
                 core_order_done(core, &todo->order[i]);
         if (todo->save)

@@ -137,13 +137,15 @@ int state_save(const char *dir, const struct state *state)
         return n < 0 ? n : file_replace(path, bytes, (size_t)n, 0600);
 }
 
+/* A voter's, or one that cannot be read: what a node without history has written while it waits is no
+ * promise. */
 static bool state_exists(const char *dir)
 {
-        char boot[PATH_SIZE], cluster[PATH_SIZE];
-        struct stat st;
+        char text[STATE_TEXT];
+        struct state s;
+        int error = state_load(dir, &s, text);
 
-        return (path_join(dir, PATH_BOOT, boot) == 0 && lstat(boot, &st) == 0) ||
-               (path_join(dir, PATH_CLUSTER, cluster) == 0 && lstat(cluster, &st) == 0);
+        return error ? error != -ENOENT : s.valid;
 }
 
 int state_init(const char *dir, const char *node, bool force, char text[static STATE_TEXT])

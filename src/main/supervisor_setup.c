@@ -19,6 +19,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OOM_PATH "/proc/self/oom_score_adj"
@@ -60,18 +61,35 @@ void privileges_take(struct supervisor *s)
                 log_warning("supervisor: runs without %s: under load it may release late", missing);
 }
 
+/* Without a count, what stands in the state beside it is of unknown age: it is set aside, and the node starts
+ * as one without state, under a count that no peer remembers higher (`haven init` begins at the clock too,
+ * protocol.md rule 6). 0: not even that can be written. */
+static uint64_t boot_anew(const char *state_dir)
+{
+        char path[PATH_SIZE], aside[PATH_SIZE + 8];
+        uint64_t boot = (uint64_t)time(NULL);
+
+        mkdir(state_dir, 0700);
+        if (path_join(state_dir, PATH_CLUSTER, path) == 0) {
+                snprintf(aside, sizeof(aside), "%s.aside", path);
+                rename(path, aside);
+        }
+        return state_boot_write(state_dir, boot) < 0 ? 0 : boot;
+}
+
 static uint64_t boot_next(const char *state_dir)
 {
         uint64_t boot;
         int error = state_boot_next(state_dir, &boot);
 
-        if (error == -EBADMSG)
-                log_error("%s/%s: damaged: not a count; this node has no vote until it is readmitted",
-                          state_dir, PATH_BOOT);
-        else if (error)
-                log_error("%s/%s: cannot be counted up: %s; this node has no vote until it is readmitted",
-                          state_dir, PATH_BOOT, strerror(-error));
-        return boot;
+        if (boot)
+                return boot;
+        log_error("%s/%s: %s: this node has no vote until it is readmitted (a new cluster: haven init)",
+                  state_dir, PATH_BOOT,
+                  error == -EBADMSG ? "damaged, not a count"
+                  : error           ? strerror(-error)
+                                    : "not there");
+        return error && error != -EBADMSG ? 0 : boot_anew(state_dir);
 }
 
 static int descriptors(struct supervisor *s)

@@ -118,7 +118,17 @@ void engine_lease(struct engine *e, instant lease_end)
 
 void engine_check_failed(struct engine *e, int group, const char *text)
 {
-        group_run_check_failed(group_at(e, group), text);
+        if (!e->world.maintenance)
+                group_run_check_failed(group_at(e, group), text);
+}
+
+void engine_maintenance(struct engine *e, bool on)
+{
+        if (e->world.maintenance == on)
+                return;
+        e->world.maintenance = on;
+        for (size_t i = 0; !on && i < e->group_count; i++)
+                group_run_resume(e->group[i]);
 }
 
 void engine_ask(struct engine *e, int group)

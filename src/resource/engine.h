@@ -84,6 +84,8 @@ void engine_check_failed(struct engine *e, int group, const char *text);
 /* The group may have to be started soon, with `probe`: asks already whether somebody answers for its
  * addresses. */
 void engine_ask(struct engine *e, int group);
+/* While it is on, what breaks is left as it is, and said; when it goes off, it is mended. */
+void engine_maintenance(struct engine *e, bool on);
 /* Announces the group's addresses again. */
 void engine_announce(struct engine *e, int group);
 /* A new generation of the configuration (reload). Groups absent from it must have been stopped; groups that

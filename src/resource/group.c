@@ -364,6 +364,12 @@ static void on_broken(struct group_run *g, struct resource *r, bool hopeless)
 
         if (i == g->count)
                 return; /* a reload is about to stop it anyway */
+        if (g->state == GROUP_UP && g->world->maintenance) {
+                char said[sizeof(g->why) + 64];
+                snprintf(said, sizeof(said), "%s; left alone, maintenance is on", g->why);
+                report(g, ENGINE_NOTE, said);
+                return;
+        }
         switch (g->state) {
         case GROUP_STARTING:
         case GROUP_UP: mend(g, i, hopeless); break;
@@ -526,6 +532,14 @@ void group_run_ask(struct group_run *g)
         for (size_t i = 0; i < g->count; i++)
                 if (g->resource[i]->kind->prepare)
                         g->resource[i]->kind->prepare(g->resource[i]);
+}
+
+void group_run_resume(struct group_run *g)
+{
+        for (size_t i = 0; g->state == GROUP_UP && i < g->count; i++)
+                if (g->resource[i]->state == RESOURCE_FAILED)
+                        mend(g, i, false);
+        group_step(g);
 }
 
 void group_run_announce(struct group_run *g)

@@ -23,6 +23,8 @@ void group_run_check_failed(struct group_run *g, const char *text);
 void group_run_lease(struct group_run *g);
 /* Begins what may begin before the start itself. */
 void group_run_ask(struct group_run *g);
+/* Maintenance is over: mends what broke meanwhile. */
+void group_run_resume(struct group_run *g);
 void group_run_announce(struct group_run *g);
 /* Takes over a new generation of its configuration; what differs is replaced in place (reload.c). 0, or a
  * negative errno: then nothing has changed. */

@@ -47,7 +47,8 @@ struct bus;
 struct resource_world {
         struct engine_setup setup; /* its config is the present generation */
         instant lease_end;
-        struct bus *bus; /* to systemd; NULL until the first service needs it (bus.h) */
+        bool maintenance; /* people are at work: what breaks is left alone */
+        struct bus *bus;  /* to systemd; NULL until the first service needs it (bus.h) */
 };
 
 typedef void resource_event_fn(void *user, struct resource *r, enum resource_event event, const char *text);

@@ -75,8 +75,6 @@ def test_one_node_alone_starts_the_service_after_its_wait(cluster, name):
     c.wait_group("web", "alpha")
 
 
-@pytest.mark.xfail(strict=True, raises=TimeoutError, reason="without a boot count it says boot 0, and its peers refuse "
-                   "that as an old incarnation: it is never heard, so never readmitted")
 def test_a_node_without_its_state_does_not_vote_but_is_readmitted(pair):
     c = pair()
     c.power_cut("beta")

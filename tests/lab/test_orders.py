@@ -96,7 +96,6 @@ def test_standby_can_end_by_itself(pair):
     c.wait_group("web", "alpha")
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a resource that breaks in maintenance is restarted in place")
 def test_in_maintenance_nothing_is_started_and_it_can_end_by_itself(pair):
     c = pair(service="process")
     c.haven("maintenance", "on", "4s", "new disks")
