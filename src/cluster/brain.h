@@ -18,7 +18,8 @@
 
 #include "cluster/cluster.h"
 
-#define SENT_MAX 256 /* messages to one peer whose send times are remembered: over 5 D at the usual rates */
+#define FLAPS_MAX 6   /* losses of a node that count: its groups return after half a minute at the latest */
+#define SENT_MAX  256 /* messages to one peer whose send times are remembered: over 5 D at the usual rates */
 
 struct sent {
         uint32_t seq;

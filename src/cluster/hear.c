@@ -189,7 +189,7 @@ static void notice_down(struct cluster *c, uint8_t node)
         if (span_between(p->flapped, c->now).us > span_s(600).us)
                 p->flaps = 0;
         p->flapped = c->now;
-        if (!p->is.left && p->flaps < 8)
+        if (!p->is.left && p->flaps < FLAPS_MAX)
                 p->flaps++;
         if (p->is.left)
                 note(c, NOTE_NODE_DOWN, node_name(c, node), "has left in order -> offline");

@@ -61,13 +61,16 @@ void privileges_take(struct supervisor *s)
                 log_warning("supervisor: runs without %s: under load it may release late", missing);
 }
 
+/* A count that was begun at the clock and lost at once may be a few ahead of it. */
+#define BOOT_AHEAD 60
+
 /* Without a count, what stands in the state beside it is of unknown age: it is set aside, and the node starts
  * as one without state, under a count that no peer remembers higher (`haven init` begins at the clock too,
  * protocol.md rule 6). 0: not even that can be written. */
 static uint64_t boot_anew(const char *state_dir)
 {
         char path[PATH_SIZE], aside[PATH_SIZE + 8];
-        uint64_t boot = (uint64_t)time(NULL);
+        uint64_t boot = (uint64_t)time(NULL) + BOOT_AHEAD;
 
         mkdir(state_dir, 0700);
         if (path_join(state_dir, PATH_CLUSTER, path) == 0) {

@@ -48,7 +48,7 @@ STAND_INS = {
 }
 # numbers of the day
 FOLDED = [(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+", "DATE"), (r"\b\d+(\.\d+)?(us|ms|s)\b", "TIME"),
-          (r"\bepoch \d+\.\d+", "epoch N"), (r"\bterm \d+", "term N"), (r"\bpid \d+", "pid N")]
+          (r"\bverified by \S+", "verified by A NEIGHBOUR"), (r"\bepoch \d+\.\d+", "epoch N"), (r"\bterm \d+", "term N"), (r"\bpid \d+", "pid N")]
 
 
 def steps():
