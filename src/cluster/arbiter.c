@@ -11,8 +11,10 @@ static bool silent_for(const struct cluster *c, uint8_t node, span silence)
 {
         const struct peer *p = &c->peer[node];
 
-        if (p->heard.us && (!peer_counts(c, node) || p->is.left))
-                return true; /* heard, but it has no vote that could be missed */
+        /* one of another membership is heard, so not silent: two files that differ must not make two owners
+         */
+        if (p->heard.us && (p->is.invalid_voter || p->is.left))
+                return true; /* it has no vote that could be missed */
         return span_between(p->silent_from, c->now).us >= silence.us;
 }
 

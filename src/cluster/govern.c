@@ -50,13 +50,13 @@ bool peer_released(const struct cluster *c, uint8_t node, uint8_t group, uint64_
 
         if (is_self(c, node)) {
                 struct hold h = tenure_hold(c, group);
-                return (boot && c->self.boot > boot) || hold_is_released(&h, epoch);
+                return (boot && c->self.boot > boot && h.state == HOLD_NONE) || hold_is_released(&h, epoch);
         }
         if (p->heard.us == 0)
                 return false;
         /* rule 13: a later boot speaks only after it has cleaned up */
         if (boot && p->incarnation.boot > boot)
-                return true;
+                return p->is.knows[group] && p->is.hold[group].state == HOLD_NONE;
         return p->is.knows[group] && hold_is_released(&p->is.hold[group], epoch);
 }
 

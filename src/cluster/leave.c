@@ -11,6 +11,8 @@ static bool holds_nothing(const struct cluster *c)
 
 static bool owns_nothing(const struct cluster *c)
 {
+        if (c->state.document.maintenance)
+                return true; /* what is ours on paper stays so: nobody takes it now */
         for (uint8_t g = 0; g < c->state.document.group_count; g++)
                 if (is_self(c, c->state.document.group[g].owner))
                         return false;

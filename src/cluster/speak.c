@@ -142,7 +142,8 @@ static void say_order(struct cluster *c, uint8_t to, struct message *m)
 
         if (c->order_count && follows(c, to))
                 m->order = c->order[0];
-        if (p->result.id && version_compare(c->committed.version, p->result_due) >= 0)
+        if (c->role == ROLE_LEADER && p->result.id &&
+            version_compare(c->committed.version, p->result_due) >= 0)
                 m->result = p->result;
 }
 

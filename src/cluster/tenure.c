@@ -195,7 +195,9 @@ static void settle_held(struct cluster *c, uint8_t g, const struct assignment *a
         struct tenure *t = &c->tenure[g];
         struct claim claim = claim_of(c, &c->state.document, g);
 
-        if (!may_hold(c, g))
+        if (c->leaving && c->state.document.maintenance)
+                stop(c, g, "leaving in maintenance, when nothing is moved");
+        else if (!may_hold(c, g))
                 stop(c, g, "the document gives it to another");
         else if (claim.from && version_equal(c->committed.version, c->state.document.version) &&
                  (t->hold == HOLD_FAILED || taker_is_ready(c, a, g)))
@@ -344,8 +346,9 @@ void tenure_event(struct cluster *c, const struct cluster_event *event)
                 c->changed = true;
                 break;
         case CLUSTER_EV_STOPPED:
-                note(c, NOTE_GROUP_STOPPED, name_of(c, g), "stopped on %s (epoch %u.%u is over)",
-                     node_name(c, c->settings->self), t->epoch.term, t->epoch.n);
+                if (!epoch_none(t->epoch))
+                        note(c, NOTE_GROUP_STOPPED, name_of(c, g), "stopped on %s (epoch %u.%u is over)",
+                             node_name(c, c->settings->self), t->epoch.term, t->epoch.n);
                 end(c, g);
                 break;
         case CLUSTER_EV_STOP_FAILED: on_stop_failed(c, g, text); break;
@@ -365,6 +368,12 @@ void tenure_event(struct cluster *c, const struct cluster_event *event)
  * being let go is let go. */
 void tenure_adopt(struct cluster *c)
 {
+        /* the first core of a boot: its word counts as release of all that earlier boots held (rule 13), so
+         * whatever they may have left is stopped before it is given */
+        for (uint8_t g = 0; c->first_core && g < c->settings->group_count; g++) {
+                set_hold(c, g, HOLD_STOPPING);
+                act(c, ACTION_STOP, g, c->tenure[g].epoch, false);
+        }
         for (uint8_t i = 0; i < c->promise.tenure_count; i++) {
                 const struct cluster_tenure *was = &c->promise.tenure[i];
                 int g = group_index(c, was->group);

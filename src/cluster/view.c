@@ -74,7 +74,9 @@ enum node_state cluster_node(const struct cluster *c, uint8_t node, instant now,
                          "no valid state: no vote until readmitted; in a new cluster: 'haven init', restart "
                          "havend");
         else if (!self && p->is.members != c->settings->members)
-                snprintf(text, size, "another set of nodes in its configuration: nothing it says counts");
+                snprintf(text, size,
+                         "another set of nodes, or other timing, in its configuration: nothing it says "
+                         "counts");
         if (self ? c->leaving : p->is.leaving)
                 return NODE_LEAVING;
         if (!m->standby)

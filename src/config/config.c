@@ -90,6 +90,10 @@ static void digest(struct config *c)
                 members = fnv64(members, c->node[i].name, strlen(c->node[i].name) + 1);
         const char *arbiter = arbiter_kind_name(c->arbiter.kind);
         members = fnv64(members, arbiter, strlen(arbiter));
+        /* votes and answers between nodes that wait differently long would vouch for nothing (protocol.md
+         * rule 26) */
+        const int64_t timing[] = {c->heartbeat.us, c->dead.us};
+        members = fnv64(members, (const char *)timing, sizeof(timing));
         c->members_digest = (uint32_t)(members ^ members >> 32);
 }
 

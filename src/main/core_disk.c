@@ -45,6 +45,19 @@ void core_save(struct core *core)
         core->saving = writer_write(core->writer, &s);
 }
 
+/* Its node numbers may mean others now. Such a change wants all nodes stopped, and what each may have left is
+ * stopped at its start; so nobody owns anything. The version stays: what was committed before is older than
+ * what comes. */
+static void forget_assignments(const struct core *core, struct document *d)
+{
+        if (d->version.n)
+                log_warning("state: the nodes or their timing are others than when it was written -> groups "
+                            "are placed anew");
+        d->members = core->config->members_digest;
+        d->group_count = d->member_count = 0;
+        memset(d->member, 0, sizeof(d->member));
+}
+
 void core_load(struct core *core, struct cluster_start *ret_start)
 {
         struct cluster_state *to = &ret_start->state;
@@ -71,6 +84,6 @@ void core_load(struct core *core, struct cluster_start *ret_start)
         to->voted_for = s.voted_for;
         to->committed = s.committed;
         to->document = s.document;
-        if (s.document.version.n == 0)
-                to->document.members = core->config->members_digest;
+        if (s.document.members != core->config->members_digest)
+                forget_assignments(core, &to->document);
 }

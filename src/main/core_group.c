@@ -50,10 +50,21 @@ static void each_address(struct core *core, int group, bool (*change)(struct led
                                 change(&l->address[i]);
 }
 
+static void free_group(struct core *core, int group)
+{
+        each_address(core, group, ledger_address_release_begin);
+        each_address(core, group, ledger_address_free);
+        ledger_group_release_begin(entry(core, group));
+        ledger_group_free(entry(core, group));
+}
+
 static void start(struct core *core, const struct cluster_action *a)
 {
-        if (!ledger_group_hold(core->inherited.ledger, entry(core, a->group), a->epoch) ||
-            !hold_addresses(core, a->group)) {
+        bool held = ledger_group_hold(core->inherited.ledger, entry(core, a->group), a->epoch);
+
+        if (!held || !hold_addresses(core, a->group)) {
+                if (held)
+                        free_group(core, a->group);
                 core_event(core, &(struct cluster_event){.kind = CLUSTER_EV_START_FAILED,
                                                          .group = a->group,
                                                          .epoch = a->epoch,
@@ -135,7 +146,7 @@ static void checks_start(struct core *core, int group)
 {
         const struct config_group *g = &core->config->group[group];
 
-        for (size_t i = 0; i < g->check_count; i++) {
+        for (size_t i = 0; core->checker && i < g->check_count; i++) {
                 int error = checker_start(core->checker, core_check_id(g, &g->check[i]), &g->check[i]);
                 if (error)
                         log_error("group %s: check %s cannot be started: %s", g->name, g->check[i].name,
@@ -147,8 +158,23 @@ static void checks_stop(struct core *core, int group)
 {
         const struct config_group *g = &core->config->group[group];
 
-        for (size_t i = 0; i < g->check_count; i++)
+        for (size_t i = 0; core->checker && i < g->check_count; i++)
                 checker_stop(core->checker, core_check_id(g, &g->check[i]));
+}
+
+void core_checks_reload(struct core *core, const struct config *old)
+{
+        int group;
+
+        for (size_t g = 0; core->checker && g < old->group_count; g++)
+                for (size_t i = 0; i < old->group[g].check_count; i++) {
+                        uint32_t id = core_check_id(&old->group[g], &old->group[g].check[i]);
+                        if (!find_check(core->config, id, &group))
+                                checker_stop(core->checker, id);
+                }
+        for (size_t g = 0; g < core->config->group_count; g++)
+                if (ledger_state(&entry(core, (int)g)->state) == LEDGER_HELD)
+                        checks_start(core, (int)g);
 }
 
 void core_check_result(void *user, uint32_t id, const struct check_result *result)
@@ -183,14 +209,6 @@ static void tell_brain(struct core *core, const struct engine_report *r, enum cl
                                                  .epoch = {.term = r->epoch.term, .n = r->epoch.n},
                                                  .yes = yes,
                                                  .text = r->text});
-}
-
-static void free_group(struct core *core, int group)
-{
-        each_address(core, group, ledger_address_release_begin);
-        each_address(core, group, ledger_address_free);
-        ledger_group_release_begin(entry(core, group));
-        ledger_group_free(entry(core, group));
 }
 
 void core_report(void *user, const struct engine_report *r)

@@ -53,13 +53,19 @@ static struct config *put_in_place(struct core *core, struct config *fresh)
         free(core->settings);
         core->settings = settings;
         core->config = fresh;
-        int error = engine_reload(core->engine, fresh);
-        if (error)
-                log_error("reload: the resources could not all be changed: %s", strerror(-error));
-        if (alerts_reload(core->alerts, fresh, core->self) < 0)
-                log_error("reload: the alerts stay as they were: out of memory");
         if (core_checks_open(core) < 0)
                 log_error("reload: the checker cannot be started");
+        int error = engine_reload(core->engine, fresh);
+        if (error) {
+                /* half of it follows the new file: the next core reads that from the start and adopts what
+                 * runs */
+                log_error("reload: the resources could not all be changed: %s -> starting anew",
+                          strerror(-error));
+                abort();
+        }
+        core_checks_reload(core, old);
+        if (alerts_reload(core->alerts, fresh, core->self) < 0)
+                log_error("reload: the alerts stay as they were: out of memory");
         core_event(core, &(struct cluster_event){.kind = CLUSTER_EV_TIME});
         return old;
 }

@@ -46,7 +46,7 @@ void core_ledger_read(struct core *core, struct cluster_promise *ret_promise)
                 struct cluster_tenure *t = &p->tenure[p->tenure_count++];
                 bool releasing = ledger_state(&g->state) == LEDGER_RELEASING;
                 t->group = g->group;
-                t->hold = releasing && g->hold != HOLD_NONE ? HOLD_STOPPING : (enum hold_state)g->hold;
+                t->hold = releasing ? HOLD_STOPPING : (enum hold_state)g->hold;
                 t->epoch = (struct epoch){.term = g->epoch_term, .n = g->epoch_n};
                 t->sealed = ledger_group_sealed(g);
         }
