@@ -336,14 +336,37 @@ static bool wait_for_preferred(const struct cluster *c, const struct placement_q
         return false;
 }
 
+/* Groups that no file names any more keep their last epoch in the document until the room is wanted. */
+static bool make_room(struct cluster *c)
+{
+        struct document *d = &c->state.document;
+
+        for (uint8_t i = 0; d->group_count == DOCUMENT_GROUPS_MAX && i < d->group_count; i++) {
+                const struct assignment *a = &d->group[i];
+                if (group_index(c, a->group) >= 0 || a->owner != NODE_NONE || a->from != NODE_NONE ||
+                    a->debt_count)
+                        continue;
+                document_edit(c);
+                d->group[i] = d->group[--d->group_count];
+        }
+        return d->group_count < DOCUMENT_GROUPS_MAX;
+}
+
 static void govern_group(struct cluster *c, uint8_t g)
 {
         const struct assignment *a = document_group_const(&c->state.document, c->settings->group[g].id);
         struct placement_query q;
         enum placement_reason why;
 
-        if (!a)
+        if (!a) {
+                if (!make_room(c)) {
+                        note(c, NOTE_GROUP_BLOCKED, c->settings->group[g].name,
+                             "the document is full of groups that are gone but still owe a release -> not "
+                             "placed");
+                        return;
+                }
                 a = edit_group(c, g);
+        }
         pay_debts(c, g, a);
         if (a->debt_count && c->settings->arbiter == CLUSTER_ARBITER_WEAK && heal(c, g, a))
                 return;

@@ -38,6 +38,33 @@ static bool hold_addresses(struct core *core, int group)
         return true;
 }
 
+static bool is_configured(const struct config *c, const struct ip *ip)
+{
+        for (size_t g = 0; g < c->group_count; g++)
+                for (size_t i = 0; i < c->group[g].resource_count; i++)
+                        if (c->group[g].resource[i].kind == RESOURCE_ADDRESS &&
+                            ip_equal(&c->group[g].resource[i].ip, ip))
+                                return true;
+        return false;
+}
+
+void core_addresses_reload(struct core *core)
+{
+        struct ledger *l = core->inherited.ledger;
+
+        for (size_t i = 0; i < LEDGER_ADDRESSES_MAX; i++) {
+                struct ledger_address *a = &l->address[i];
+                if (ledger_state(&a->state) == LEDGER_HELD && !is_configured(core->config, &a->ip) &&
+                    ledger_address_release_begin(a))
+                        ledger_address_free(a);
+        }
+        for (size_t g = 0; g < core->config->group_count; g++)
+                if (ledger_state(&entry(core, (int)g)->state) == LEDGER_HELD && !hold_addresses(core, (int)g))
+                        log_error(
+                                "group %s: an address is not in the ledger: the supervisor cannot release it",
+                                core->config->group[g].name);
+}
+
 static void each_address(struct core *core, int group, bool (*change)(struct ledger_address *))
 {
         const struct config_group *g = &core->config->group[group];

@@ -63,6 +63,7 @@ static struct config *put_in_place(struct core *core, struct config *fresh)
                           strerror(-error));
                 abort();
         }
+        core_addresses_reload(core);
         core_checks_reload(core, old);
         if (alerts_reload(core->alerts, fresh, core->self) < 0)
                 log_error("reload: the alerts stay as they were: out of memory");

@@ -89,6 +89,21 @@ static void wake_supervisor(const struct ledger *l)
                 eventfd_write(l->watch_fd, 1); /* fails only when it is full, that is, noticed already */
 }
 
+/* Of a group that is not held and whose last epoch is the oldest: most likely gone from the configuration. If
+ * it is not, the core writes what it seals anew with its next turn. */
+static struct ledger_group *oldest_free(struct ledger *l)
+{
+        struct ledger_group *oldest = NULL;
+
+        for (size_t i = 0; i < GROUPS_MAX; i++) {
+                struct ledger_group *g = &l->group[i];
+                if (ledger_state(&g->state) == LEDGER_FREE && g->hold == 0 &&
+                    (!oldest || g->sealed_term < oldest->sealed_term))
+                        oldest = g;
+        }
+        return oldest;
+}
+
 struct ledger_group *ledger_group(struct ledger *l, uint32_t group)
 {
         struct ledger_group *unused = NULL;
@@ -98,6 +113,10 @@ struct ledger_group *ledger_group(struct ledger *l, uint32_t group)
                         return &l->group[i];
                 if (l->group[i].group == 0 && !unused)
                         unused = &l->group[i];
+        }
+        if (!unused && (unused = oldest_free(l)) != NULL) {
+                unused->epoch_term = unused->epoch_n = 0;
+                unused->sealed_term = unused->sealed_n = 0;
         }
         if (unused)
                 unused->group = group;

@@ -145,9 +145,14 @@ static void a_full_ledger_refuses(void **state)
         struct ip ip = {.family = AF_INET};
 
         for (uint32_t i = 1; i <= GROUPS_MAX; i++)
-                assert_non_null(ledger_group(l, i));
+                assert_true(ledger_group_hold(l, ledger_group(l, i), (struct epoch){1, i}));
         assert_null(ledger_group(l, 1000));
         assert_ptr_equal(ledger_group(l, 5), &l->group[4]);
+        /* one that is let go makes room for a group of a later configuration */
+        assert_true(ledger_group_release_begin(&l->group[6]));
+        assert_true(ledger_group_free(&l->group[6]));
+        assert_ptr_equal(ledger_group(l, 1000), &l->group[6]);
+        assert_true(epoch_none(ledger_group_sealed(&l->group[6])));
         for (size_t i = 0; i < LEDGER_ADDRESSES_MAX; i++) {
                 ip.bytes[2] = (uint8_t)(i >> 8);
                 ip.bytes[3] = (uint8_t)i;
