@@ -1,4 +1,4 @@
-#include "resource/group.h"
+#include "resource/group_inside.h"
 
 #include "base/log.h"
 #include "base/text.h"
@@ -11,57 +11,10 @@
 
 #define BACKOFF span_s(1) /* before every restart in place but the first */
 
-enum group_state {
-        GROUP_IDLE,        /* nothing of it runs, as far as we know */
-        GROUP_LOOKING,     /* asking what a former core left running */
-        GROUP_STARTING,    /* going up */
-        GROUP_UP,          /* all of `part` runs */
-        GROUP_MENDING,     /* going down to the broken resource, to go up again */
-        GROUP_PAUSED,      /* about to go up again */
-        GROUP_UNDOING,     /* it did not start: going all the way down */
-        GROUP_STOPPING,    /* going down as told */
-        GROUP_BROKEN,      /* `restart` is used up; what is left runs until told to stop */
-        GROUP_STOP_FAILED, /* something cannot be stopped */
-};
-
 static const char *const state_name[] = {"idle",   "looking", "starting", "up",     "mending",
                                          "paused", "undoing", "stopping", "broken", "stop failed"};
 
-struct group_run {
-        struct resource_world *world;
-        char name[NAME_SIZE];
-        size_t count;
-        struct resource *resource[RESOURCES_MAX];
-        /* replaced by a reload, to be stopped, in reverse, before anything else is started */
-        size_t leaving_count;
-        struct resource *leaving[RESOURCES_MAX];
-
-        enum group_state state;
-        struct engine_epoch epoch;
-        enum engine_part part;
-        bool probe;
-        bool foreign;                 /* what did not start did not because somebody else has its address */
-        bool whole;                   /* it ran as a whole under this order: a break is FAILED */
-        enum engine_report_kind owed; /* to be reported when it is up */
-        bool released;                /* this stop has reported RELEASED */
-        bool again;                   /* start once it is down */
-        size_t mend_from;             /* this one and those after it go down first */
-        char why[RESOURCE_TEXT + 128];
-
-        int restart_max;
-        span restart_window;
-        size_t restart_count;
-        instant *restarts; /* the last restart_max of them, oldest first */
-        struct loop_timer *pause;
-
-        bool stepping, step_again;
-        group_report_fn *on_report;
-        void *user;
-};
-
-static void group_step(struct group_run *g);
-
-static void set_state(struct group_run *g, enum group_state state)
+void group_set_state(struct group_run *g, enum group_state state)
 {
         if (g->state != state)
                 log_debug("group %s: %s -> %s", g->name, state_name[g->state], state_name[state]);
@@ -83,7 +36,7 @@ static bool wanted(const struct group_run *g, const struct resource *r)
 }
 
 /* Whether going down has to do with it. `unknown`: also if nobody has looked. */
-static bool must_stop(const struct resource *r, bool unknown)
+bool group_must_stop(const struct resource *r, bool unknown)
 {
         switch (r->state) {
         case RESOURCE_STOPPED: return false;
@@ -133,7 +86,7 @@ static bool leaving_step(struct group_run *g, bool *ret_more)
         if (g->leaving_count == 0)
                 return false;
         struct resource *r = g->leaving[g->leaving_count - 1];
-        if (must_stop(r, false)) {
+        if (group_must_stop(r, false)) {
                 *ret_more = stop_one(r);
         } else {
                 g->leaving_count--;
@@ -148,7 +101,7 @@ static struct resource *last_to_stop(const struct group_run *g, size_t from, boo
 {
         for (size_t i = g->count; i > from; i--) {
                 struct resource *r = g->resource[i - 1];
-                if (must_stop(r, unknown) && !(exclusive && r->config.warm))
+                if (group_must_stop(r, unknown) && !(exclusive && r->config.warm))
                         return r;
         }
         return NULL;
@@ -166,7 +119,7 @@ static bool step_looking(struct group_run *g)
         if (!all)
                 report(g, ENGINE_NOTE, "not everything runs any more, starting what is missing");
         if (g->state == GROUP_LOOKING)
-                set_state(g, GROUP_STARTING);
+                group_set_state(g, GROUP_STARTING);
         return true;
 }
 
@@ -186,7 +139,7 @@ static bool step_starting(struct group_run *g)
                 return true;
         }
         enum engine_report_kind owed = g->owed;
-        set_state(g, GROUP_UP);
+        group_set_state(g, GROUP_UP);
         g->whole = g->part == ENGINE_ALL;
         g->owed = ENGINE_RESTARTED;
         g->probe = false; /* from here on it is ours, and a restart asks nobody */
@@ -198,7 +151,7 @@ static void on_pause(void *user)
 {
         struct group_run *g = user;
 
-        set_state(g, GROUP_STARTING);
+        group_set_state(g, GROUP_STARTING);
         group_step(g);
 }
 
@@ -209,7 +162,7 @@ static struct resource *last_to_mend(const struct group_run *g)
         for (size_t i = g->count; i > g->mend_from; i--) {
                 struct resource *r = g->resource[i - 1];
                 bool stays = r->kind == &kind_address && r->state == RESOURCE_STARTED;
-                if (must_stop(r, false) && !stays)
+                if (group_must_stop(r, false) && !stays)
                         return r;
         }
         return NULL;
@@ -223,10 +176,10 @@ static bool step_mending(struct group_run *g)
                 return stop_one(r);
         g->mend_from = g->count;
         if (g->restart_count <= 1) {
-                set_state(g, GROUP_STARTING);
+                group_set_state(g, GROUP_STARTING);
                 return true;
         }
-        set_state(g, GROUP_PAUSED);
+        group_set_state(g, GROUP_PAUSED);
         loop_timer_set(g->pause, BACKOFF);
         return false;
 }
@@ -234,7 +187,7 @@ static bool step_mending(struct group_run *g)
 static void start_again(struct group_run *g)
 {
         g->again = false;
-        set_state(g, GROUP_STARTING);
+        group_set_state(g, GROUP_STARTING);
 }
 
 static bool step_undoing(struct group_run *g)
@@ -247,7 +200,7 @@ static bool step_undoing(struct group_run *g)
         r = last_to_stop(g, 0, false, false);
         if (r)
                 return stop_one(r);
-        set_state(g, GROUP_IDLE);
+        group_set_state(g, GROUP_IDLE);
         report(g, g->foreign ? ENGINE_REFUSED : ENGINE_START_FAILED, g->why);
         if (g->state == GROUP_IDLE && g->again)
                 start_again(g);
@@ -272,7 +225,7 @@ static bool step_stopping(struct group_run *g)
         r = last_to_stop(g, 0, true, false);
         if (r)
                 return stop_one(r);
-        set_state(g, GROUP_IDLE);
+        group_set_state(g, GROUP_IDLE);
         report(g, ENGINE_STOPPED, "");
         if (g->state == GROUP_IDLE && g->again)
                 start_again(g);
@@ -298,7 +251,7 @@ static bool step_once(struct group_run *g)
 
 /* Goes on until it must wait. Resources answer and reports are acted upon from inside: these calls only leave
  * a mark, and the outermost goes round again. */
-static void group_step(struct group_run *g)
+void group_step(struct group_run *g)
 {
         g->step_again = true;
         if (g->stepping)
@@ -335,10 +288,10 @@ static bool restart_allowed(struct group_run *g)
 static void give_up(struct group_run *g)
 {
         if (!g->whole) {
-                set_state(g, GROUP_UNDOING);
+                group_set_state(g, GROUP_UNDOING);
                 return;
         }
-        set_state(g, GROUP_BROKEN);
+        group_set_state(g, GROUP_BROKEN);
         report(g, ENGINE_FAILED, g->why);
 }
 
@@ -352,7 +305,7 @@ static void mend(struct group_run *g, size_t from, bool hopeless)
                 return;
         }
         g->mend_from = g->state == GROUP_UP || from < g->mend_from ? from : g->mend_from;
-        set_state(g, GROUP_MENDING);
+        group_set_state(g, GROUP_MENDING);
         snprintf(text, sizeof(text), "%s; restarting it in place, %zu of %d in %s", g->why, g->restart_count,
                  g->restart_max, span_format(g->restart_window, window));
         report(g, ENGINE_NOTE, text);
@@ -377,7 +330,7 @@ static void on_broken(struct group_run *g, struct resource *r, bool hopeless)
         case GROUP_PAUSED: /* one more on the way down: part of the same mending */
                 if (i < g->mend_from)
                         g->mend_from = i;
-                set_state(g, GROUP_MENDING);
+                group_set_state(g, GROUP_MENDING);
                 break;
         case GROUP_LOOKING: /* found and lost again: started with what is missing */
         case GROUP_UNDOING:
@@ -395,11 +348,11 @@ static void on_stop_failed(struct group_run *g, const struct resource *r, const 
 
         snprintf(said, sizeof(said), "%s %s cannot be stopped: %s%s%s%s", r->kind->name, r->config.name, text,
                  undoing ? " (stopped because: " : "", undoing ? g->why : "", undoing ? ")" : "");
-        set_state(g, GROUP_STOP_FAILED);
+        group_set_state(g, GROUP_STOP_FAILED);
         report(g, ENGINE_STOP_FAILED, said);
 }
 
-static void on_resource(void *user, struct resource *r, enum resource_event event, const char *text)
+void group_on_resource(void *user, struct resource *r, enum resource_event event, const char *text)
 {
         struct group_run *g = user;
         char said[sizeof(g->why)];
@@ -453,7 +406,7 @@ void group_run_start(struct group_run *g, struct engine_epoch epoch, enum engine
         case GROUP_IDLE: g->restart_count = 0; __attribute__((fallthrough));
         case GROUP_UP:
                 g->whole = false;
-                set_state(g, GROUP_STARTING);
+                group_set_state(g, GROUP_STARTING);
                 break;
         case GROUP_BROKEN: /* a fresh try, with a fresh budget */
                 g->whole = false;
@@ -461,7 +414,7 @@ void group_run_start(struct group_run *g, struct engine_epoch epoch, enum engine
                 g->mend_from = 0;
                 while (g->mend_from < g->count && g->resource[g->mend_from]->state == RESOURCE_STARTED)
                         g->mend_from++;
-                set_state(g, GROUP_MENDING);
+                group_set_state(g, GROUP_MENDING);
                 break;
         case GROUP_LOOKING:
         case GROUP_STARTING:
@@ -469,7 +422,7 @@ void group_run_start(struct group_run *g, struct engine_epoch epoch, enum engine
         case GROUP_PAUSED: break; /* on its way up; now to the new goal */
         case GROUP_STOP_FAILED:   /* what could not be stopped must be, before it may start */
                 g->released = false;
-                set_state(g, GROUP_STOPPING);
+                group_set_state(g, GROUP_STOPPING);
                 g->again = true;
                 break;
         case GROUP_UNDOING:
@@ -486,7 +439,7 @@ void group_run_stop(struct group_run *g)
                 g->whole = false;
                 g->restart_count = 0;
                 g->mend_from = g->count;
-                set_state(g, GROUP_STOPPING);
+                group_set_state(g, GROUP_STOPPING);
         }
         group_step(g);
 }
@@ -498,7 +451,7 @@ void group_run_adopt(struct group_run *g, struct engine_epoch epoch)
         g->probe = false;
         g->owed = ENGINE_STARTED;
         g->whole = true;
-        set_state(g, GROUP_LOOKING);
+        group_set_state(g, GROUP_LOOKING);
         g->stepping = true; /* all are asked before the first answer counts */
         for (size_t i = 0; i < g->count; i++)
                 resource_look(g->resource[i]);
@@ -551,7 +504,7 @@ void group_run_announce(struct group_run *g)
 
 /* ---- life ---- */
 
-static int take_budget(struct group_run *g, const struct config_group *config)
+int group_take_budget(struct group_run *g, const struct config_group *config)
 {
         int max = config->restart_max < 0 ? 0 : config->restart_max;
         instant *restarts = calloc((size_t)max + 1, sizeof(*restarts));
@@ -582,9 +535,10 @@ int group_run_new(struct resource_world *world, const struct config_group *confi
         g->user = user;
         text_copy(g->name, sizeof(g->name), config->name);
         g->pause = loop_timer_new(world->setup.loop, on_pause, g);
-        error = g->pause ? take_budget(g, config) : -ENOMEM;
+        error = g->pause ? group_take_budget(g, config) : -ENOMEM;
         for (size_t i = 0; i < config->resource_count && !error; i++) {
-                error = resource_new(world, g->name, &config->resource[i], on_resource, g, &g->resource[i]);
+                error = resource_new(world, g->name, &config->resource[i], group_on_resource, g,
+                                     &g->resource[i]);
                 if (!error)
                         g->count++;
         }
@@ -629,93 +583,4 @@ size_t group_run_count(const struct group_run *g)
 const struct resource *group_run_resource(const struct group_run *g, size_t i)
 {
         return g->resource[i];
-}
-
-/* ---- reload ---- */
-
-static struct resource *take_equal(struct resource **old, size_t count, const struct config_resource *config)
-{
-        for (size_t i = 0; i < count; i++) {
-                struct resource *r = old[i];
-                if (r && resource_is(r, config)) {
-                        old[i] = NULL;
-                        return r;
-                }
-        }
-        return NULL;
-}
-
-static void take_limits(struct resource *r, const struct config_resource *config)
-{
-        r->config.place = config->place;
-        r->config.start_timeout = config->start_timeout;
-        r->config.stop_timeout = config->stop_timeout;
-        r->config.status_timeout = config->status_timeout;
-        r->config.status_interval = config->status_interval;
-        r->config.ready_after = config->ready_after;
-}
-
-/* Makes or takes each resource of the new list; the old list is not touched. */
-static int plan(struct group_run *g, const struct config_group *config, struct resource **old,
-                struct resource **ret_list, bool *ret_fresh)
-{
-        for (size_t i = 0; i < config->resource_count; i++) {
-                ret_list[i] = take_equal(old, g->count, &config->resource[i]);
-                ret_fresh[i] = !ret_list[i];
-                int error = ret_list[i] ? 0
-                                        : resource_new(g->world, g->name, &config->resource[i], on_resource,
-                                                       g, &ret_list[i]);
-                if (!error)
-                        continue;
-                for (size_t j = 0; j < i; j++)
-                        if (ret_fresh[j])
-                                resource_free(ret_list[j]);
-                return error;
-        }
-        return 0;
-}
-
-static void adopt_list(struct group_run *g, struct resource **old, struct resource **list, size_t count)
-{
-        for (size_t i = 0; i < g->count; i++) {
-                if (!old[i])
-                        continue;
-                if (must_stop(old[i], false))
-                        g->leaving[g->leaving_count++] = old[i];
-                else
-                        resource_free(old[i]);
-        }
-        for (size_t i = 0; i < count; i++)
-                g->resource[i] = list[i];
-        g->count = count;
-        g->mend_from = 0;
-        while (g->mend_from < count && list[g->mend_from]->state == RESOURCE_STARTED)
-                g->mend_from++;
-}
-
-int group_run_reload(struct group_run *g, const struct config_group *config)
-{
-        struct resource *old[RESOURCES_MAX], *list[RESOURCES_MAX];
-        bool fresh[RESOURCES_MAX], changed = false;
-        int error;
-
-        if (g->leaving_count > 0)
-                return -EBUSY; /* the reload before this one is still at work */
-        memcpy(old, g->resource, sizeof(old));
-        error = plan(g, config, old, list, fresh);
-        if (!error)
-                error = take_budget(g, config);
-        if (error)
-                return error;
-        for (size_t i = 0; i < config->resource_count; i++) {
-                changed = changed || fresh[i];
-                take_limits(list[i], &config->resource[i]);
-        }
-        adopt_list(g, old, list, config->resource_count);
-        if (g->state == GROUP_UP && (changed || g->leaving_count > 0)) {
-                text_copy(g->why, sizeof(g->why), "changed by a reload");
-                set_state(g, GROUP_STARTING);
-        }
-        group_step(g);
-        return 0;
 }
