@@ -79,8 +79,8 @@ static inline enum ledger_hold ledger_state(_Atomic uint32_t *state)
         return (enum ledger_hold)atomic_load_explicit(state, memory_order_acquire);
 }
 
-/* Finds the group's entry or makes one, if need be in the place of a group that is not held; NULL when all are. The
- * core alone calls it. */
+/* Finds the group's entry or makes one, if need be in the place of a group that is not held; NULL when all
+ * are. The core alone calls it. */
 struct ledger_group *ledger_group(struct ledger *l, uint32_t group);
 /* FREE -> HELD under this epoch, and wakes the supervisor: before anything exclusive is started. True also
  * if it is held under this epoch already. False: being released, held under another epoch, or the epoch is

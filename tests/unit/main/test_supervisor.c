@@ -217,7 +217,7 @@ static void the_boot_count_reaches_the_core(void **state)
         kill(havend, SIGINT); /* as by Ctrl-C */
         expect("leaving");
         assert_int_equal(ended(havend), 0);
-        /* lost: counted from the clock, which no peer remembers higher, and the state beside it is set aside */
+        /* lost: counted from the clock, which no peer remembers higher; the state beside it is set aside */
         unlink(in_dir(PATH_BOOT));
         unsigned long long now = (unsigned long long)time(NULL), boot = 0;
         havend = start(true, "log");
