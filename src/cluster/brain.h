@@ -162,6 +162,8 @@ struct cluster {
         struct order order[TODO_ORDERS_MAX]; /* of this node's operators, oldest first */
         instant order_end[TODO_ORDERS_MAX];
         uint8_t order_count;
+        bool order_applied;                       /* order[0], by us as leader, in... */
+        struct version order_version;             /* ...this version: done once it is committed */
         instant standby_since[CLUSTER_NODES_MAX]; /* leader: from when standby_left counts */
         instant maintenance_since;
 

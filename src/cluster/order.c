@@ -12,6 +12,7 @@ static void order_end(struct cluster *c, uint8_t i, enum order_error error)
         if (todo->order_count == TODO_ORDERS_MAX)
                 return; /* told in the next step */
         todo->order[todo->order_count++] = (struct order_done){.id = c->order[i].id, .error = error};
+        c->order_applied = false;
         for (uint8_t j = i; j + 1 < c->order_count; j++) {
                 c->order[j] = c->order[j + 1];
                 c->order_end[j] = c->order_end[j + 1];
@@ -142,10 +143,31 @@ void order_heard(struct cluster *c, uint8_t from, const struct message *m)
         p->speak = true;
 }
 
+/* Our own operators' orders, where we lead. */
+static void settle_own(struct cluster *c)
+{
+        if (c->role != ROLE_LEADER) {
+                c->order_applied = false; /* the next leader may not have it: it is told again */
+                return;
+        }
+        if (!c->order_applied && can_apply(c)) {
+                enum order_error error = order_apply(c, &c->order[0]);
+                if (error != ORDER_DONE) {
+                        order_end(c, 0, error);
+                        return;
+                }
+                c->order_applied = true;
+                c->order_version = c->state.document.version;
+        }
+        if (c->order_applied && version_compare(c->committed.version, c->order_version) >= 0)
+                order_end(c, 0, ORDER_DONE);
+}
+
 void order_settle(struct cluster *c)
 {
-        while (c->order_count && can_apply(c))
-                order_end(c, 0, order_apply(c, &c->order[0]));
-        while (c->order_count && instant_reached(c->now, c->order_end[0]))
+        if (c->order_count)
+                settle_own(c);
+        while (c->order_count && instant_reached(c->now, c->order_end[0]) &&
+               c->todo->order_count < TODO_ORDERS_MAX)
                 order_end(c, 0, ORDER_NO_LEADER);
 }
