@@ -53,17 +53,9 @@ class Haven(Subject):
         return self.cluster.story()
 
 
-class HavenFast(Haven):
-    name = "haven-fast"
-    title = "haven, fast (20/100 ms)"
-    timing = FAST
-
-
-class HavenThree(Haven):
-    """keepalived's own rule: three intervals missed; and as with keepalived, the service is not its business."""
-    name = "haven-three"
-    title = "haven, 100/300 ms, address only"
-    timing = {"heartbeat": "100ms", "dead": "300ms"}
+class HavenAddress(Haven):
+    """As with keepalived, the service is not its business: it runs on both nodes, only the address moves."""
+    not_applicable = {"service-killed": "the service is not its business"}
 
     def __init__(self, lab):
         Subject.__init__(self, lab)
@@ -72,4 +64,15 @@ class HavenThree(Haven):
     def start_service(self, machine):
         self.cluster.start_service(machine.name)
 
-    not_applicable = {"service-killed": "the service is not its business"}
+
+class HavenFast(HavenAddress):
+    name = "haven-fast"
+    title = "haven, fast (20/100 ms), address only"
+    timing = FAST
+
+
+class HavenThree(HavenAddress):
+    """keepalived's own rule: three intervals missed."""
+    name = "haven-three"
+    title = "haven, 100/300 ms, address only"
+    timing = {"heartbeat": "100ms", "dead": "300ms"}
