@@ -142,7 +142,7 @@ int state_save(const char *dir, const struct state *state)
 static bool state_exists(const char *dir)
 {
         char text[STATE_TEXT];
-        struct state s;
+        struct state s = {.valid = true};
         int error = state_load(dir, &s, text);
 
         return error ? error != -ENOENT : s.valid;
