@@ -6,6 +6,7 @@
 #include "config/judge.h"
 #include "config/read.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,8 +93,10 @@ static void digest(struct config *c)
         members = fnv64(members, arbiter, strlen(arbiter));
         /* votes and answers between nodes that wait differently long would vouch for nothing (protocol.md
          * rule 26) */
-        const int64_t timing[] = {c->heartbeat.us, c->dead.us};
-        members = fnv64(members, (const char *)timing, sizeof(timing));
+        char timing[48];
+        int n = snprintf(timing, sizeof(timing), "%lld/%lld", (long long)c->heartbeat.us,
+                         (long long)c->dead.us);
+        members = fnv64(members, timing, (size_t)n);
         c->members_digest = (uint32_t)(members ^ members >> 32);
 }
 

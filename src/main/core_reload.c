@@ -56,7 +56,9 @@ static struct config *put_in_place(struct core *core, struct config *fresh)
         if (core_checks_open(core) < 0)
                 log_error("reload: the checker cannot be started");
         int error = engine_reload(core->engine, fresh);
-        if (error) {
+        if (error == -EBUSY) {
+                log_error("reload: a group is still at work with the reload before: reload once more");
+        } else if (error) {
                 /* half of it follows the new file: the next core reads that from the start and adopts what
                  * runs */
                 log_error("reload: the resources could not all be changed: %s -> starting anew",

@@ -68,7 +68,7 @@ static void adopt_list(struct group_run *g, struct resource **old, struct resour
 int group_run_reload(struct group_run *g, const struct config_group *config)
 {
         struct resource *old[RESOURCES_MAX], *list[RESOURCES_MAX];
-        bool fresh[RESOURCES_MAX], changed = false;
+        bool fresh[RESOURCES_MAX] = {false}, changed = false;
         int error;
 
         if (g->leaving_count > 0)
