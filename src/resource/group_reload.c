@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -67,7 +68,7 @@ static void adopt_list(struct group_run *g, struct resource **old, struct resour
 
 int group_run_reload(struct group_run *g, const struct config_group *config)
 {
-        struct resource *old[RESOURCES_MAX], *list[RESOURCES_MAX];
+        struct resource *old[RESOURCES_MAX], *list[RESOURCES_MAX] = {NULL};
         bool fresh[RESOURCES_MAX] = {false}, changed = false;
         int error;
 
@@ -80,6 +81,7 @@ int group_run_reload(struct group_run *g, const struct config_group *config)
         if (error)
                 return error;
         for (size_t i = 0; i < config->resource_count; i++) {
+                assert(list[i]); /* plan() made one for each */
                 changed = changed || fresh[i];
                 take_limits(list[i], &config->resource[i]);
         }
