@@ -105,7 +105,7 @@ int state_load(const char *dir, struct state *ret_state, char text[static STATE_
 {
         uint8_t bytes[STATE_BYTES];
         char path[PATH_SIZE];
-        const char *wrong = NULL;
+        const char *wrong;
 
         int error = path_join(dir, PATH_CLUSTER, path);
         if (error) {
@@ -116,10 +116,10 @@ int state_load(const char *dir, struct state *ret_state, char text[static STATE_
         if (n == -EFBIG)
                 wrong = "longer than a state can be";
         else if (n < 0)
-                wrong = strerrordesc_np((int)-n);
+                wrong = strerror((int)-n);
         else
                 wrong = state_decode(bytes, (size_t)n, ret_state);
-        if (!wrong)
+        if (n >= 0 && !wrong)
                 return 0;
         snprintf(text, STATE_TEXT, "%s: %s", path, wrong);
         return n < 0 && n != -EFBIG ? (int)n : -EBADMSG;
