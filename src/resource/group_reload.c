@@ -28,6 +28,13 @@ static void take_limits(struct resource *r, const struct config_resource *config
         r->config.ready_after = config->ready_after;
 }
 
+static void free_fresh(struct resource **list, const bool *fresh, size_t count)
+{
+        for (size_t i = 0; i < count; i++)
+                if (fresh[i])
+                        resource_free(list[i]);
+}
+
 /* Makes or takes each resource of the new list; the old list is not touched. */
 static int plan(struct group_run *g, const struct config_group *config, struct resource **old,
                 struct resource **ret_list, bool *ret_fresh)
@@ -40,9 +47,7 @@ static int plan(struct group_run *g, const struct config_group *config, struct r
                                                        group_on_resource, g, &ret_list[i]);
                 if (!error)
                         continue;
-                for (size_t j = 0; j < i; j++)
-                        if (ret_fresh[j])
-                                resource_free(ret_list[j]);
+                free_fresh(ret_list, ret_fresh, i);
                 return error;
         }
         return 0;
@@ -70,22 +75,21 @@ int group_run_reload(struct group_run *g, const struct config_group *config)
 {
         struct resource *old[RESOURCES_MAX], *list[RESOURCES_MAX] = {NULL};
         bool fresh[RESOURCES_MAX] = {false}, changed = false;
+        size_t count = config->resource_count;
         int error;
 
         if (g->leaving_count > 0)
                 return -EBUSY; /* the reload before this one is still at work */
         memcpy(old, g->resource, sizeof(old));
         error = plan(g, config, old, list, fresh);
-        if (!error)
-                error = group_take_budget(g, config);
         if (error)
                 return error;
-        for (size_t i = 0; i < config->resource_count; i++) {
+        for (size_t i = 0; i < count; i++) {
                 assert(list[i]); /* plan() made one for each */
                 changed = changed || fresh[i];
                 take_limits(list[i], &config->resource[i]);
         }
-        adopt_list(g, old, list, config->resource_count);
+        adopt_list(g, old, list, count);
         if (g->state == GROUP_UP && (changed || g->leaving_count > 0)) {
                 text_copy(g->why, sizeof(g->why), "changed by a reload");
                 group_set_state(g, GROUP_STARTING);
