@@ -84,6 +84,11 @@ int group_run_reload(struct group_run *g, const struct config_group *config)
         error = plan(g, config, old, list, fresh);
         if (error)
                 return error;
+        error = group_take_budget(g, config);
+        if (error) {
+                free_fresh(list, fresh, count);
+                return error;
+        }
         for (size_t i = 0; i < count; i++) {
                 assert(list[i]); /* plan() made one for each */
                 changed = changed || fresh[i];
