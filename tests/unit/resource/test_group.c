@@ -415,6 +415,28 @@ static void a_reload_replaces_what_differs_and_leaves_the_rest(void **state)
         stage_done(&s);
 }
 
+static void a_reload_changes_how_often_a_group_is_restarted(void **state)
+{
+        struct config_group group;
+        struct config config;
+        static struct stage s;
+
+        stage_init(&s, false);
+        stage_script(&s, "a");
+        s.group.restart_max = 0;
+        stage_flag(&s, "a.fail-start");
+        stage_open(&s);
+        config = s.config;
+        group = s.group;
+        group.restart_max = 1;
+        config.group = &group;
+        assert_int_equal(engine_reload(s.engine, &config), 0);
+        engine_start(s.engine, 0, epoch, ENGINE_ALL, false);
+        stage_await(&s, ENGINE_START_FAILED);
+        assert_string_equal(stage_log(&s), "a start, a stop, a start, a stop");
+        stage_done(&s);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -439,6 +461,7 @@ int main(void)
                 cmocka_unit_test_teardown(a_group_nobody_looked_at_is_really_stopped, stage_clear),
                 cmocka_unit_test_teardown(adoption_finds_what_runs_and_starts_what_is_missing, stage_clear),
                 cmocka_unit_test_teardown(a_reload_replaces_what_differs_and_leaves_the_rest, stage_clear),
+                cmocka_unit_test_teardown(a_reload_changes_how_often_a_group_is_restarted, stage_clear),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
