@@ -1,6 +1,7 @@
 /* haven-sim: scenarios by name, and random schedules against the invariants. */
 #include "scenarios.h"
 #include "world.h"
+#include "world_arbiter.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -8,8 +9,8 @@
 
 struct options {
         uint64_t first, last;
-        int nodes, nodes_most; /* from and to, in turn */
-        bool weak;
+        int nodes, nodes_most;               /* from and to, in turn */
+        const struct arbiter_model *arbiter; /* NULL: none at all */
         bool trace;
         bool scenarios;
         const char *scenario; /* NULL: all */
@@ -28,17 +29,19 @@ struct summary {
 
 static const char *const violation_name[] = {"two owners", "no owner", "two leaders"};
 
-static const char help[] = "haven-sim [--seeds A:B] [--nodes N[:M]] [--arbiter weak|none] [--trace]\n"
-                           "haven-sim --scenario NAME|all [--trace] | --list\n"
-                           "Runs the cluster brain in virtual time under random faults and checks the "
-                           "invariants at every step.\n"
-                           "  --seeds A:B      seeds A to B, both included (default 1:200)\n"
-                           "  --nodes N[:M]    2 to 9 nodes, N to M in turn (default 2:3)\n"
-                           "  --arbiter KIND   for even numbers of nodes: weak (default), none\n"
-                           "  --trace          tell the story of each schedule\n"
-                           "  --scenario NAME  play that scenario ('all': every one) instead\n"
-                           "  --list           name the scenarios\n"
-                           "Exit status: 0 no violation, 1 a violation (its seed is printed), 2 usage.\n";
+static const char help[] =
+        "haven-sim [--seeds A:B] [--nodes N[:M]] [--arbiter KIND] [--trace]\n"
+        "haven-sim --scenario NAME|all [--trace] | --list\n"
+        "Runs the cluster brain in virtual time under random faults and checks the "
+        "invariants at every step.\n"
+        "  --seeds A:B      seeds A to B, both included (default 1:200)\n"
+        "  --nodes N[:M]    2 to 9 nodes, N to M in turn (default 2:3)\n"
+        "  --arbiter KIND   for even numbers of nodes: none (default), another of --list, or\n"
+        "                   absent: no vote stands in\n"
+        "  --trace          tell the story of each schedule\n"
+        "  --scenario NAME  play that scenario ('all': every one) instead\n"
+        "  --list           name the scenarios and the arbiters\n"
+        "Exit status: 0 no violation, 1 a violation (its seed is printed), 2 usage.\n";
 
 /* Two sides that do not hear each other, of any sizes. */
 static void partition(struct world *w, const struct world_config *c)
@@ -55,7 +58,7 @@ static void one_fault(struct world *w, const struct world_config *c, struct sche
 {
         uint8_t node = (uint8_t)world_random(w, c->nodes), other = (uint8_t)world_random(w, c->nodes);
 
-        switch (world_random(w, 14)) {
+        switch (world_random(w, 15)) {
         case 0: world_power_off(w, node); break;
         case 1:
         case 2: world_kill_core(w, node, span_ms(5 + world_random(w, 60))); break;
@@ -75,18 +78,21 @@ static void one_fault(struct world *w, const struct world_config *c, struct sche
         case 10: world_cut_pair(w, node, other, world_random(w, 2)); break;
         case 11: world_cut(w, node, other, (uint8_t)world_random(w, c->links), world_random(w, 2)); break;
         case 12:
-                /* of more than one, a majority's memory may be gone: that waits for an operator */
-                if (s->lost_state || world_up(w, node))
+                /* of more than one, or one of a pair without a third vote, a majority's memory may be gone:
+                 * that waits for an operator */
+                if (s->lost_state || world_up(w, node) || (c->nodes == 2 && !c->arbiter))
                         break;
                 world_lose_state(w, node);
                 s->lost_state = true;
                 break;
         case 13: partition(w, c); break;
+        case 14: world_arbiter_fault(w); break;
         }
 }
 
 static void make_whole(struct world *w, const struct world_config *c)
 {
+        world_arbiter_mend(w);
         for (uint8_t i = 0; i < c->nodes; i++) {
                 world_isolate(w, i, false);
                 for (uint8_t g = 0; g < c->groups; g++)
@@ -104,7 +110,7 @@ static bool survivors_settle(struct world *w, const struct world_config *c, cons
         make_whole(w, c);        /* what it was told while it stood still, it did not hear */
         for (uint8_t i = 0; i < c->nodes; i++)
                 up += world_up(w, i);
-        bool quorum = up * 2 > c->nodes || (up * 2 == c->nodes && c->arbiter == CLUSTER_ARBITER_WEAK);
+        bool quorum = up * 2 > c->nodes || (up * 2 == c->nodes && c->arbiter);
         return !quorum || s->lost_state || world_settle(w, span_s(60));
 }
 
@@ -122,7 +128,7 @@ static struct world_config make_config(const struct options *o, uint64_t seed, F
                 .nodes = (uint8_t)(o->nodes + (int)(seed % (uint64_t)(o->nodes_most - o->nodes + 1))),
                 .groups = (uint8_t)(1 + seed % 3),
                 .links = 2,
-                .arbiter = o->weak ? CLUSTER_ARBITER_WEAK : CLUSTER_ARBITER_ABSENT,
+                .arbiter = o->arbiter,
                 .heartbeat = span_ms(100),
                 .dead = span_ms(500),
                 .delay_min = span_us(50),
@@ -217,15 +223,18 @@ static int parse(int argc, char **argv, struct options *o)
                                 return 2;
                         break;
                 case 'a':
-                        if (strcmp(optarg, "weak") != 0 && strcmp(optarg, "none") != 0)
+                        o->arbiter = arbiter_find(optarg);
+                        if (!o->arbiter && strcmp(optarg, "absent") != 0)
                                 return 2;
-                        o->weak = strcmp(optarg, "weak") == 0;
                         break;
                 case 'c':
                         o->scenarios = true;
                         o->scenario = strcmp(optarg, "all") == 0 ? NULL : optarg;
                         break;
-                case 'l': scenarios_list(stdout); exit(0);
+                case 'l':
+                        scenarios_list(stdout);
+                        arbiter_list(stdout);
+                        exit(0);
                 case 't': o->trace = true; break;
                 case 'h': fputs(help, stdout); exit(0);
                 default: return 2;
@@ -236,7 +245,7 @@ static int parse(int argc, char **argv, struct options *o)
 
 int main(int argc, char **argv)
 {
-        struct options o = {.first = 1, .last = 200, .nodes = 2, .nodes_most = 3, .weak = true};
+        struct options o = {.first = 1, .last = 200, .nodes = 2, .nodes_most = 3, .arbiter = &arbiter_none};
         struct summary s = {0};
 
         if (parse(argc, argv, &o) != 0) {

@@ -1,6 +1,7 @@
 #include "scenarios.h"
 
 #include "stage.h"
+#include "world_arbiter.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -98,7 +99,7 @@ static struct world_config quiet_network(const struct scenario *what, uint64_t s
         c.start_max = c.start_max.us ? c.start_max : span_ms(20);
         c.stop_max = c.stop_max.us ? c.stop_max : span_ms(2);
         c.drift = 0.01;
-        c.arbiter = c.nodes % 2 ? CLUSTER_ARBITER_ABSENT : CLUSTER_ARBITER_WEAK;
+        c.arbiter = c.arbiter ? c.arbiter : &arbiter_none;
         c.trace = trace;
         return c;
 }

@@ -1,4 +1,4 @@
-#include "world_inside.h"
+#include "world_arbiter.h"
 
 #include "base/text.h"
 
@@ -30,7 +30,8 @@ static void make_settings(struct world *w, struct cluster_settings *s, uint8_t s
         s->start_wait = span_s(2);
         s->members = 1;
         s->config = 1;
-        s->arbiter = c->nodes % 2 ? CLUSTER_ARBITER_ABSENT : c->arbiter;
+        if (c->arbiter && (c->nodes % 2 == 0 || c->arbiter->odd))
+                s->arbiter = c->arbiter->kind;
         s->group_count = c->groups;
         for (uint8_t i = 0; i < c->nodes; i++)
                 text_copy(s->node_name[i], CLUSTER_NAME, names[i]);
@@ -45,6 +46,8 @@ static void make_settings(struct world *w, struct cluster_settings *s, uint8_t s
                 group->forgive_after = c->unforgiving ? SPAN_ZERO : span_s(5);
                 group->data = c->data;
         }
+        if (c->arbiter && c->arbiter->settings)
+                c->arbiter->settings(w, s);
 }
 
 struct world *world_new(const struct world_config *config)
@@ -72,6 +75,7 @@ struct world *world_new(const struct world_config *config)
                 if (config->clock[i] != 0)
                         m->clock_rate = 1 + config->clock[i];
         }
+        arbiter_begin(w);
         for (uint8_t i = 0; i < config->nodes; i++)
                 machine_boot(w, &w->machine[i]);
         return w;
@@ -83,7 +87,9 @@ void world_free(struct world *w)
                 struct happening h = world_next_happening(w);
                 if (h.kind == HAPPEN_PACKET)
                         free(h.message);
+                free(h.data);
         }
+        arbiter_end(w);
         for (uint8_t i = 0; i < w->config.nodes; i++)
                 free(w->machine[i].brain);
         free(w->story);
@@ -159,7 +165,11 @@ static void dispatch(struct world *w, struct happening *h)
                 m->paused = false;
                 machine_step(w, m, (struct cluster_event){.kind = CLUSTER_EV_TIME});
                 break;
-        case HAPPEN_WATCHDOG: break;
+        case HAPPEN_ARBITER:
+                if (w->config.arbiter->happens)
+                        w->config.arbiter->happens(w, w->arbiter_memory, h);
+                free(h->data);
+                break;
         }
 }
 

@@ -13,12 +13,14 @@
 #define WORLD_GROUPS 4
 #define WORLD_LINKS  2
 
+struct arbiter_model;
+
 struct world_config {
         uint64_t seed;
         uint8_t nodes;
         uint8_t groups;
         uint8_t links;
-        enum cluster_arbiter arbiter;
+        const struct arbiter_model *arbiter; /* world_arbiter.h; NULL: none at all */
         span heartbeat, dead;
         span delay_min, delay_max; /* of a packet */
         double loss;               /* of a packet on a link, 0..1 */
@@ -64,6 +66,10 @@ void world_break_group(struct world *w, uint8_t node, uint8_t group);
 void world_unfit(struct world *w, uint8_t node, uint8_t group, bool unfit);
 void world_refuse_probe(struct world *w, bool refuse); /* probes see a living holder */
 void world_order(struct world *w, uint8_t node, struct order order);
+
+/* One fault of the arbiter's own, by chance; and all of them mended. */
+void world_arbiter_fault(struct world *w);
+void world_arbiter_mend(struct world *w);
 
 /* --- the truth --- */
 bool world_up(const struct world *w, uint8_t node);

@@ -1,6 +1,24 @@
-#include "world_inside.h"
+#include "world_arbiter.h"
 
 #include <string.h>
+
+static void arbiter_told(struct world *w, uint8_t node, bool power)
+{
+        if (w->config.arbiter && w->config.arbiter->dies)
+                w->config.arbiter->dies(w, w->arbiter_memory, node, power);
+}
+
+void world_arbiter_fault(struct world *w)
+{
+        if (w->config.arbiter && w->config.arbiter->fault)
+                w->config.arbiter->fault(w, w->arbiter_memory);
+}
+
+void world_arbiter_mend(struct world *w)
+{
+        if (w->config.arbiter && w->config.arbiter->mend)
+                w->config.arbiter->mend(w, w->arbiter_memory);
+}
 
 void world_power_off(struct world *w, uint8_t node)
 {
@@ -11,6 +29,7 @@ void world_power_off(struct world *w, uint8_t node)
         m->powered = m->core_up = m->paused = m->writes = false;
         m->life++;
         memset(m->held, 0, sizeof(m->held));
+        arbiter_told(w, node, true);
 }
 
 void world_power_on(struct world *w, uint8_t node)
@@ -51,6 +70,7 @@ void world_kill_core(struct world *w, uint8_t node, span back_after)
         m->life++;
         for (uint8_t g = 0; g < w->config.groups; g++)
                 m->held[g].job = ++w->order; /* nobody waits for what was under way */
+        arbiter_told(w, node, false);
         world_happen(w, back_after,
                      (struct happening){.kind = HAPPEN_CORE_BACK, .node = node, .life = m->life});
 }

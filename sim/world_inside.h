@@ -5,6 +5,7 @@
  * world_agenda.c  chance, clocks, and the heap of what will happen
  * world_machine.c one node: a core, its disk, its groups, its supervisor
  * world_network.c packets, cuts and delays
+ * world_arbiter.c the third vote: a model per kind of arbiter (world_arbiter.h)
  * world_faults.c  what else goes wrong, and what operators ask for
  * world_truth.c   who holds what, what must never be, and the questions about it
  */
@@ -21,7 +22,7 @@ enum happening_kind {
         HAPPEN_GROUP,
         HAPPEN_CORE_BACK,
         HAPPEN_RESUME,
-        HAPPEN_WATCHDOG
+        HAPPEN_ARBITER,
 };
 
 struct happening {
@@ -31,6 +32,7 @@ struct happening {
         uint8_t node, from, link;
         uint64_t life; /* of the core it is meant for */
         struct message *message;
+        void *data; /* the arbiter's */
         uint32_t serial;
         uint8_t group;
         struct epoch epoch;
@@ -73,6 +75,7 @@ struct world {
         struct machine machine[WORLD_NODES];
         bool cut[WORLD_NODES][WORLD_NODES][WORLD_LINKS];
         span delay[WORLD_NODES][WORLD_NODES];
+        void *arbiter_memory;
         int64_t apart; /* when somebody was last cut off from another, or stood still */
         bool probes_see;
         size_t event_count;

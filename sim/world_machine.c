@@ -1,4 +1,4 @@
-#include "world_inside.h"
+#include "world_arbiter.h"
 
 #include <string.h>
 
@@ -139,10 +139,12 @@ static void do_todo(struct world *w, struct machine *m)
                 return;
         }
         m->due = machine_truth(m, cluster_deadline(m->brain));
-        if (todo->ask_arbiter)
-                machine_step(w, m,
-                             (struct cluster_event){
-                                     .kind = CLUSTER_EV_ARBITER, .asked = machine_clock(w, m), .yes = true});
+        const struct arbiter_model *arbiter = w->config.arbiter;
+        bool asks = todo->ask_arbiter;
+        if (arbiter && arbiter->stepped)
+                arbiter->stepped(w, w->arbiter_memory, machine_index(w, m));
+        if (arbiter && asks)
+                arbiter->asked(w, w->arbiter_memory, machine_index(w, m));
 }
 
 void machine_boot_core(struct world *w, struct machine *m, bool first)
@@ -160,6 +162,8 @@ void machine_boot_core(struct world *w, struct machine *m, bool first)
         m->life++;
         m->core_up = true;
         m->paused = m->writes = false;
+        if (w->config.arbiter && w->config.arbiter->starts)
+                w->config.arbiter->starts(w, w->arbiter_memory, machine_index(w, m), first);
         cluster_init(m->brain, &w->settings[machine_index(w, m)], &start, &w->todo);
         do_todo(w, m);
 }

@@ -1,0 +1,128 @@
+#include "world_arbiter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct arbiter_model *const models[] = {&arbiter_none, &arbiter_ping};
+
+const struct arbiter_model *arbiter_find(const char *name)
+{
+        for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
+                if (strcmp(models[i]->name, name) == 0)
+                        return models[i];
+        return NULL;
+}
+
+void arbiter_list(FILE *out)
+{
+        for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
+                fprintf(out, "%-10s %s\n", models[i]->name, models[i]->about);
+}
+
+void arbiter_later(struct world *w, span in, uint8_t node, uint32_t serial, void *data)
+{
+        world_happen(w, in,
+                     (struct happening){.kind = HAPPEN_ARBITER,
+                                        .node = node,
+                                        .life = w->machine[node].life,
+                                        .serial = serial,
+                                        .data = data});
+}
+
+void arbiter_begin(struct world *w)
+{
+        const struct arbiter_model *model = w->config.arbiter;
+
+        w->arbiter_memory = model && model->begin ? model->begin(w) : NULL;
+}
+
+void arbiter_end(struct world *w)
+{
+        if (w->config.arbiter && w->config.arbiter->end)
+                w->config.arbiter->end(w, w->arbiter_memory);
+}
+
+static void answer(struct world *w, uint8_t node, bool yes)
+{
+        struct machine *m = &w->machine[node];
+
+        machine_step(
+                w, m,
+                (struct cluster_event){.kind = CLUSTER_EV_ARBITER, .asked = machine_clock(w, m), .yes = yes});
+}
+
+/* --- none: the survivor goes on when every link is silent --- */
+
+static void none_asked(struct world *w, void *self, uint8_t node)
+{
+        (void)self;
+        answer(w, node, true);
+}
+
+const struct arbiter_model arbiter_none = {
+        .name = "none",
+        .about = "weak: who hears nobody else goes on",
+        .kind = CLUSTER_ARBITER_WEAK,
+        .asked = none_asked,
+};
+
+/* --- ping: the same, for who reaches the targets --- */
+
+struct ping {
+        bool lost[WORLD_NODES]; /* this node reaches none of them */
+};
+
+static void *ping_begin(struct world *w)
+{
+        (void)w;
+        return calloc(1, sizeof(struct ping));
+}
+
+static void ping_end(struct world *w, void *self)
+{
+        (void)w;
+        free(self);
+}
+
+static void ping_asked(struct world *w, void *self, uint8_t node)
+{
+        const struct ping *p = self;
+        bool *yes = malloc(sizeof(*yes));
+
+        *yes = !p->lost[node];
+        arbiter_later(w, world_random_span(w, span_us(100), span_ms(2)), node, 0, yes);
+}
+
+static void ping_happens(struct world *w, void *self, const struct happening *h)
+{
+        (void)self;
+        if (h->life == w->machine[h->node].life)
+                answer(w, h->node, *(const bool *)h->data);
+}
+
+static void ping_fault(struct world *w, void *self)
+{
+        struct ping *p = self;
+
+        p->lost[world_random(w, w->config.nodes)] = world_random(w, 2);
+}
+
+static void ping_mend(struct world *w, void *self)
+{
+        struct ping *p = self;
+
+        memset(p->lost, 0, sizeof(p->lost));
+        (void)w;
+}
+
+const struct arbiter_model arbiter_ping = {
+        .name = "ping",
+        .about = "weak: who hears nobody else but reaches the targets goes on",
+        .kind = CLUSTER_ARBITER_WEAK,
+        .begin = ping_begin,
+        .end = ping_end,
+        .asked = ping_asked,
+        .happens = ping_happens,
+        .fault = ping_fault,
+        .mend = ping_mend,
+};
