@@ -57,6 +57,28 @@ void put_text(struct writer *w, const char *text)
         put_bytes(w, text, n);
 }
 
+uint8_t *part_begin(struct writer *w)
+{
+        put_u16(w, 0); /* filled in by part_end() */
+        return w->at;
+}
+
+void part_end(struct writer *w, uint8_t *content)
+{
+        if (w->failed)
+                return;
+        ptrdiff_t length = w->at - content;
+        assert(length <= UINT16_MAX);
+        content[-2] = (uint8_t)(length >> 8);
+        content[-1] = (uint8_t)length;
+}
+
+uint8_t *field_begin(struct writer *w, uint8_t tag)
+{
+        put_u8(w, tag);
+        return part_begin(w);
+}
+
 void reader_init(struct reader *r, const void *bytes, size_t size)
 {
         *r = (struct reader){.at = bytes, .end = (const uint8_t *)bytes + size};
@@ -120,4 +142,12 @@ void get_text(struct reader *r, char *text, size_t size)
         }
         memcpy(text, bytes, n);
         text[n] = '\0';
+}
+
+void get_part(struct reader *r, struct reader *ret_content)
+{
+        size_t n = get_u16(r);
+        const uint8_t *bytes = get_bytes(r, n);
+
+        reader_init(ret_content, bytes ? bytes : r->at, bytes ? n : 0);
 }

@@ -29,6 +29,12 @@ void put_bytes(struct writer *w, const void *bytes, size_t n);
 /* A length byte and up to 255 characters. */
 void put_text(struct writer *w, const char *text);
 
+/* A part: its length u16, then its content. A field: a tag u8, then a part. All our formats are made of them,
+ * so that a reader can pass over what a later release has added. begin returns what end wants. */
+uint8_t *part_begin(struct writer *w);
+void part_end(struct writer *w, uint8_t *content);
+uint8_t *field_begin(struct writer *w, uint8_t tag);
+
 void reader_init(struct reader *r, const void *bytes, size_t size);
 size_t reader_left(const struct reader *r);
 uint8_t get_u8(struct reader *r);
@@ -39,3 +45,5 @@ uint64_t get_u64(struct reader *r);
 const uint8_t *get_bytes(struct reader *r, size_t n);
 /* Fails when the text, with its end, does not fit `size`, or holds a NUL. */
 void get_text(struct reader *r, char *text, size_t size);
+/* The next part's content as a reader of its own; an empty one when it is not there whole. */
+void get_part(struct reader *r, struct reader *ret_content);

@@ -39,6 +39,7 @@ struct peer_facts {
         uint64_t config;
         bool invalid_voter, leaving, resigned, leads, left;
         uint32_t term;
+        uint8_t feature_level;
         struct version newest, committed;
         bool knows[CLUSTER_GROUPS_MAX];
         struct hold hold[CLUSTER_GROUPS_MAX];
@@ -167,8 +168,9 @@ struct cluster {
         instant standby_since[CLUSTER_NODES_MAX]; /* leader: from when standby_left counts */
         instant maintenance_since;
 
-        bool edited;  /* the document, in this step */
-        bool changed; /* something all peers should know at once */
+        uint8_t level_missed; /* of a document that we cannot read, as told in the notes */
+        bool edited;          /* the document, in this step */
+        bool changed;         /* something all peers should know at once */
         struct todo *todo;
 };
 
@@ -185,6 +187,8 @@ bool peer_heard_within(const struct cluster *c, uint8_t node, span silence);
 /* Whether its votes and answers count. */
 bool peer_counts(const struct cluster *c, uint8_t node);
 bool leads_with_lease(const struct cluster *c);
+/* The highest that this node understands (rule 27). */
+uint8_t feature_level(const struct cluster *c);
 
 void note(struct cluster *c, enum note_kind kind, const char *subject, const char *format, ...)
         __attribute__((format(printf, 4, 5)));

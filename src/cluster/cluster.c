@@ -75,6 +75,11 @@ bool leads_with_lease(const struct cluster *c)
         return c->role == ROLE_LEADER && instant_before(c->now, c->lead_lease_end);
 }
 
+uint8_t feature_level(const struct cluster *c)
+{
+        return c->settings->feature_level ? c->settings->feature_level : FEATURE_LEVEL;
+}
+
 void note(struct cluster *c, enum note_kind kind, const char *subject, const char *format, ...)
 {
         struct todo *todo = c->todo;

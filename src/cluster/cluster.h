@@ -54,6 +54,7 @@ struct cluster_settings {
         span start_wait; /* weak arbiter: how long a starting node waits for the others */
         uint32_t members;
         uint64_t config;
+        uint8_t feature_level;        /* 0: FEATURE_LEVEL; the simulator mixes releases */
         enum cluster_arbiter arbiter; /* ABSENT with an odd number of nodes */
         uint8_t group_count;
         struct cluster_group group[CLUSTER_GROUPS_MAX];

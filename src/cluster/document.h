@@ -12,8 +12,14 @@
 
 #define DOCUMENT_NODES_MAX  16
 #define DOCUMENT_GROUPS_MAX 64
-#define DOCUMENT_DEBTS_MAX  8 /* unproven holders of one group */
-#define DOCUMENT_BYTES_MAX  16384
+#define DOCUMENT_DEBTS_MAX  8    /* unproven holders of one group */
+#define DOCUMENT_KEPT_MAX   2048 /* of fields that a later release has put there */
+#define DOCUMENT_BYTES_MAX  24576
+
+/* What this release understands (protocol.md rule 27). A field that may safely be passed over needs no new
+ * level; what all must obey is used only once the document's feature_level has reached the level in which it
+ * came. */
+#define FEATURE_LEVEL 1
 
 /* Versions are ordered by term, then author, then n. With a strong arbiter a term has one author; after a
  * split under a weak one it may have two, and this order decides whose document survives. */
@@ -61,14 +67,17 @@ struct member {
 
 struct document {
         struct version version;
-        uint32_t members; /* digest of the membership that the indices mean */
-        uint8_t feature_level;
+        uint32_t members;      /* digest of the membership that the indices mean */
+        uint8_t feature_level; /* what every member understands; raised by the leader, never lowered */
         bool maintenance;
         span maintenance_left; /* 0: until revoked */
         uint8_t member_count;
         struct member member[DOCUMENT_NODES_MAX];
         uint8_t group_count;
         struct assignment group[DOCUMENT_GROUPS_MAX];
+        uint16_t kept_bytes; /* fields unknown to this release, handed on as they came; document.c alone looks
+                              */
+        uint8_t kept[DOCUMENT_KEPT_MAX];
 };
 
 /* <0, 0, >0 as a is older than, the same as, newer than b. */
@@ -92,8 +101,11 @@ struct assignment *document_group(struct document *d, uint32_t group);
 const struct assignment *document_group_const(const struct document *d, uint32_t group);
 /* Finds or adds; NULL when the document is full. */
 struct assignment *document_add_group(struct document *d, uint32_t group);
+/* With all that is kept of it. */
+void document_remove_group(struct document *d, struct assignment *a);
 
 /* Bytes written, or -EMSGSIZE. */
 int document_encode(const struct document *d, uint8_t *bytes, size_t size);
-/* 0, or -EBADMSG: cut short, too long, or values out of range; then *ret_document is untouched. */
+/* 0, or -EBADMSG: cut short, too long, values out of range, or more unknown fields than can be kept; then
+ * *ret_document is untouched. */
 int document_decode(const uint8_t *bytes, size_t n, struct document *ret_document);

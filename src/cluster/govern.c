@@ -347,7 +347,7 @@ static bool make_room(struct cluster *c)
                     a->debt_count)
                         continue;
                 document_edit(c);
-                d->group[i] = d->group[--d->group_count];
+                document_remove_group(d, &d->group[i]);
         }
         return d->group_count < DOCUMENT_GROUPS_MAX;
 }
@@ -394,8 +394,26 @@ static void govern_group(struct cluster *c, uint8_t g)
 
 /* --- members and what expires --- */
 
+/* Rule 27: raised once every member is there and understands it, so that nobody is left behind. */
+static void govern_feature_level(struct cluster *c)
+{
+        uint8_t level = feature_level(c);
+
+        for (uint8_t i = 0; i < c->settings->node_count; i++) {
+                if (!present(c, i) || (!is_self(c, i) && !peer_counts(c, i)))
+                        return;
+                if (!is_self(c, i) && c->peer[i].is.feature_level < level)
+                        level = c->peer[i].is.feature_level;
+        }
+        if (level <= c->state.document.feature_level)
+                return;
+        document_edit(c)->feature_level = level;
+        note(c, NOTE_MEMBER, "", "every member understands feature level %u -> in force", level);
+}
+
 static void govern_members(struct cluster *c)
 {
+        govern_feature_level(c);
         for (uint8_t i = 0; i < c->settings->node_count; i++) {
                 const struct member *m = &c->state.document.member[i];
                 if (present(c, i) && boot_of(c, i) > m->boot)

@@ -66,6 +66,7 @@ static void read_facts(struct cluster *c, struct peer *p, const struct message *
         memset(is->knows, 0, sizeof(is->knows));
         is->members = m->members;
         is->config = m->config;
+        is->feature_level = m->feature_level;
         is->invalid_voter = m->invalid_voter;
         is->leaving = m->leaving;
         is->resigned = m->resigned;

@@ -93,9 +93,23 @@ void follower_heard_leader(struct cluster *c, uint8_t from, const struct message
         answer(c, leader, m);
 }
 
+/* Rule 27: what we must obey and do not understand we do not follow. Without it no grant counts here. */
+static bool understood(struct cluster *c, const struct document *d, uint8_t from)
+{
+        if (d->feature_level <= feature_level(c))
+                return true;
+        if (c->level_missed != d->feature_level)
+                note(c, NOTE_MEMBER, node_name(c, from),
+                     "the cluster has reached feature level %u, this node's haven knows %u -> not followed; "
+                     "install the later haven here",
+                     d->feature_level, feature_level(c));
+        c->level_missed = d->feature_level;
+        return false;
+}
+
 void document_adopt(struct cluster *c, const struct document *d, uint8_t from)
 {
-        if (d->members != c->settings->members)
+        if (d->members != c->settings->members || !understood(c, d, from))
                 return;
         if (d->member[c->settings->self].boot > c->self.boot && c->valid) {
                 c->valid = false;

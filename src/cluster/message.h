@@ -108,14 +108,15 @@ struct message {
         bool wants_answer; /* a leader's beat: followers answer at once */
         bool wants_grant;  /* a follower's answer: the leader grants at once */
         bool readmits; /* a leader that has its lease without the receiver takes it in as a voter (rule 6) */
-        uint32_t members;   /* digest of the membership; of another membership nothing counts */
-        uint64_t config;    /* digest of the configuration file; a difference is shown */
-        uint8_t hears;      /* bit i: the sender has lately heard the receiver on link i */
-        bool invalid_voter; /* has no valid state: its votes and answers do not count (rule 6) */
-        bool leaving;       /* on its way out: give it nothing, take what it has */
-        bool resigned;      /* led, and gave up leading: elect another at once */
-        bool leads;         /* leader of `term` */
-        bool left;          /* last words: holds nothing, exits now */
+        uint32_t members;      /* digest of the membership; of another membership nothing counts */
+        uint64_t config;       /* digest of the configuration file; a difference is shown */
+        uint8_t feature_level; /* the highest that the sender understands (rule 27) */
+        uint8_t hears;         /* bit i: the sender has lately heard the receiver on link i */
+        bool invalid_voter;    /* has no valid state: its votes and answers do not count (rule 6) */
+        bool leaving;          /* on its way out: give it nothing, take what it has */
+        bool resigned;         /* led, and gave up leading: elect another at once */
+        bool leads;            /* leader of `term` */
+        bool left;             /* last words: holds nothing, exits now */
         uint32_t term;
         uint8_t leader;        /* of that term as far as known; NODE_NONE */
         struct version newest; /* document that the sender has on disk */

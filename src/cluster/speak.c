@@ -156,6 +156,7 @@ static void say_self(const struct cluster *c, instant now, uint8_t to, struct me
         m->incarnation = c->self;
         m->members = c->settings->members;
         m->config = c->settings->config;
+        m->feature_level = feature_level(c);
         m->invalid_voter = !c->valid;
         m->leaving = c->leaving;
         m->resigned = c->resigned;

@@ -5,10 +5,11 @@
 #include <assert.h>
 #include <errno.h>
 
-/* The body, big-endian: a fixed part that every message has, then sections: tag u8, length u16, content.
- * What is absent stands at its default. A section that the reader does not know is skipped, unless its tag
- * has the bit SECTION_REQUIRED: then the whole packet is refused. Known sections have exactly the length
- * written here; to say more, a later release adds a section. */
+/* The body, big-endian: a fixed part that every message has, then sections, which are fields (bytes.h). What
+ * is absent stands at its default. Known sections have exactly the content written here. To say more, a
+ * release adds a section at the end of the enum: its put_...() in packet_encode(), its case in get_section().
+ * Releases that do not know it skip it, unless its tag has the bit SECTION_REQUIRED: then they refuse the
+ * whole packet, so that is for what is sent only once the document's feature level allows it. */
 #define SECTION_REQUIRED 0x80
 
 enum section {
@@ -96,24 +97,6 @@ static void put_span(struct writer *w, span s)
         put_u64(w, (uint64_t)s.us);
 }
 
-/* Returns where the length stands, for section_end(). */
-static uint8_t *section_begin(struct writer *w, enum section tag)
-{
-        put_u8(w, (uint8_t)tag);
-        put_u16(w, 0);
-        return w->at;
-}
-
-static void section_end(struct writer *w, uint8_t *content)
-{
-        if (w->failed)
-                return;
-        ptrdiff_t length = w->at - content;
-        assert(length <= UINT16_MAX);
-        content[-2] = (uint8_t)(length >> 8);
-        content[-1] = (uint8_t)length;
-}
-
 static void put_fixed(struct writer *w, const struct message *m)
 {
         unsigned flags = 0;
@@ -134,6 +117,7 @@ static void put_fixed(struct writer *w, const struct message *m)
         put_u32(w, m->seq);
         put_u32(w, m->members);
         put_u64(w, m->config);
+        put_u8(w, m->feature_level);
         put_u8(w, m->hears);
         put_u16(w, (uint16_t)flags);
         put_u32(w, m->term);
@@ -145,76 +129,76 @@ static void put_echo(struct writer *w, const struct echo *e)
 {
         if (e->of.boot == 0 && e->of.core == 0 && e->seq == 0)
                 return;
-        uint8_t *content = section_begin(w, SECTION_ECHO);
+        uint8_t *content = field_begin(w, SECTION_ECHO);
         put_u64(w, e->of.boot);
         put_u32(w, e->of.core);
         put_u32(w, e->seq);
-        section_end(w, content);
+        part_end(w, content);
 }
 
 static void put_committed(struct writer *w, const struct message *m)
 {
         if (version_equal(m->committed, m->newest))
                 return;
-        uint8_t *content = section_begin(w, SECTION_COMMITTED);
+        uint8_t *content = field_begin(w, SECTION_COMMITTED);
         put_version(w, m->committed);
-        section_end(w, content);
+        part_end(w, content);
 }
 
 static void put_answer(struct writer *w, const struct answer *a)
 {
         if (!a->present)
                 return;
-        uint8_t *content = section_begin(w, SECTION_ANSWER);
+        uint8_t *content = field_begin(w, SECTION_ANSWER);
         put_u32(w, a->term);
         put_u32(w, a->seq);
-        section_end(w, content);
+        part_end(w, content);
 }
 
 static void put_grant(struct writer *w, const struct grant *g)
 {
         if (!g->present)
                 return;
-        uint8_t *content = section_begin(w, SECTION_GRANT);
+        uint8_t *content = field_begin(w, SECTION_GRANT);
         put_u32(w, g->seq);
         put_span(w, g->length);
         put_version(w, g->version);
-        section_end(w, content);
+        part_end(w, content);
 }
 
 static void put_ballot(struct writer *w, const struct ballot *b)
 {
         if (b->kind == BALLOT_NONE)
                 return;
-        uint8_t *content = section_begin(w, SECTION_BALLOT);
+        uint8_t *content = field_begin(w, SECTION_BALLOT);
         put_u8(w, (uint8_t)b->kind);
         put_u8(w, (uint8_t)((b->reply ? BALLOT_FLAG_REPLY : 0) | (b->granted ? BALLOT_FLAG_GRANTED : 0)));
         put_u32(w, b->term);
         put_span(w, b->age);
-        section_end(w, content);
+        part_end(w, content);
 }
 
 static void put_order(struct writer *w, const struct order *o)
 {
         if (o->kind == ORDER_NONE)
                 return;
-        uint8_t *content = section_begin(w, SECTION_ORDER);
+        uint8_t *content = field_begin(w, SECTION_ORDER);
         put_u8(w, (uint8_t)o->kind);
         put_u32(w, o->id);
         put_u32(w, o->group);
         put_u8(w, o->node);
         put_span(w, o->lasts);
-        section_end(w, content);
+        part_end(w, content);
 }
 
 static void put_result(struct writer *w, const struct order_result *result)
 {
         if (result->id == 0)
                 return;
-        uint8_t *content = section_begin(w, SECTION_RESULT);
+        uint8_t *content = field_begin(w, SECTION_RESULT);
         put_u32(w, result->id);
         put_u8(w, (uint8_t)result->error);
-        section_end(w, content);
+        part_end(w, content);
 }
 
 static void put_holds(struct writer *w, const struct message *m)
@@ -222,7 +206,7 @@ static void put_holds(struct writer *w, const struct message *m)
         assert(m->hold_count <= DOCUMENT_GROUPS_MAX);
         if (m->hold_count == 0)
                 return;
-        uint8_t *content = section_begin(w, SECTION_HOLDS);
+        uint8_t *content = field_begin(w, SECTION_HOLDS);
         for (size_t i = 0; i < m->hold_count; i++) {
                 const struct hold *h = &m->hold[i];
                 unsigned state = (unsigned)h->state;
@@ -236,21 +220,21 @@ static void put_holds(struct writer *w, const struct message *m)
                 if (state & HOLD_FLAG_SEALED)
                         put_epoch(w, h->sealed);
         }
-        section_end(w, content);
+        part_end(w, content);
 }
 
 static void put_document(struct writer *w, const struct message *m)
 {
         if (!m->has_document)
                 return;
-        uint8_t *content = section_begin(w, SECTION_DOCUMENT);
+        uint8_t *content = field_begin(w, SECTION_DOCUMENT);
         int n = w->failed ? -EMSGSIZE : document_encode(&m->document, w->at, (size_t)(w->end - w->at));
         if (n < 0) {
                 w->failed = true;
                 return;
         }
         w->at += n;
-        section_end(w, content);
+        part_end(w, content);
 }
 
 int packet_encode(const struct message *m, uint8_t *body, size_t size)
@@ -326,6 +310,7 @@ static void get_fixed(struct reader *r, struct message *m, bool *good)
         m->seq = get_u32(r);
         m->members = get_u32(r);
         m->config = get_u64(r);
+        m->feature_level = get_u8(r);
         m->hears = get_u8(r);
         uint16_t flags = get_u16(r);
         m->wants_answer = (flags & FLAG_WANTS_ANSWER) != 0;
@@ -468,14 +453,12 @@ enum packet_refusal packet_decode(const uint8_t *body, size_t n, struct message 
                 return PACKET_BAD_VALUE;
         while (reader_left(&r) > 0) {
                 uint8_t tag = get_u8(&r);
-                uint16_t length = get_u16(&r);
-                const uint8_t *bytes = get_bytes(&r, length);
-                if (!bytes)
+                get_part(&r, &content);
+                if (r.failed)
                         return PACKET_BAD_LENGTH;
                 if (tag < SECTIONS && seen & 1U << tag)
                         return PACKET_BAD_VALUE; /* said twice: which of them is meant? */
                 seen |= tag < SECTIONS ? 1U << tag : 0U;
-                reader_init(&content, bytes, length);
                 enum packet_refusal refusal = get_section(tag, &content, ret_message);
                 if (refusal != PACKET_ACCEPTED)
                         return refusal;

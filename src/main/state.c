@@ -16,14 +16,26 @@
 /* The file `cluster`, big-endian:
  *
  *   magic u32 "HVST" · version u16 · length of the rest but the hash u32
- *   node text · valid u8 · term u32 · voted_for u8 · committed: term u32, author u8, n u32
- *   document: length u32, bytes of document_encode()
- *   hash: BLAKE2b of everything before it, 16 bytes (a torn or flipped disk block, not an attacker) */
-#define STATE_MAGIC   0x48565354u
-#define STATE_VERSION 1
-#define STATE_HEADER  10
-#define STATE_HASH    16
-#define STATE_BYTES   (STATE_HEADER + NAME_SIZE + 32 + DOCUMENT_BYTES_MAX + STATE_HASH)
+ *   fields (bytes.h) by enum state_field, in any order
+ *   hash: BLAKE2b of everything before it, 16 bytes (a torn or flipped disk block, not an attacker)
+ *
+ * To say more, a release adds a field at the end of the enum. One that does not know it passes over it,
+ * unless its tag has the bit FIELD_REQUIRED: then it has no valid state rather than half of one (protocol.md
+ * rule 6). What an older release does not know it does not write again. */
+#define STATE_MAGIC    0x48565354u
+#define STATE_VERSION  1
+#define STATE_HEADER   10
+#define STATE_HASH     16
+#define FIELD_REQUIRED 0x80
+#define STATE_BYTES    (STATE_HEADER + NAME_SIZE + 64 + DOCUMENT_BYTES_MAX + STATE_HASH)
+
+enum state_field {
+        STATE_NODE = 1,  /* text */
+        STATE_VOTE,      /* valid u8, term u32, voted_for u8 */
+        STATE_COMMITTED, /* term u32, author u8, n u32 */
+        STATE_DOCUMENT,  /* document_encode() */
+        STATE_FIELDS
+};
 
 static void hash(const uint8_t *bytes, size_t n, uint8_t out[static STATE_HASH])
 {
@@ -31,26 +43,40 @@ static void hash(const uint8_t *bytes, size_t n, uint8_t out[static STATE_HASH])
         crypto_generichash(out, STATE_HASH, bytes, n, NULL, 0);
 }
 
-static int state_encode(const struct state *s, uint8_t bytes[static STATE_BYTES])
+static int put_document(struct writer *w, const struct document *d)
 {
-        uint8_t document[DOCUMENT_BYTES_MAX], digest[STATE_HASH];
-        struct writer body, header, tail;
-        int n = document_encode(&s->document, document, sizeof(document));
+        uint8_t *content = field_begin(w, STATE_DOCUMENT);
+        int n = w->failed ? -EMSGSIZE : document_encode(d, w->at, (size_t)(w->end - w->at));
 
         if (n < 0)
                 return n;
+        w->at += n;
+        part_end(w, content);
+        return 0;
+}
+
+static int state_encode(const struct state *s, uint8_t bytes[static STATE_BYTES])
+{
+        uint8_t digest[STATE_HASH], *content;
+        struct writer body, header, tail;
+
         writer_init(&body, bytes + STATE_HEADER, STATE_BYTES - STATE_HEADER - STATE_HASH);
+        content = field_begin(&body, STATE_NODE);
         put_text(&body, s->node);
+        part_end(&body, content);
+        content = field_begin(&body, STATE_VOTE);
         put_u8(&body, s->valid);
         put_u32(&body, s->term);
         put_u8(&body, s->voted_for);
+        part_end(&body, content);
+        content = field_begin(&body, STATE_COMMITTED);
         put_u32(&body, s->committed.term);
         put_u8(&body, s->committed.author);
         put_u32(&body, s->committed.n);
-        put_u32(&body, (uint32_t)n);
-        put_bytes(&body, document, (size_t)n);
-        if (body.failed)
-                return -EMSGSIZE;
+        part_end(&body, content);
+        int error = put_document(&body, &s->document);
+        if (error || body.failed)
+                return error ? error : -EMSGSIZE;
         size_t length = (size_t)(body.at - bytes);
         writer_init(&header, bytes, STATE_HEADER);
         put_u32(&header, STATE_MAGIC);
@@ -63,11 +89,55 @@ static int state_encode(const struct state *s, uint8_t bytes[static STATE_BYTES]
 }
 
 /* NULL, or what is wrong. */
+static const char *get_field(uint8_t tag, struct reader *r, struct state *s)
+{
+        switch (tag) {
+        case STATE_NODE: get_text(r, s->node, sizeof(s->node)); break;
+        case STATE_VOTE:
+                s->valid = get_u8(r) != 0;
+                s->term = get_u32(r);
+                s->voted_for = get_u8(r);
+                break;
+        case STATE_COMMITTED:
+                s->committed.term = get_u32(r);
+                s->committed.author = get_u8(r);
+                s->committed.n = get_u32(r);
+                break;
+        case STATE_DOCUMENT:
+                return document_decode(r->at, reader_left(r), &s->document) == 0
+                               ? NULL
+                               : "damaged: its document cannot be read";
+        default:
+                return tag & FIELD_REQUIRED ? "of a later haven: it holds what this one does not know" : NULL;
+        }
+        return r->failed || reader_left(r) > 0 ? "damaged: its parts do not fit together" : NULL;
+}
+
+static const char *get_fields(struct reader *r, struct state *s)
+{
+        const char *wrong = NULL;
+        struct reader content;
+        unsigned seen = 0;
+
+        while (!wrong && reader_left(r) > 0) {
+                uint8_t tag = get_u8(r);
+                get_part(r, &content);
+                if (r->failed)
+                        return "damaged: its parts do not fit together";
+                seen |= tag < STATE_FIELDS ? 1U << tag : 0U;
+                wrong = get_field(tag, &content, s);
+        }
+        if (!wrong && seen != (1U << STATE_FIELDS) - (1U << STATE_NODE))
+                return "damaged: a part is missing";
+        return wrong;
+}
+
+/* NULL, or what is wrong. */
 static const char *state_decode(const uint8_t *bytes, size_t n, struct state *ret_state)
 {
         uint8_t digest[STATE_HASH];
         struct state s = {0};
-        struct reader r;
+        struct reader r, fields;
 
         reader_init(&r, bytes, n);
         uint32_t magic = get_u32(&r);
@@ -84,21 +154,11 @@ static const char *state_decode(const uint8_t *bytes, size_t n, struct state *re
         hash(bytes, n - STATE_HASH, digest);
         if (memcmp(digest, bytes + n - STATE_HASH, STATE_HASH) != 0)
                 return "damaged: its checksum does not match";
-        get_text(&r, s.node, sizeof(s.node));
-        s.valid = get_u8(&r) != 0;
-        s.term = get_u32(&r);
-        s.voted_for = get_u8(&r);
-        s.committed.term = get_u32(&r);
-        s.committed.author = get_u8(&r);
-        s.committed.n = get_u32(&r);
-        uint32_t document_length = get_u32(&r);
-        const uint8_t *document = get_bytes(&r, document_length);
-        if (r.failed || reader_left(&r) != STATE_HASH)
-                return "damaged: its parts do not fit together";
-        if (document_decode(document, document_length, &s.document) != 0)
-                return "damaged: its document cannot be read";
-        *ret_state = s;
-        return NULL;
+        reader_init(&fields, r.at, length);
+        const char *wrong = get_fields(&fields, &s);
+        if (!wrong)
+                *ret_state = s;
+        return wrong;
 }
 
 int state_load(const char *dir, struct state *ret_state, char text[static STATE_TEXT])

@@ -83,11 +83,13 @@ void sample_random_document(uint64_t *seed, struct document *ret_document)
                                .feature_level = (uint8_t)sample_number(seed),
                                .maintenance = below(seed, 2) == 1,
                                .member_count = (uint8_t)below(seed, DOCUMENT_NODES_MAX + 1)};
-        d->maintenance_left = span_us(below(seed, 2) ? (int64_t)below(seed, INT64_MAX / 4) : 0);
-        for (size_t i = 0; i < d->member_count; i++)
-                d->member[i] = (struct member){.boot = sample_number(seed),
-                                               .standby = below(seed, 2) == 1,
-                                               .standby_left = span_us((int64_t)below(seed, 3) * 1000)};
+        if (d->maintenance)
+                d->maintenance_left = span_us(below(seed, 2) ? (int64_t)below(seed, INT64_MAX / 4) : 0);
+        for (size_t i = 0; i < d->member_count; i++) {
+                d->member[i] = (struct member){.boot = sample_number(seed), .standby = below(seed, 2) == 1};
+                if (d->member[i].standby)
+                        d->member[i].standby_left = span_us((int64_t)below(seed, 3) * 1000);
+        }
         for (size_t i = 0; i < groups; i++)
                 random_assignment(seed, document_add_group(d, (uint32_t)(i * 0x01010101U)));
 }
@@ -96,12 +98,13 @@ void sample_largest_document(struct document *ret_document)
 {
         struct document *d = ret_document;
 
-        *d = (struct document){.member_count = DOCUMENT_NODES_MAX, .maintenance_left = span_us(1)};
+        *d = (struct document){.member_count = DOCUMENT_NODES_MAX, .maintenance = true};
         for (size_t i = 0; i < DOCUMENT_NODES_MAX; i++)
-                d->member[i].standby_left = span_us(1);
+                d->member[i].standby = true;
         for (size_t i = 0; i < DOCUMENT_GROUPS_MAX; i++) {
                 struct assignment *a = document_add_group(d, (uint32_t)i + 1);
                 a->from = a->wanted = 0;
+                a->admin = GROUP_DISABLED;
                 a->failed = 1;
                 a->debt_count = DOCUMENT_DEBTS_MAX;
         }
@@ -133,6 +136,8 @@ bool sample_documents_equal(const struct document *a, const struct document *b)
                 if (a->member[i].boot != b->member[i].boot || a->member[i].standby != b->member[i].standby ||
                     a->member[i].standby_left.us != b->member[i].standby_left.us)
                         return false;
+        if (a->kept_bytes != b->kept_bytes || memcmp(a->kept, b->kept, a->kept_bytes) != 0)
+                return false;
         for (size_t i = 0; i < a->group_count; i++)
                 if (!assignments_equal(&a->group[i], &b->group[i]))
                         return false;

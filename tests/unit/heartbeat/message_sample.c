@@ -27,6 +27,7 @@ void sample_message(struct message *ret_message)
                             .wants_answer = true,
                             .members = 0x01020304,
                             .config = 0x1112131415161718,
+                            .feature_level = 1,
                             .hears = 3,
                             .leads = true,
                             .term = 3,
@@ -110,6 +111,7 @@ void sample_random_message(uint64_t *seed, struct message *ret_message)
                               .readmits = coin(seed),
                               .members = number(seed),
                               .config = sample_number(seed),
+                              .feature_level = (uint8_t)number(seed),
                               .hears = (uint8_t)number(seed),
                               .invalid_voter = coin(seed),
                               .leaving = coin(seed),
@@ -157,9 +159,9 @@ static bool fixed_equal(const struct message *a, const struct message *b)
                a->wants_answer == b->wants_answer && a->wants_grant == b->wants_grant &&
                a->readmits == b->readmits && a->invalid_voter == b->invalid_voter &&
                a->leaving == b->leaving && a->resigned == b->resigned && a->leads == b->leads &&
-               a->left == b->left && a->config == b->config && a->hears == b->hears && a->term == b->term &&
-               a->leader == b->leader && version_equal(a->newest, b->newest) &&
-               version_equal(a->committed, b->committed);
+               a->left == b->left && a->config == b->config && a->hears == b->hears &&
+               a->feature_level == b->feature_level && a->term == b->term && a->leader == b->leader &&
+               version_equal(a->newest, b->newest) && version_equal(a->committed, b->committed);
 }
 
 static bool sections_equal(const struct message *a, const struct message *b)
