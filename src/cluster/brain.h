@@ -17,6 +17,7 @@
 #pragma once
 
 #include "cluster/cluster.h"
+#include "cluster/placement.h"
 
 #define FLAPS_MAX 6   /* losses of a node that count: its groups return after half a minute at the latest */
 #define SENT_MAX  256 /* messages to one peer whose send times are remembered: over 5 D at the usual rates */
@@ -93,6 +94,7 @@ struct tenure {
         bool released; /* STOPPING: all that is exclusive is gone */
         bool start_failed, refused;
         bool unfit;
+        bool adopted;  /* STARTING: not started by this core */
         instant retry; /* STUCK: when the stop is tried again */
         char text[NOTE_TEXT];
 };
@@ -233,19 +235,40 @@ bool peer_released(const struct cluster *c, uint8_t node, uint8_t group, uint64_
 /* Whether `node` says that it holds that very epoch. */
 bool peer_holds(const struct cluster *c, uint8_t node, uint8_t group, struct epoch epoch);
 const struct hold *hold_of(const struct cluster *c, uint8_t node, uint8_t group);
+/* What the node says of it, also if that is this node. */
+struct hold hold_on(const struct cluster *c, uint8_t node, uint8_t group);
 struct hold tenure_hold(const struct cluster *c, uint8_t group);
+struct epoch next_epoch(struct cluster *c);
+void blame(struct cluster *c, uint8_t g, uint8_t node, const char *what);
+void forgive(struct cluster *c, uint8_t g, const struct assignment *a);
+
+/* fitness.c */
+enum place fitness(const struct cluster *c, uint8_t g, uint8_t node);
+bool peer_present(const struct cluster *c, uint8_t node);
+void placement_ask(const struct cluster *c, struct placement_query *ret_query);
+
+/* everywhere.c */
+void everywhere_govern(struct cluster *c, uint8_t g);
+/* Whoever has ended the group may start it again. */
+void everywhere_renew(struct cluster *c, uint8_t g);
+void everywhere_settle(struct cluster *c, uint8_t g);
+/* Whether any group that comes after it is still held: on this node, or on any that we hear. */
+bool dependents_hold(const struct cluster *c, uint8_t g, bool here);
 
 /* foresee.c */
 void foresee(struct cluster *c);
-
-struct placement_query;
-void placement_ask(const struct cluster *c, uint8_t g, struct placement_query *ret_query);
 
 /* tenure.c */
 void lease_expire(struct cluster *c);
 void tenure_settle(struct cluster *c);
 void tenure_event(struct cluster *c, const struct cluster_event *event);
 void tenure_adopt(struct cluster *c);
+void tenure_start(struct cluster *c, uint8_t g, struct epoch epoch);
+void tenure_stop(struct cluster *c, uint8_t g, const char *why);
+/* STUCK: tries the stop once more when it is time. */
+void tenure_stop_again(struct cluster *c, uint8_t g);
+/* What the group starts after and which is not started yet, or NULL. */
+const struct cluster_group *waits_for(const struct cluster *c, uint8_t g);
 
 /* order.c */
 void order_take(struct cluster *c, const struct order *order);

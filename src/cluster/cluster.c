@@ -321,9 +321,10 @@ int cluster_reconfigure(struct cluster *c, const struct cluster_settings *settin
 
         assert(settings->node_count == old->node_count && settings->self == old->self);
         for (uint8_t i = 0; i < old->group_count; i++) {
-                bool kept = false;
+                bool kept = false; /* and runs on as many nodes as it did: on one, or on all */
                 for (uint8_t j = 0; j < settings->group_count; j++)
-                        kept |= settings->group[j].id == old->group[i].id;
+                        kept |= settings->group[j].id == old->group[i].id &&
+                                settings->group[j].everywhere == old->group[i].everywhere;
                 if (!kept && c->tenure[i].hold != HOLD_NONE)
                         return -EBUSY;
         }

@@ -40,6 +40,15 @@ struct cluster_group {
         span forgive_after;  /* 0: a failure is remembered until cleared */
         bool data;           /* exclusive in its data: rules 14 and 15 bind it */
         bool accept_split;   /* the user took that risk in writing */
+        bool everywhere;     /* runs on all its nodes at once, under no lease (everywhere.c) */
+        bool follows;        /* named another in its `with`: that one's list and failback count */
+        uint16_t load;       /* what it takes of its node's capacity */
+        int16_t priority;    /* who is asked first where room is scarce */
+        /* bit i: group i of the settings. Each the same seen from both sides, but for `after`. */
+        uint64_t with;    /* all that are joined to it, itself too or not; never one that runs everywhere */
+        uint64_t apart;   /* never on one node with it */
+        uint64_t after;   /* they start before it, and stop after it */
+        uint64_t company; /* run everywhere, and it goes only where they have not failed */
 };
 
 enum cluster_arbiter { CLUSTER_ARBITER_ABSENT, CLUSTER_ARBITER_WEAK, CLUSTER_ARBITER_STRONG };
@@ -48,6 +57,7 @@ struct cluster_settings {
         uint8_t self;
         uint8_t node_count;
         char node_name[CLUSTER_NODES_MAX][CLUSTER_NAME];
+        uint32_t capacity[CLUSTER_NODES_MAX]; /* 0: without limit */
         uint8_t link_count;
         struct timing timing;
         span warn;       /* silence of a link worth a warning */
@@ -257,6 +267,8 @@ enum node_state cluster_node(const struct cluster *c, uint8_t node, instant now,
 enum link_state cluster_link(const struct cluster *c, uint8_t node, uint8_t link, instant now,
                              span *ret_silent);
 enum group_state cluster_group(const struct cluster *c, uint8_t group, instant now, char *text, size_t size);
+/* Of a group that runs everywhere: its state on that node. */
+enum group_state cluster_group_on(const struct cluster *c, uint8_t group, uint8_t node, instant now);
 const struct document *cluster_document(const struct cluster *c);
 uint8_t cluster_leader(const struct cluster *c); /* NODE_NONE */
 uint32_t cluster_term(const struct cluster *c);

@@ -2,17 +2,17 @@
  * somebody answers for its addresses, so that nothing is left to wait for when they may be taken. */
 #include "cluster/brain.h"
 
-#include "cluster/placement.h"
-
 /* Where the group would go if its owner were gone. */
 static bool would_be_ours(const struct cluster *c, uint8_t g, uint8_t owner)
 {
-        enum placement_reason why;
         struct placement_query q;
+        struct placement p[CLUSTER_GROUPS_MAX];
 
-        placement_ask(c, g, &q);
-        q.node[owner] = PLACE_OFFLINE;
-        return is_self(c, placement_choose(&q, &why));
+        placement_ask(c, &q);
+        for (uint8_t i = 0; i < c->settings->group_count; i++)
+                q.place[i][owner] = PLACE_OFFLINE;
+        placement_compute(&q, p);
+        return is_self(c, p[g].to);
 }
 
 void foresee(struct cluster *c)

@@ -3,8 +3,6 @@
  * quorum has it, nothing else is decided (rules 11-17). */
 #include "cluster/brain.h"
 
-#include "cluster/placement.h"
-
 #include <assert.h>
 #include <string.h>
 
@@ -22,7 +20,7 @@ struct document *document_edit(struct cluster *c)
 
 /* Epochs are never given twice. After a split two authors may share a term, so the author is part of the
  * number. */
-static struct epoch next_epoch(struct cluster *c)
+struct epoch next_epoch(struct cluster *c)
 {
         struct version v = document_edit(c)->version;
 
@@ -32,6 +30,11 @@ static struct epoch next_epoch(struct cluster *c)
 const struct hold *hold_of(const struct cluster *c, uint8_t node, uint8_t group)
 {
         return &c->peer[node].is.hold[group];
+}
+
+struct hold hold_on(const struct cluster *c, uint8_t node, uint8_t group)
+{
+        return is_self(c, node) ? tenure_hold(c, group) : *hold_of(c, node, group);
 }
 
 static uint64_t boot_of(const struct cluster *c, uint8_t node)
@@ -62,68 +65,11 @@ bool peer_released(const struct cluster *c, uint8_t node, uint8_t group, uint64_
 
 bool peer_holds(const struct cluster *c, uint8_t node, uint8_t group, struct epoch epoch)
 {
-        struct hold h = is_self(c, node) ? tenure_hold(c, group) : *hold_of(c, node, group);
+        struct hold h = hold_on(c, node, group);
 
         if (!is_self(c, node) && !peer_heard_within(c, node, c->settings->timing.dead))
                 return false;
         return h.state >= HOLD_STARTING && epoch_equal(h.epoch, epoch);
-}
-
-/* --- who is fit --- */
-
-static bool present(const struct cluster *c, uint8_t node)
-{
-        return is_self(c, node) || peer_heard_within(c, node, c->settings->timing.dead);
-}
-
-static enum place place_of(const struct cluster *c, uint8_t g, uint8_t node)
-{
-        const struct assignment *a = document_group_const(&c->state.document, c->settings->group[g].id);
-        const struct peer_facts *is = &c->peer[node].is;
-        bool self = is_self(c, node);
-
-        if (!present(c, node))
-                return PLACE_OFFLINE;
-        if (self ? c->leaving : is->leaving)
-                return PLACE_LEAVING;
-        if (c->state.document.member[node].standby)
-                return PLACE_STANDBY;
-        if (!self && !peer_counts(c, node))
-                return PLACE_NO_VOTE;
-        if (!self && !is->knows[g])
-                return PLACE_UNKNOWN;
-        if (a && a->failed & 1ULL << node)
-                return PLACE_FAILED;
-        if (c->care[g].refused_node == node && instant_before(c->now, c->care[g].refused_until))
-                return PLACE_REFUSED;
-        return (self ? c->tenure[g].unfit : is->hold[g].unfit) ? PLACE_UNFIT : PLACE_FIT;
-}
-
-/* Each loss of a node within ten minutes doubles its wait, so that flapping moves nothing for long (I5). */
-static bool settled(const struct cluster *c, const struct cluster_group *g, uint8_t node)
-{
-        const struct peer *p = &c->peer[node];
-        span wait = c->settings->timing.failback_settle;
-
-        if (is_self(c, node))
-                return instant_reached(c->now, instant_add(c->started, wait)) &&
-                       (g->failback != FAILBACK_LATER ||
-                        instant_reached(c->now, instant_add(c->started, g->failback_after)));
-        if (p->flaps > 1)
-                wait = span_times(wait, 1 << (p->flaps - 1));
-        if (g->failback == FAILBACK_LATER)
-                wait = span_max(wait, g->failback_after);
-        return p->up && instant_reached(c->now, instant_add(p->up_since, wait));
-}
-
-void placement_ask(const struct cluster *c, uint8_t g, struct placement_query *ret_query)
-{
-        ret_query->group = &c->settings->group[g];
-        ret_query->now = document_group_const(&c->state.document, c->settings->group[g].id);
-        for (uint8_t i = 0; i < c->settings->node_count; i++) {
-                ret_query->node[i] = place_of(c, g, i);
-                ret_query->settled[i] = settled(c, ret_query->group, i);
-        }
 }
 
 /* --- one group --- */
@@ -172,7 +118,7 @@ static void settle_from(struct cluster *c, uint8_t g, const struct assignment *a
                 return;
         if (peer_released(c, from, g, BOOT_ANY, a->from_epoch)) {
                 edit_group(c, g)->from = NODE_NONE;
-        } else if (!present(c, from) && instant_reached(c->now, leases_over(c, from))) {
+        } else if (!peer_present(c, from) && instant_reached(c->now, leases_over(c, from))) {
                 struct assignment *edit = edit_group(c, g);
                 add_debt(c, edit, from, boot_of(c, from), edit->from_epoch);
                 edit->from = NODE_NONE;
@@ -201,7 +147,7 @@ static bool heal(struct cluster *c, uint8_t g, const struct assignment *a)
                 struct debt d = a->debt[i];
                 if (!peer_holds(c, d.node, g, d.epoch) || boot_of(c, d.node) != d.boot)
                         continue;
-                if (place_of(c, g, d.node) != PLACE_FIT)
+                if (fitness(c, g, d.node) != PLACE_FIT)
                         continue; /* it has it, but it cannot serve it: the newer owner keeps it */
                 struct assignment *edit = edit_group(c, g);
                 note(c, NOTE_SPLIT, c->settings->group[g].name,
@@ -218,20 +164,34 @@ static bool heal(struct cluster *c, uint8_t g, const struct assignment *a)
         return false;
 }
 
-static void blame(struct cluster *c, uint8_t g, uint8_t node, const char *what)
+/* What an operator wished for the group and those it goes with is over: it failed there, or the node died. */
+static void forget_wish(struct cluster *c, uint8_t g, uint8_t node)
+{
+        uint64_t unit = c->settings->group[g].with | 1ULL << g;
+
+        for (uint64_t left = unit; left; left &= left - 1) {
+                struct assignment *a =
+                        document_group(&c->state.document, c->settings->group[__builtin_ctzll(left)].id);
+                if (a && a->wanted == node) {
+                        document_edit(c);
+                        a->wanted = NODE_NONE;
+                }
+        }
+}
+
+void blame(struct cluster *c, uint8_t g, uint8_t node, const char *what)
 {
         struct assignment *a = edit_group(c, g);
         span forgive = c->settings->group[g].forgive_after;
 
         a->failed |= 1ULL << node;
-        if (a->wanted == node)
-                a->wanted = NODE_NONE;
+        forget_wish(c, g, node);
         c->care[g].forgive[node] = forgive.us ? instant_add(c->now, forgive) : INSTANT_NEVER;
         note(c, NOTE_GROUP_FAILED, c->settings->group[g].name, "%s %s -> not there until 'haven clear %s'",
              what, node_name(c, node), c->settings->group[g].name);
 }
 
-static void forgive(struct cluster *c, uint8_t g, const struct assignment *a)
+void forgive(struct cluster *c, uint8_t g, const struct assignment *a)
 {
         span after = c->settings->group[g].forgive_after;
 
@@ -244,6 +204,8 @@ static void forgive(struct cluster *c, uint8_t g, const struct assignment *a)
                 if (!instant_reached(c->now, *due))
                         continue;
                 edit_group(c, g)->failed &= ~(1ULL << i);
+                if (c->settings->group[g].everywhere)
+                        everywhere_renew(c, g);
                 note(c, NOTE_TRACE, c->settings->group[g].name, "its failure on %s is forgiven",
                      node_name(c, i));
         }
@@ -264,7 +226,7 @@ static void refuse_for_a_while(struct cluster *c, uint8_t g, uint8_t node)
 /* What the owner says of its epoch: did it fail? */
 static void judge_owner(struct cluster *c, uint8_t g, const struct assignment *a)
 {
-        struct hold h = is_self(c, a->owner) ? tenure_hold(c, g) : *hold_of(c, a->owner, g);
+        struct hold h = hold_on(c, a->owner, g);
         bool blamed = a->failed & 1ULL << a->owner;
 
         if (h.state == HOLD_STARTED && epoch_equal(h.epoch, a->epoch))
@@ -300,8 +262,7 @@ static void take_from_silent(struct cluster *c, uint8_t g, uint8_t to, enum plac
         struct assignment *a = edit_group(c, g);
 
         add_debt(c, a, a->owner, a->owner_boot, a->epoch);
-        if (a->wanted == a->owner)
-                a->wanted = NODE_NONE;
+        forget_wish(c, g, a->owner);
         note(c, NOTE_GROUP_MOVED, c->settings->group[g].name,
              "%s is silent and every lease it had is over -> taken", node_name(c, a->owner));
         if (!turn_back(c, g, to))
@@ -324,18 +285,6 @@ static void move(struct cluster *c, uint8_t g, uint8_t to, enum placement_reason
         give(c, g, to, why);
 }
 
-/* At the first placing, a preferred node that starts at the same time is waited for. */
-static bool wait_for_preferred(const struct cluster *c, const struct placement_query *q, uint8_t to)
-{
-        if (instant_reached(c->now, instant_add(c->elected, c->settings->timing.dead)))
-                return false;
-        for (uint8_t i = 0; i < q->group->node_count && q->group->node[i] != to; i++)
-                if (q->node[q->group->node[i]] == PLACE_OFFLINE &&
-                    c->peer[q->group->node[i]].heard_at_all.us == 0)
-                        return true;
-        return false;
-}
-
 /* Groups that no file names any more keep their last epoch in the document until the room is wanted. */
 static bool make_room(struct cluster *c)
 {
@@ -352,44 +301,142 @@ static bool make_room(struct cluster *c)
         return d->group_count < DOCUMENT_GROUPS_MAX;
 }
 
-static void govern_group(struct cluster *c, uint8_t g)
+/* What the leader keeps of a group beside its place: what is proven, owed, forgiven, failed. False: it has
+ * just been given back to its owner from before a split, and is not placed in this turn. */
+static bool tend_group(struct cluster *c, uint8_t g, const struct assignment *a)
 {
-        const struct assignment *a = document_group_const(&c->state.document, c->settings->group[g].id);
-        struct placement_query q;
-        enum placement_reason why;
-
-        if (!a) {
-                if (!make_room(c)) {
-                        note(c, NOTE_GROUP_BLOCKED, c->settings->group[g].name,
-                             "the document is full of groups that are gone but still owe a release -> not "
-                             "placed");
-                        return;
-                }
-                a = edit_group(c, g);
-        }
         pay_debts(c, g, a);
         if (a->debt_count && c->settings->arbiter == CLUSTER_ARBITER_WEAK && heal(c, g, a))
-                return;
+                return false;
         forgive(c, g, a);
         settle_from(c, g, a);
-        bool idle = a->owner == NODE_NONE;
-        if (!idle && present(c, a->owner))
+        if (a->owner != NODE_NONE && peer_present(c, a->owner))
                 judge_owner(c, g, a);
-        placement_ask(c, g, &q);
-        uint8_t to = placement_choose(&q, &why);
-        bool released = !idle && peer_released(c, a->owner, g, a->owner_boot, a->epoch);
+        return true;
+}
 
-        if (idle) {
-                if (to != NODE_NONE && !wait_for_preferred(c, &q, to))
-                        give(c, g, to, why);
-        } else if (!present(c, a->owner) && !released) {
-                if (instant_reached(c->now, leases_over(c, a->owner)))
-                        take_from_silent(c, g, to, why);
-        } else if (to != a->owner) {
-                move(c, g, to, why);
-        } else if (released) {
-                give(c, g, to, why); /* it let go (its lease ran out, it rebooted): a new tenure */
+/* --- where it goes --- */
+
+/* Groups that the document has on `node`, or that have to let go there first. */
+static uint64_t groups_on(const struct cluster *c, uint8_t node)
+{
+        uint64_t groups = 0;
+
+        for (uint8_t g = 0; g < c->settings->group_count; g++) {
+                const struct assignment *a =
+                        document_group_const(&c->state.document, c->settings->group[g].id);
+                if (a && (a->owner == node || a->from == node))
+                        groups |= 1ULL << g;
         }
+        return groups;
+}
+
+/* Nothing is given to a node before those have left that it may not be beside. */
+static bool is_free(const struct cluster *c, const struct placement_query *q, uint8_t g, uint8_t node)
+{
+        return placement_room(q, 1ULL << g, groups_on(c, node) & ~(1ULL << g), node, NULL);
+}
+
+/* Those who come after it stop before it. */
+static bool others_come_first(const struct cluster *c, uint8_t g)
+{
+        for (uint8_t o = 0; o < c->settings->group_count; o++) {
+                const struct cluster_group *other = &c->settings->group[o];
+                const struct assignment *a = document_group_const(&c->state.document, other->id);
+                if (!(other->after & 1ULL << g) || !a)
+                        continue;
+                if (a->owner != NODE_NONE || a->from != NODE_NONE)
+                        return true;
+                for (uint8_t i = 0; other->everywhere && i < c->settings->node_count; i++)
+                        if (peer_present(c, i) && hold_on(c, i, o).state != HOLD_NONE)
+                                return true;
+        }
+        return false;
+}
+
+/* At the first placing, a preferred node that starts at the same time is waited for. */
+static bool wait_for_preferred(const struct cluster *c, const struct placement_query *q,
+                               const struct placement *p)
+{
+        const struct cluster_group *lead = &c->settings->group[p->lead];
+
+        if (instant_reached(c->now, instant_add(c->elected, c->settings->timing.dead)))
+                return false;
+        for (uint8_t i = 0; i < lead->node_count && lead->node[i] != p->to; i++)
+                if (q->place[p->lead][lead->node[i]] == PLACE_OFFLINE &&
+                    c->peer[lead->node[i]].heard_at_all.us == 0)
+                        return true;
+        return false;
+}
+
+/* Whether the group leaves where it is even if there is no room yet where it goes: it cannot stay, or
+ * somebody waits for its room. So no two wait for each other. */
+static bool must_leave(enum placement_reason why)
+{
+        return why != PLACEMENT_WANTED && why != PLACEMENT_FAILBACK;
+}
+
+static void place_group(struct cluster *c, const struct placement_query *q, uint8_t g,
+                        const struct placement *p)
+{
+        const struct assignment *a = document_group_const(&c->state.document, c->settings->group[g].id);
+        bool idle = a->owner == NODE_NONE;
+        bool released = !idle && peer_released(c, a->owner, g, a->owner_boot, a->epoch);
+        uint8_t to = p->to;
+
+        if ((p->why == PLACEMENT_DISABLED || p->why == PLACEMENT_HALTED) && others_come_first(c, g))
+                return;
+        if (to != NODE_NONE && to != a->owner && !is_free(c, q, g, to)) {
+                if (!idle && peer_present(c, a->owner) && !must_leave(p->why))
+                        return;
+                to = NODE_NONE;
+        }
+        if (idle) {
+                if (to != NODE_NONE && !wait_for_preferred(c, q, p))
+                        give(c, g, to, p->why);
+        } else if (!peer_present(c, a->owner) && !released) {
+                if (instant_reached(c->now, leases_over(c, a->owner)))
+                        take_from_silent(c, g, to, p->why);
+        } else if (to != a->owner) {
+                move(c, g, to, p->why);
+        } else if (released) {
+                give(c, g, to, p->why); /* it let go (its lease ran out, it rebooted): a new tenure */
+        }
+}
+
+static const struct assignment *known_group(struct cluster *c, uint8_t g)
+{
+        const struct assignment *a = document_group_const(&c->state.document, c->settings->group[g].id);
+
+        if (a)
+                return a;
+        if (make_room(c))
+                return edit_group(c, g);
+        note(c, NOTE_GROUP_BLOCKED, c->settings->group[g].name,
+             "the document is full of groups that are gone but still owe a release -> not placed");
+        return NULL;
+}
+
+static void govern_groups(struct cluster *c)
+{
+        struct placement_query q;
+        struct placement placement[CLUSTER_GROUPS_MAX];
+        uint64_t tended = 0;
+
+        for (uint8_t g = 0; g < c->settings->group_count; g++) {
+                const struct assignment *a = known_group(c, g);
+                if (!a)
+                        continue;
+                if (c->settings->group[g].everywhere)
+                        everywhere_govern(c, g);
+                else if (tend_group(c, g, a))
+                        tended |= 1ULL << g;
+        }
+        placement_ask(c, &q);
+        placement_compute(&q, placement);
+        for (uint8_t g = 0; g < c->settings->group_count; g++)
+                if (tended & 1ULL << g)
+                        place_group(c, &q, g, &placement[g]);
 }
 
 /* --- members and what expires --- */
@@ -416,7 +463,7 @@ static void govern_members(struct cluster *c)
         govern_feature_level(c);
         for (uint8_t i = 0; i < c->settings->node_count; i++) {
                 const struct member *m = &c->state.document.member[i];
-                if (present(c, i) && boot_of(c, i) > m->boot)
+                if (peer_present(c, i) && boot_of(c, i) > m->boot)
                         document_edit(c)->member[i].boot = boot_of(c, i);
                 if (!m->standby || m->standby_left.us == 0 ||
                     !instant_reached(c->now, instant_add(c->standby_since[i], m->standby_left)))
@@ -465,6 +512,5 @@ void govern(struct cluster *c)
         /* the silent may have taken, by a weak vote of their own, even what our document gives to us */
         if (c->alone_elected && instant_before(c->now, c->take_after))
                 return;
-        for (uint8_t g = 0; g < c->settings->group_count; g++)
-                govern_group(c, g);
+        govern_groups(c);
 }

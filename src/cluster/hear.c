@@ -55,7 +55,7 @@ static void meet_incarnation(struct cluster *c, uint8_t from, struct incarnation
 /* After two held it, neighbours may have learnt either: whoever keeps it says so again. */
 static void announce(struct cluster *c, uint8_t group)
 {
-        if (c->tenure[group].hold == HOLD_STARTED)
+        if (c->tenure[group].hold == HOLD_STARTED && !c->settings->group[group].everywhere)
                 act(c, ACTION_ANNOUNCE, group, c->tenure[group].epoch, false);
 }
 

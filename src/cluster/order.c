@@ -1,8 +1,6 @@
 /* Operators' orders: given on any node, done by the leader, answered when a quorum has the result on disk. */
 #include "cluster/brain.h"
 
-#include "cluster/placement.h"
-
 #define ORDER_WAIT_S 5 /* for a leader to be there and to answer */
 
 static void order_end(struct cluster *c, uint8_t i, enum order_error error)
@@ -32,15 +30,20 @@ void order_take(struct cluster *c, const struct order *order)
         c->changed = true;
 }
 
+/* Whether the group, with all that go with it, may be on that node without anybody having to leave it. */
 static bool can_run(const struct cluster *c, uint8_t g, uint8_t node)
 {
         struct placement_query q;
+        struct placement p[CLUSTER_GROUPS_MAX];
+        uint64_t others = 0;
 
-        placement_ask(c, g, &q);
-        for (uint8_t i = 0; i < q.group->node_count; i++)
-                if (q.group->node[i] == node)
-                        return q.node[node] == PLACE_FIT;
-        return false;
+        placement_ask(c, &q);
+        placement_compute(&q, p);
+        uint64_t unit = placement_unit(&q, g);
+        for (uint8_t i = 0; i < c->settings->group_count; i++)
+                others |= p[i].to == node ? 1ULL << i : 0;
+        return placement_place(&q, unit, node) == PLACE_FIT &&
+               placement_room(&q, unit, others & ~unit, node, NULL);
 }
 
 /* Without a node named: the most preferred one that is fit and is not the owner. */
@@ -54,14 +57,25 @@ static uint8_t other_node(const struct cluster *c, uint8_t g, uint8_t owner)
         return NODE_NONE;
 }
 
+/* For those too who go with it. */
+static void wish(struct cluster *c, uint8_t g, uint8_t node)
+{
+        for (uint64_t unit = c->settings->group[g].with | 1ULL << g; unit; unit &= unit - 1) {
+                uint32_t id = c->settings->group[__builtin_ctzll(unit)].id;
+                struct assignment *a = document_group(document_edit(c), id);
+                if (a)
+                        a->wanted = node;
+        }
+}
+
 static enum order_error apply_move(struct cluster *c, uint8_t g, uint8_t node)
 {
         const struct assignment *a = document_group_const(&c->state.document, c->settings->group[g].id);
         uint8_t to = node != NODE_NONE ? node : other_node(c, g, a ? a->owner : NODE_NONE);
 
-        if (!a || to == NODE_NONE || !can_run(c, g, to))
+        if (!a || to == NODE_NONE || c->settings->group[g].everywhere || !can_run(c, g, to))
                 return ORDER_NOT_POSSIBLE;
-        document_group(document_edit(c), a->group)->wanted = to;
+        wish(c, g, to);
         return ORDER_DONE;
 }
 
@@ -79,7 +93,9 @@ static enum order_error apply_group(struct cluster *c, const struct order *o)
         case ORDER_START: a->admin = GROUP_ENABLED; break;
         default: /* ORDER_CLEAR */
                 a->failed = 0;
-                a->wanted = NODE_NONE;
+                wish(c, (uint8_t)g, NODE_NONE);
+                if (c->settings->group[g].everywhere)
+                        everywhere_renew(c, (uint8_t)g);
                 c->care[g].refused_until = INSTANT_LONG_AGO;
                 break;
         }

@@ -9,6 +9,8 @@
 
 #include "base/text.h"
 
+#include <string.h>
+
 #define STUCK_RETRY_S 10 /* a failed stop is tried again: a person may have mended it meanwhile */
 
 static const char *name_of(const struct cluster *c, uint8_t g)
@@ -49,7 +51,7 @@ static void seal(struct tenure *t, struct epoch epoch)
         t->start_failed = t->refused = false;
 }
 
-static void stop(struct cluster *c, uint8_t g, const char *why)
+void tenure_stop(struct cluster *c, uint8_t g, const char *why)
 {
         struct tenure *t = &c->tenure[g];
 
@@ -69,13 +71,15 @@ void lease_expire(struct cluster *c)
                 return;
         for (uint8_t g = 0; g < c->settings->group_count; g++) {
                 enum hold_state hold = c->tenure[g].hold;
+                if (c->settings->group[g].everywhere)
+                        continue; /* nothing of it is exclusive */
                 if (hold != HOLD_WARM && hold != HOLD_STARTING && hold != HOLD_STARTED && hold != HOLD_FAILED)
                         continue;
                 if (!told)
                         note(c, NOTE_LEASE_LOST, node_name(c, c->settings->self),
                              "the lease ran out before a leader renewed it -> letting go of everything");
                 told = true;
-                stop(c, g, "no lease");
+                tenure_stop(c, g, "no lease");
         }
 }
 
@@ -139,11 +143,43 @@ static const char *start_obstacle(struct cluster *c, uint8_t g, const struct ass
                 if (!is_self(c, i) && peer_heard_within(c, i, c->settings->timing.dead) &&
                     hold_of(c, i, g)->state >= HOLD_STARTING)
                         return "another node says that it still holds it";
-        if (a->debt_count == 0 || !group->data)
-                return NULL;
-        if (c->settings->arbiter == CLUSTER_ARBITER_WEAK && group->accept_split)
-                return NULL; /* the user accepted that the silent peer's release is presumed */
-        return "nothing proves that the old owner let go of its data";
+        /* under a weak arbiter the user may accept that the silent peer's release is presumed */
+        bool presumed = c->settings->arbiter == CLUSTER_ARBITER_WEAK && group->accept_split;
+        if (a->debt_count != 0 && group->data && !presumed)
+                return "nothing proves that the old owner let go of its data";
+        return waits_for(c, g) ? "what it starts after is not started yet" : NULL;
+}
+
+static bool started_on(const struct cluster *c, uint8_t node, uint8_t g)
+{
+        return peer_present(c, node) && hold_on(c, node, g).state == HOLD_STARTED;
+}
+
+/* Started anywhere; of what runs everywhere it is this node's that counts, unless it has none or it failed.
+ */
+static bool is_started(const struct cluster *c, uint8_t g)
+{
+        const struct cluster_group *group = &c->settings->group[g];
+        const struct assignment *a = document_group_const(&c->state.document, group->id);
+        uint8_t self = c->settings->self;
+
+        if (group->everywhere && memchr(group->node, self, group->node_count) &&
+            !(a && a->failed & 1ULL << self))
+                return started_on(c, self, g);
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                if (started_on(c, i, g))
+                        return true;
+        return false;
+}
+
+const struct cluster_group *waits_for(const struct cluster *c, uint8_t g)
+{
+        for (uint64_t after = c->settings->group[g].after; after; after &= after - 1) {
+                uint8_t first = (uint8_t)__builtin_ctzll(after);
+                if (!is_started(c, first))
+                        return &c->settings->group[first];
+        }
+        return NULL;
 }
 
 static void tell_blocked(struct cluster *c, uint8_t g, const struct assignment *a, const char *why)
@@ -171,11 +207,21 @@ static void start(struct cluster *c, uint8_t g, const struct assignment *a)
         }
         bool handed_over = (t->hold == HOLD_WARM || a->from != NODE_NONE) && a->debt_count == 0;
         c->care[g].blocked_told = false;
-        t->start_failed = t->refused = false;
+        t->start_failed = t->refused = t->adopted = false;
         set_hold(c, g, HOLD_STARTING);
         /* but for a handover, whose old owner said that it let go, the network is asked first: a stranger may
          * have it */
         act(c, ACTION_START, g, t->epoch, !handed_over);
+}
+
+void tenure_start(struct cluster *c, uint8_t g, struct epoch epoch)
+{
+        struct tenure *t = &c->tenure[g];
+
+        t->epoch = epoch;
+        t->start_failed = t->refused = t->adopted = false;
+        set_hold(c, g, HOLD_STARTING);
+        act(c, ACTION_START, g, epoch, false);
 }
 
 /* Whether the node that is to take the group from us is ready to, or has it already. */
@@ -190,18 +236,28 @@ static bool taker_is_ready(const struct cluster *c, const struct assignment *a, 
                epoch_equal(h->epoch, a->epoch);
 }
 
+/* Those who come after it and leave this node with it stop before it. */
+static bool dependents_go_too(const struct cluster *c, uint8_t g)
+{
+        for (uint8_t o = 0; o < c->settings->group_count; o++)
+                if (c->settings->group[o].after & 1ULL << g && tenure_hold(c, o).state >= HOLD_STARTING &&
+                    !claim_of(c, &c->state.document, o).owner && !c->settings->group[o].everywhere)
+                        return true;
+        return false;
+}
+
 static void settle_held(struct cluster *c, uint8_t g, const struct assignment *a)
 {
         struct tenure *t = &c->tenure[g];
         struct claim claim = claim_of(c, &c->state.document, g);
 
         if (c->leaving && c->state.document.maintenance)
-                stop(c, g, "leaving in maintenance, when nothing is moved");
+                tenure_stop(c, g, "leaving in maintenance, when nothing is moved");
         else if (!may_hold(c, g))
-                stop(c, g, "the document gives it to another");
+                tenure_stop(c, g, "the document gives it to another");
         else if (claim.from && version_equal(c->committed.version, c->state.document.version) &&
-                 (t->hold == HOLD_FAILED || taker_is_ready(c, a, g)))
-                stop(c, g, a->owner == NODE_NONE ? "told to stop" : "the new owner is ready");
+                 (t->hold == HOLD_FAILED || (taker_is_ready(c, a, g) && !dependents_go_too(c, g))))
+                tenure_stop(c, g, a->owner == NODE_NONE ? "told to stop" : "the new owner is ready");
 }
 
 /* Rule 17: told to let go of what it never held, a node seals it and says so. */
@@ -214,6 +270,16 @@ static void seal_unheld(struct cluster *c, uint8_t g, const struct assignment *a
         for (uint8_t i = 0; i < a->debt_count; i++)
                 if (is_self(c, a->debt[i].node))
                         seal(t, a->debt[i].epoch);
+}
+
+void tenure_stop_again(struct cluster *c, uint8_t g)
+{
+        struct tenure *t = &c->tenure[g];
+
+        if (!instant_reached(c->now, t->retry))
+                return;
+        t->retry = instant_add(c->now, span_s(STUCK_RETRY_S));
+        act(c, ACTION_STOP, g, t->epoch, false);
 }
 
 static void settle_group(struct cluster *c, uint8_t g)
@@ -234,19 +300,14 @@ static void settle_group(struct cluster *c, uint8_t g)
                 return;
         case HOLD_WARM:
                 if (!a || !to_start(c, g, &epoch) || !epoch_equal(epoch, t->epoch))
-                        stop(c, g, "the move was called off");
+                        tenure_stop(c, g, "the move was called off");
                 else if (t->warm_ready)
                         start(c, g, a);
                 return;
         case HOLD_STARTING:
         case HOLD_STARTED:
         case HOLD_FAILED: settle_held(c, g, a); return;
-        case HOLD_STUCK:
-                if (instant_reached(c->now, t->retry)) {
-                        t->retry = instant_add(c->now, span_s(STUCK_RETRY_S));
-                        act(c, ACTION_STOP, g, t->epoch, false);
-                }
-                return;
+        case HOLD_STUCK: tenure_stop_again(c, g); return;
         case HOLD_STOPPING: return;
         }
 }
@@ -254,7 +315,10 @@ static void settle_group(struct cluster *c, uint8_t g)
 void tenure_settle(struct cluster *c)
 {
         for (uint8_t g = 0; g < c->settings->group_count; g++)
-                settle_group(c, g);
+                if (c->settings->group[g].everywhere)
+                        everywhere_settle(c, g);
+                else
+                        settle_group(c, g);
 }
 
 /* --- what the edge reports --- */
@@ -290,7 +354,8 @@ static void on_not_started(struct cluster *c, uint8_t g, const struct cluster_ev
              t->epoch.n, refused ? "address refused" : "did not start", text);
         end(c, g);
         t->refused = refused;
-        t->start_failed = !refused;
+        /* what runs everywhere and had ended while no core looked is started again, not given up */
+        t->start_failed = !refused && !(t->adopted && c->settings->group[g].everywhere);
 }
 
 static bool expected(const struct tenure *t, const struct cluster_event *event)
@@ -388,6 +453,7 @@ void tenure_adopt(struct cluster *c)
                 case HOLD_STARTED:
                 case HOLD_FAILED:
                         t->hold = HOLD_STARTING;
+                        t->adopted = true;
                         act(c, ACTION_ADOPT, (uint8_t)g, t->epoch, false);
                         break;
                 case HOLD_WARM:
@@ -397,7 +463,7 @@ void tenure_adopt(struct cluster *c)
                 case HOLD_STOPPING:
                 case HOLD_STUCK:
                         t->hold = HOLD_STARTING;
-                        stop(c, (uint8_t)g, "was being stopped when the core ended");
+                        tenure_stop(c, (uint8_t)g, "was being stopped when the core ended");
                         break;
                 }
         }

@@ -1,8 +1,6 @@
 /* What is known, for people. */
 #include "cluster/brain.h"
 
-#include "cluster/placement.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +35,17 @@ const char *group_state_name(enum group_state s)
 const char *order_error_text(enum order_error e)
 {
         return order_errors[e];
+}
+
+static void append(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void append(char *text, size_t size, const char *format, ...)
+{
+        size_t n = strlen(text);
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(text + n, size - n, format, args);
+        va_end(args);
 }
 
 static bool present(const struct cluster *c, uint8_t node, instant now)
@@ -101,19 +110,48 @@ enum link_state cluster_link(const struct cluster *c, uint8_t node, uint8_t link
         return they_hear ? LINK_ONE_WAY_OUT : LINK_DOWN;
 }
 
+/* Who of those that it starts after is stopped by an operator. */
+static const char *halted_by(const struct cluster *c, uint8_t g)
+{
+        uint64_t stopped = placement_stopped(c->settings, &c->state.document) & c->settings->group[g].after;
+
+        return stopped ? c->settings->group[__builtin_ctzll(stopped)].name : "";
+}
+
+/* That it was stopped, and how it starts; false if nobody stopped it. */
+static bool tell_stopped(const struct cluster *c, uint8_t g, const struct assignment *a, char *text,
+                         size_t size)
+{
+        if (a->admin == GROUP_DISABLED)
+                snprintf(text, size, "stopped by an operator; 'haven start %s' starts it",
+                         c->settings->group[g].name);
+        else if (halted_by(c, g)[0])
+                snprintf(text, size, "stopped with %s, which it starts after", halted_by(c, g));
+        else
+                return false;
+        return true;
+}
+
 static enum group_state ownerless(const struct cluster *c, uint8_t g, const struct assignment *a, char *text,
                                   size_t size)
 {
         const char *name = c->settings->group[g].name;
         struct placement_query q;
-        enum placement_reason why;
+        struct placement p[CLUSTER_GROUPS_MAX];
 
-        if (a->admin == GROUP_DISABLED) {
-                snprintf(text, size, "stopped by an operator; 'haven start %s' starts it", name);
+        if (tell_stopped(c, g, a, text, size))
                 return a->from == NODE_NONE ? GROUP_STOPPED : GROUP_STOPPING;
+        placement_ask(c, &q);
+        placement_compute(&q, p);
+        if (p[g].to != NODE_NONE) {
+                snprintf(text, size, "goes to %s as soon as there is room", node_name(c, p[g].to));
+                return GROUP_STOPPED;
         }
-        placement_ask(c, g, &q);
-        if (placement_choose(&q, &why) == NODE_NONE && a->failed) {
+        if (p[g].why == PLACEMENT_NO_ROOM) {
+                snprintf(text, size, "no fit node has room for it: 'haven explain %s' says why", name);
+                return GROUP_STOPPED;
+        }
+        if (a->failed) {
                 snprintf(text, size, "failed on every node that could run it; mend it, then 'haven clear %s'",
                          name);
                 return GROUP_FAILED;
@@ -122,10 +160,85 @@ static enum group_state ownerless(const struct cluster *c, uint8_t g, const stru
         return GROUP_STOPPED;
 }
 
+/* --- groups that run everywhere --- */
+
+static enum group_state state_of(const struct hold *h)
+{
+        switch (h->state) {
+        case HOLD_NONE:
+        case HOLD_WARM: return h->start_failed ? GROUP_FAILED : GROUP_STOPPED;
+        case HOLD_STARTING: return GROUP_STARTING;
+        case HOLD_STARTED: return GROUP_STARTED;
+        case HOLD_STOPPING: return GROUP_STOPPING;
+        case HOLD_STUCK: return GROUP_BLOCKED;
+        case HOLD_FAILED: return GROUP_FAILED;
+        }
+        return GROUP_STOPPED;
+}
+
+enum group_state cluster_group_on(const struct cluster *c, uint8_t group, uint8_t node, instant now)
+{
+        const struct assignment *a = document_group_const(&c->state.document, c->settings->group[group].id);
+        struct hold h = hold_on(c, node, group);
+
+        if (!present(c, node, now))
+                return GROUP_STOPPED;
+        return a && a->failed & 1ULL << node ? GROUP_FAILED : state_of(&h);
+}
+
+static void name_nodes(const struct cluster *c, uint8_t g, enum group_state state, instant now, char *text,
+                       size_t size)
+{
+        const struct cluster_group *group = &c->settings->group[g];
+        bool first = true;
+
+        for (uint8_t i = 0; i < group->node_count; i++) {
+                uint8_t node = group->node[i];
+                if (!present(c, node, now) || c->state.document.member[node].standby ||
+                    cluster_group_on(c, g, node, now) != state)
+                        continue;
+                append(text, size, first ? "%s%s on %s" : "%s%s, %s", text[0] && first ? "; " : "",
+                       first ? group_state_name(state) : "", node_name(c, node));
+                first = false;
+        }
+}
+
+/* The worst that can be said of any node that should run it. */
+static enum group_state everywhere_state(const struct cluster *c, uint8_t g, const struct assignment *a,
+                                         instant now, char *text, size_t size)
+{
+        static const enum group_state worst[] = {GROUP_BLOCKED,  GROUP_FAILED,  GROUP_STOPPING,
+                                                 GROUP_STARTING, GROUP_STOPPED, GROUP_STARTED};
+        enum group_state state = GROUP_STARTED;
+        bool found = false;
+
+        for (size_t i = 0; i < sizeof(worst) / sizeof(worst[0]); i++) {
+                size_t before = strlen(text);
+                name_nodes(c, g, worst[i], now, text, size);
+                if (!found && strlen(text) > before) {
+                        found = true;
+                        state = worst[i];
+                }
+        }
+        if (state == GROUP_STARTED && found)
+                return GROUP_STARTED;
+        if (state == GROUP_STOPPED || !found) {
+                char why[NOTE_TEXT] = "";
+                if (tell_stopped(c, g, a, why, sizeof(why)))
+                        snprintf(text, size, "%s", why);
+                else if (waits_for(c, g))
+                        append(text, size, "%swaits for %s", text[0] ? "; " : "", waits_for(c, g)->name);
+                return GROUP_STOPPED;
+        }
+        if (state == GROUP_FAILED)
+                append(text, size, "; mend it, then 'haven clear %s'", c->settings->group[g].name);
+        return state;
+}
+
 static enum group_state owned(const struct cluster *c, uint8_t g, const struct assignment *a, instant now,
                               char *text, size_t size)
 {
-        struct hold h = is_self(c, a->owner) ? tenure_hold(c, g) : *hold_of(c, a->owner, g);
+        struct hold h = hold_on(c, a->owner, g);
 
         if (!present(c, a->owner, now)) {
                 snprintf(text, size, "%s is silent; taken when every lease it had is over",
@@ -151,6 +264,8 @@ static enum group_state owned(const struct cluster *c, uint8_t g, const struct a
                          node_name(c, a->debt[0].node));
                 return GROUP_BLOCKED;
         }
+        if (h.state < HOLD_STARTING && waits_for(c, g))
+                snprintf(text, size, "waits for %s, which it starts after", waits_for(c, g)->name);
         return GROUP_STARTING;
 }
 
@@ -163,6 +278,8 @@ enum group_state cluster_group(const struct cluster *c, uint8_t group, instant n
                 snprintf(text, size, "no leader has placed it yet");
                 return GROUP_STOPPED;
         }
+        if (c->settings->group[group].everywhere)
+                return everywhere_state(c, group, a, now, text, size);
         return a->owner == NODE_NONE ? ownerless(c, group, a, text, size)
                                      : owned(c, group, a, now, text, size);
 }
@@ -197,42 +314,95 @@ bool cluster_config_differs(const struct cluster *c, uint8_t node)
         return !is_self(c, node) && c->peer[node].heard.us && c->peer[node].is.config != c->settings->config;
 }
 
-static void append(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void append(char *text, size_t size, const char *format, ...)
-{
-        size_t n = strlen(text);
-        va_list args;
+/* --- why --- */
 
-        va_start(args, format);
-        vsnprintf(text + n, size - n, format, args);
-        va_end(args);
+/* Each group in `groups`, by name. */
+static void append_names(const struct cluster *c, uint64_t groups, const char *before, char *text,
+                         size_t size)
+{
+        for (; groups; groups &= groups - 1) {
+                append(text, size, "%s%s", before, c->settings->group[__builtin_ctzll(groups)].name);
+                before = ", ";
+        }
+}
+
+/* What the node is to the group, and whether it has room beside those that belong there. */
+static void explain_node(const struct cluster *c, const struct placement_query *q, const struct placement *p,
+                         uint8_t g, uint8_t node, char *text, size_t size)
+{
+        uint64_t unit = placement_unit(q, g), others = 0;
+        uint32_t capacity = c->settings->capacity[node];
+        enum place own = (enum place)q->place[g][node], all = placement_place(q, unit, node);
+        uint8_t stranger;
+
+        for (uint8_t i = 0; i < c->settings->group_count; i++)
+                others |= p[i].to == node && !(unit & 1ULL << i) ? 1ULL << i : 0;
+        append(text, size, "%s", place_text(all));
+        if (own != all)
+                append(text, size, " (for one that it goes with)");
+        if (!placement_room(q, unit, others, node, &stranger) && stranger < CLUSTER_GROUPS_MAX)
+                append(text, size, ", but %s belongs there, which it keeps apart from",
+                       c->settings->group[stranger].name);
+        else if (capacity && !c->settings->group[g].everywhere)
+                append(text, size, ", %u of %u taken by others, %u needed", placement_load(q, others, node),
+                       capacity, placement_load(q, unit | others, node) - placement_load(q, others, node));
+}
+
+static void explain_company(const struct cluster *c, const struct placement_query *q, uint8_t g, char *text,
+                            size_t size)
+{
+        const struct cluster_group *group = &c->settings->group[g];
+        uint64_t with = (placement_unit(q, g) & ~(1ULL << g)) | group->company;
+
+        if (with)
+                append_names(c, with, "goes with: ", text, size);
+        if (with)
+                append(text, size, "\n");
+        if (group->after)
+                append_names(c, group->after, "starts after: ", text, size);
+        if (group->after && waits_for(c, g))
+                append(text, size, "; %s is not started", waits_for(c, g)->name);
+        if (group->after)
+                append(text, size, "\n");
+}
+
+static void explain_owner(const struct cluster *c, const struct assignment *a, char *text, size_t size)
+{
+        if (a->from != NODE_NONE)
+                append(text, size, "a move is under way: waiting for %s to let go\n", node_name(c, a->from));
+        for (uint8_t i = 0; i < a->debt_count; i++)
+                append(text, size, "not proven released: epoch %u.%u on %s\n", a->debt[i].epoch.term,
+                       a->debt[i].epoch.n, node_name(c, a->debt[i].node));
 }
 
 void cluster_explain(const struct cluster *c, uint8_t group, instant now, char *text, size_t size)
 {
+        const struct cluster_group *wanted = &c->settings->group[group];
+        const struct assignment *a = document_group_const(&c->state.document, wanted->id);
         struct placement_query q;
-        enum placement_reason why;
+        struct placement p[CLUSTER_GROUPS_MAX];
         char state[NOTE_TEXT];
-        const char *name = c->settings->group[group].name;
 
-        placement_ask(c, group, &q);
-        uint8_t to = placement_choose(&q, &why);
+        placement_ask(c, &q);
+        placement_compute(&q, p);
         /* first, for it fills `state` */
         const char *state_name = group_state_name(cluster_group(c, group, now, state, sizeof(state)));
         text[0] = '\0';
-        append(text, size, "group %s: %s%s%s\n", name, state_name, state[0] ? ", " : "", state);
-        for (uint8_t i = 0; i < q.group->node_count; i++) {
-                uint8_t node = q.group->node[i];
-                append(text, size, "  %u. %s: %s%s\n", i + 1, node_name(c, node), place_text(q.node[node]),
-                       q.now && q.now->owner == node ? " (owner)" : "");
+        append(text, size, "group %s: %s%s%s\n", wanted->name, state_name, state[0] ? ", " : "", state);
+        for (uint8_t i = 0; i < wanted->node_count; i++) {
+                uint8_t node = wanted->node[i];
+                append(text, size, "  %u. %s: ", i + 1, node_name(c, node));
+                explain_node(c, &q, p, group, node, text, size);
+                append(text, size, "%s\n", a && a->owner == node ? " (owner)" : "");
         }
-        append(text, size, "belongs to: %s, because %s\n", node_name(c, to), placement_reason_text(why));
-        if (q.now && q.now->from != NODE_NONE)
-                append(text, size, "a move is under way: waiting for %s to let go\n",
-                       node_name(c, q.now->from));
-        for (uint8_t i = 0; q.now && i < q.now->debt_count; i++)
-                append(text, size, "not proven released: epoch %u.%u on %s\n", q.now->debt[i].epoch.term,
-                       q.now->debt[i].epoch.n, node_name(c, q.now->debt[i].node));
+        if (p[group].why == PLACEMENT_EVERYWHERE)
+                append(text, size, "belongs to: all of them, because it runs everywhere\n");
+        else
+                append(text, size, "belongs to: %s, because %s\n", node_name(c, p[group].to),
+                       placement_reason_text(p[group].why));
+        explain_company(c, &q, group, text, size);
+        if (a)
+                explain_owner(c, a, text, size);
         if (c->state.document.maintenance)
                 append(text, size, "maintenance is on: nothing moves\n");
 }
