@@ -447,7 +447,7 @@ static void govern_feature_level(struct cluster *c)
         uint8_t level = feature_level(c);
 
         for (uint8_t i = 0; i < c->settings->node_count; i++) {
-                if (!present(c, i) || (!is_self(c, i) && !peer_counts(c, i)))
+                if (!peer_present(c, i) || (!is_self(c, i) && !peer_counts(c, i)))
                         return;
                 if (!is_self(c, i) && c->peer[i].is.feature_level < level)
                         level = c->peer[i].is.feature_level;
