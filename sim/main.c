@@ -11,6 +11,7 @@ struct options {
         uint64_t first, last;
         int nodes, nodes_most;               /* from and to, in turn */
         const struct arbiter_model *arbiter; /* NULL: none at all */
+        bool data;
         bool trace;
         bool scenarios;
         const char *scenario; /* NULL: all */
@@ -38,6 +39,8 @@ static const char help[] =
         "  --nodes N[:M]    2 to 9 nodes, N to M in turn (default 2:3)\n"
         "  --arbiter KIND   for even numbers of nodes: none (default), another of --list, or\n"
         "                   absent: no vote stands in\n"
+        "  --data           groups are exclusive in their data; some clusters have fence devices, some "
+        "watchdogs\n"
         "  --trace          tell the story of each schedule\n"
         "  --scenario NAME  play that scenario ('all': every one) instead\n"
         "  --list           name the scenarios and the arbiters\n"
@@ -58,6 +61,10 @@ static void one_fault(struct world *w, const struct world_config *c, struct sche
 {
         uint8_t node = (uint8_t)world_random(w, c->nodes), other = (uint8_t)world_random(w, c->nodes);
 
+        if (c->data && world_random(w, 5) == 0) {
+                world_freeze(w, node, span_ms(200 + world_random(w, 8000)));
+                return;
+        }
         switch (world_random(w, 15)) {
         case 0: world_power_off(w, node); break;
         case 1:
@@ -111,7 +118,8 @@ static bool survivors_settle(struct world *w, const struct world_config *c, cons
         for (uint8_t i = 0; i < c->nodes; i++)
                 up += world_up(w, i);
         bool quorum = up * 2 > c->nodes || (up * 2 == c->nodes && c->arbiter);
-        return !quorum || s->lost_state || world_settle(w, span_s(60));
+        /* data may have to wait for who is dead */
+        return !quorum || c->data || s->lost_state || world_settle(w, span_s(60));
 }
 
 static void make_well(struct world *w, const struct world_config *c)
@@ -141,6 +149,11 @@ static struct world_config make_config(const struct options *o, uint64_t seed, F
                 .stop_max = span_us(seed % 4 == 0 ? 20000 : 2000),
                 .start_fails = seed % 6 == 0 ? 0.1 : 0,
                 .drift = 0.01,
+                .data = o->data,
+                .fence = o->data && seed % 2,
+                .fence_reboots = seed % 8 < 4,
+                .fence_fails = seed % 16 < 8 ? 0.2 : 0,
+                .watchdog = o->data && seed % 4 > 1 ? span_ms(2000) : SPAN_ZERO,
                 .trace = trace,
         };
 }
@@ -199,10 +212,15 @@ static void run_schedule(const struct options *o, uint64_t seed, struct summary 
 static int parse(int argc, char **argv, struct options *o)
 {
         static const struct option longs[] = {
-                {"seeds", required_argument, NULL, 's'},    {"nodes", required_argument, NULL, 'n'},
-                {"arbiter", required_argument, NULL, 'a'},  {"trace", no_argument, NULL, 't'},
-                {"scenario", required_argument, NULL, 'c'}, {"list", no_argument, NULL, 'l'},
-                {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+                {"seeds", required_argument, NULL, 's'},
+                {"nodes", required_argument, NULL, 'n'},
+                {"arbiter", required_argument, NULL, 'a'},
+                {"trace", no_argument, NULL, 't'},
+                {"scenario", required_argument, NULL, 'c'},
+                {"list", no_argument, NULL, 'l'},
+                {"help", no_argument, NULL, 'h'},
+                {"data", no_argument, NULL, 'd'},
+                {NULL, 0, NULL, 0},
         };
         unsigned long long first, last;
         int opt, n;
@@ -231,6 +249,7 @@ static int parse(int argc, char **argv, struct options *o)
                         o->scenarios = true;
                         o->scenario = strcmp(optarg, "all") == 0 ? NULL : optarg;
                         break;
+                case 'd': o->data = true; break;
                 case 'l':
                         scenarios_list(stdout);
                         arbiter_list(stdout);

@@ -32,6 +32,9 @@ static void make_settings(struct world *w, struct cluster_settings *s, uint8_t s
         s->config = 1;
         if (c->arbiter && (c->nodes % 2 == 0 || c->arbiter->odd))
                 s->arbiter = c->arbiter->kind;
+        s->fenceable = c->fence ? (1U << c->nodes) - 1 : 0;
+        for (uint8_t i = 0; i < c->nodes; i++)
+                s->fence_delay[i] = span_ms(2000); /* longer than a device takes */
         s->group_count = c->groups;
         for (uint8_t i = 0; i < c->nodes; i++)
                 text_copy(s->node_name[i], CLUSTER_NAME, names[i]);
@@ -162,9 +165,12 @@ static void dispatch(struct world *w, struct happening *h)
                 if (h->life != m->life || !m->paused)
                         break;
                 world_note_apart(w);
-                m->paused = false;
+                m->paused = m->frozen = false;
                 machine_step(w, m, (struct cluster_event){.kind = CLUSTER_EV_TIME});
                 break;
+        case HAPPEN_FENCE: world_on_fence(w, h); break;
+        case HAPPEN_WATCHDOG: world_on_watchdog(w, h); break;
+        case HAPPEN_BOOT: world_power_on(w, h->node); break;
         case HAPPEN_ARBITER:
                 if (w->config.arbiter->happens)
                         w->config.arbiter->happens(w, w->arbiter_memory, h);
@@ -181,7 +187,7 @@ static int64_t next_time(const struct world *w)
                 const struct machine *m = &w->machine[i];
                 if (m->core_up && !m->paused && m->due < at)
                         at = m->due;
-                if (m->powered && (!m->core_up || m->paused)) {
+                if (m->powered && !m->frozen && (!m->core_up || m->paused)) {
                         int64_t lease =
                                 machine_truth(m, instant_add(m->ledger.lease_end,
                                                              span_us(w->settings[0].timing.margin.us / 2)));

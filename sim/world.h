@@ -31,6 +31,10 @@ struct world_config {
         double drift;              /* largest, of each node's clock: 0.01 */
         double clock[WORLD_NODES]; /* the error of one node's clock, -0.01 to 0.01; 0: by chance */
         bool data;                 /* groups are exclusive in their data */
+        bool fence;                /* every node can be powered off, */
+        bool fence_reboots;        /* and is then switched on again; */
+        double fence_fails;        /* so often the device says that it could not */
+        span watchdog;             /* every node has one of this time; 0: none */
         bool unforgiving;          /* failures are remembered until cleared */
         FILE *trace;               /* NULL: none */
 };
@@ -61,6 +65,8 @@ void world_restore_state(struct world *w, uint8_t node); /* put back: the node b
 void world_delay(struct world *w, uint8_t from, uint8_t to, span more);
 void world_kill_core(struct world *w, uint8_t node, span back_after);
 void world_pause_core(struct world *w, uint8_t node, span length);
+/* The whole machine stands still, its supervisor too: for groups exclusive in their data. */
+void world_freeze(struct world *w, uint8_t node, span length);
 void world_leave(struct world *w, uint8_t node);
 void world_break_group(struct world *w, uint8_t node, uint8_t group);
 void world_unfit(struct world *w, uint8_t node, uint8_t group, bool unfit);

@@ -26,7 +26,7 @@ void world_power_off(struct world *w, uint8_t node)
 
         world_account(w, w->now);
         world_note_apart(w);
-        m->powered = m->core_up = m->paused = m->writes = false;
+        m->powered = m->core_up = m->paused = m->frozen = m->writes = false;
         m->life++;
         memset(m->held, 0, sizeof(m->held));
         arbiter_told(w, node, true);
@@ -66,7 +66,7 @@ void world_kill_core(struct world *w, uint8_t node, span back_after)
 
         if (!m->core_up)
                 return;
-        m->core_up = m->paused = m->writes = false;
+        m->core_up = m->paused = m->frozen = m->writes = false;
         m->life++;
         for (uint8_t g = 0; g < w->config.groups; g++)
                 m->held[g].job = ++w->order; /* nobody waits for what was under way */

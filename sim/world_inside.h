@@ -6,6 +6,7 @@
  * world_machine.c one node: a core, its disk, its groups, its supervisor
  * world_network.c packets, cuts and delays
  * world_arbiter.c the third vote: a model per kind of arbiter (world_arbiter.h)
+ * world_fence.c   fence devices and watchdogs
  * world_faults.c  what else goes wrong, and what operators ask for
  * world_truth.c   who holds what, what must never be, and the questions about it
  */
@@ -23,6 +24,9 @@ enum happening_kind {
         HAPPEN_CORE_BACK,
         HAPPEN_RESUME,
         HAPPEN_ARBITER,
+        HAPPEN_FENCE,
+        HAPPEN_WATCHDOG,
+        HAPPEN_BOOT,
 };
 
 struct happening {
@@ -48,6 +52,7 @@ struct held {
 
 struct machine {
         bool powered, core_up, paused;
+        bool frozen; /* its supervisor stands still too: nobody releases anything */
         int64_t clock_offset;
         double clock_rate;
         uint64_t boot;
@@ -111,6 +116,13 @@ void machine_boot(struct world *w, struct machine *m);
 void machine_boot_core(struct world *w, struct machine *m, bool first);
 /* The supervisor: what is still held a little after the lease is released, whatever the core does. */
 void machine_supervise(struct world *w, struct machine *m);
+
+/* --- fence devices and watchdogs --- */
+
+void machine_fence(struct world *w, struct machine *m, uint8_t target);
+void machine_watchdog_arm(struct world *w, struct machine *m);
+void world_on_fence(struct world *w, const struct happening *h);
+void world_on_watchdog(struct world *w, const struct happening *h);
 
 /* --- network --- */
 

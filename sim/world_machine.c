@@ -95,6 +95,10 @@ static void do_action(struct world *w, struct machine *m, const struct cluster_a
 {
         struct held *h = &m->held[a->group];
 
+        if (a->kind == ACTION_FENCE) {
+                machine_fence(w, m, a->node);
+                return;
+        }
         h->job = ++w->order;
         h->epoch = a->epoch;
         switch (a->kind) {
@@ -113,7 +117,8 @@ static void do_action(struct world *w, struct machine *m, const struct cluster_a
                              CLUSTER_EV_STOPPED);
                 break;
         case ACTION_ANNOUNCE:
-        case ACTION_ASK: break;
+        case ACTION_ASK:
+        case ACTION_FENCE: break;
         }
 }
 
@@ -161,11 +166,15 @@ void machine_boot_core(struct world *w, struct machine *m, bool first)
         world_note_apart(w);
         m->life++;
         m->core_up = true;
-        m->paused = m->writes = false;
+        m->paused = m->frozen = m->writes = false;
         if (w->config.arbiter && w->config.arbiter->starts)
                 w->config.arbiter->starts(w, w->arbiter_memory, machine_index(w, m), first);
         cluster_init(m->brain, &w->settings[machine_index(w, m)], &start, &w->todo);
         do_todo(w, m);
+        if (w->config.watchdog.us) /* time, stretched as the edge does it */
+                machine_step(w, m,
+                             (struct cluster_event){.kind = CLUSTER_EV_WATCHDOG,
+                                                    .wait = timing_stretched(w->config.watchdog)});
 }
 
 void machine_boot(struct world *w, struct machine *m)
@@ -185,7 +194,7 @@ void machine_supervise(struct world *w, struct machine *m)
         const struct timing *t = &w->settings[0].timing;
         instant limit = instant_add(m->ledger.lease_end, span_us(t->margin.us / 2));
 
-        if (!m->powered || !instant_reached(machine_clock(w, m), limit))
+        if (!m->powered || m->frozen || !instant_reached(machine_clock(w, m), limit))
                 return;
         for (uint8_t g = 0; g < w->config.groups; g++) {
                 if (!m->held[g].exclusive)

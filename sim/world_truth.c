@@ -81,7 +81,7 @@ void world_note_apart(struct world *w)
 static bool weak_admits(struct world *w)
 {
         world_note_apart(w);
-        return w->settings[0].arbiter == CLUSTER_ARBITER_WEAK && w->apart >= 0 &&
+        return w->settings[0].arbiter == CLUSTER_ARBITER_WEAK && !w->config.data && w->apart >= 0 &&
                w->now - w->apart <= w->config.dead.us;
 }
 

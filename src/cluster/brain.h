@@ -42,8 +42,22 @@ struct peer_facts {
         uint32_t term;
         uint8_t feature_level;
         struct version newest, committed;
+        span watchdog;
         bool knows[CLUSTER_GROUPS_MAX];
         struct hold hold[CLUSTER_GROUPS_MAX];
+};
+
+/* Its powering off, as the node that leads sees it, beside the document. */
+struct fencing {
+        bool running;      /* ACTION_FENCE has not ended */
+        bool ordered;      /* by an operator: at once, without limit */
+        instant due;       /* LONG_AGO: not wanted */
+        uint64_t boot;     /* newest one known when it began, */
+        uint64_t off_boot; /* and once it was off: to be written into the document */
+        instant off_at;
+        uint8_t tries; /* since first_try */
+        instant first_try;
+        bool limit_told;
 };
 
 struct peer {
@@ -51,6 +65,7 @@ struct peer {
         uint32_t heard_seq;   /* newest message heard, */
         uint32_t proven_seq;  /* newest that proved that it hears us, */
         uint32_t lead_seq;    /* newest that it sent as our leader */
+        instant met;          /* when this incarnation was first heard */
         instant heard_at_all; /* newest message */
         instant heard;        /* newest message that proves that it hears us now */
         instant silent_from;  /* since when we have listened in vain: `heard_at_all`, less the time we stood
@@ -81,6 +96,8 @@ struct peer {
 
         struct order_result result; /* of its newest order */
         struct version result_due;  /* said once this version is committed */
+
+        struct fencing fencing;
 };
 
 enum role { ROLE_FOLLOWER, ROLE_CANDIDATE, ROLE_LEADER };
@@ -156,6 +173,8 @@ struct cluster {
         bool arbiter_refused;
         span arbiter_age;
 
+        span watchdog; /* ours, armed; 0: not */
+
         struct cluster_promise promise;
         struct peer peer[CLUSTER_NODES_MAX];
         struct tenure tenure[CLUSTER_GROUPS_MAX];
@@ -195,6 +214,7 @@ uint8_t feature_level(const struct cluster *c);
 void note(struct cluster *c, enum note_kind kind, const char *subject, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
 void act(struct cluster *c, enum cluster_action_kind kind, uint8_t group, struct epoch epoch, bool probe);
+void act_on_node(struct cluster *c, enum cluster_action_kind kind, uint8_t node);
 void save(struct cluster *c);
 
 /* hear.c */
@@ -254,6 +274,18 @@ void everywhere_renew(struct cluster *c, uint8_t g);
 void everywhere_settle(struct cluster *c, uint8_t g);
 /* Whether any group that comes after it is still held: on this node, or on any that we hear. */
 bool dependents_hold(const struct cluster *c, uint8_t g, bool here);
+
+/* fencing.c */
+void fencing_settle(struct cluster *c);
+void fencing_distrust(struct cluster *c);
+void fencing_ended(struct cluster *c, const struct cluster_event *event);
+enum order_error fencing_order(struct cluster *c, const struct order *o);
+/* Whether it was powered off for certain, and nothing newer of it is known. */
+bool fenced(const struct cluster *c, uint8_t node);
+/* What makes it certain that this holder has let go without saying so; NULL: nothing does. */
+const char *debt_settled(const struct cluster *c, const struct debt *d);
+/* What will pay it, and what a person can do. */
+void debt_advice(const struct cluster *c, const struct debt *d, char *text, size_t size);
 
 /* foresee.c */
 void foresee(struct cluster *c);

@@ -27,6 +27,7 @@ static const char *const note_names[] = {
         [NOTE_ORDER] = "order",
         [NOTE_MEMBER] = "member",
         [NOTE_CONFIG] = "config",
+        [NOTE_FENCE] = "fence",
 };
 
 const char *note_kind_name(enum note_kind kind)
@@ -102,6 +103,12 @@ void act(struct cluster *c, enum cluster_action_kind kind, uint8_t group, struct
         assert(todo->action_count < TODO_ACTIONS_MAX);
         todo->action[todo->action_count++] =
                 (struct cluster_action){.kind = kind, .group = group, .epoch = epoch, .probe = probe};
+}
+
+void act_on_node(struct cluster *c, enum cluster_action_kind kind, uint8_t node)
+{
+        act(c, kind, 0, (struct epoch){0}, false);
+        c->todo->action[c->todo->action_count - 1].node = node;
 }
 
 void save(struct cluster *c)
@@ -273,6 +280,11 @@ void cluster_step(struct cluster *c, const struct cluster_event *event, struct t
         case CLUSTER_EV_LEAVE:
                 c->leaving = c->changed = true;
                 note(c, NOTE_MEMBER, node_name(c, c->settings->self), "leaving -> groups move first");
+                break;
+        case CLUSTER_EV_FENCED: fencing_ended(c, event); break;
+        case CLUSTER_EV_WATCHDOG:
+                c->changed |= c->watchdog.us != event->wait.us;
+                c->watchdog = event->wait;
                 break;
         case CLUSTER_EV_WARMED:
         case CLUSTER_EV_STARTED:

@@ -64,8 +64,10 @@ struct cluster_settings {
         span start_wait; /* weak arbiter: how long a starting node waits for the others */
         uint32_t members;
         uint64_t config;
-        uint8_t feature_level;        /* 0: FEATURE_LEVEL; the simulator mixes releases */
-        enum cluster_arbiter arbiter; /* ABSENT with an odd number of nodes */
+        uint8_t feature_level;               /* 0: FEATURE_LEVEL; the simulator mixes releases */
+        enum cluster_arbiter arbiter;        /* ABSENT with an odd number of nodes */
+        uint64_t fenceable;                  /* bit i: a device can power node i off */
+        span fence_delay[CLUSTER_NODES_MAX]; /* weak arbiter: between two who power each other off */
         uint8_t group_count;
         struct cluster_group group[CLUSTER_GROUPS_MAX];
 };
@@ -118,11 +120,14 @@ enum cluster_event_kind {
         CLUSTER_EV_RELEASED,     /* all that is exclusive is gone; the warm part may still stop */
         CLUSTER_EV_STOPPED,
         CLUSTER_EV_STOP_FAILED,
-        CLUSTER_EV_FAILED,  /* started, broke, cannot be mended in place */
-        CLUSTER_EV_FIT,     /* `yes`: this node can serve the group, or cannot */
-        CLUSTER_EV_ARBITER, /* answer to todo.ask_arbiter */
-        CLUSTER_EV_ORDER,   /* from an operator on this node */
-        CLUSTER_EV_LEAVE,   /* give everything away, then end */
+        CLUSTER_EV_FAILED,   /* started, broke, cannot be mended in place */
+        CLUSTER_EV_FIT,      /* `yes`: this node can serve the group, or cannot */
+        CLUSTER_EV_ARBITER,  /* answer to todo.ask_arbiter */
+        CLUSTER_EV_ORDER,    /* from an operator on this node */
+        CLUSTER_EV_LEAVE,    /* give everything away, then end */
+        CLUSTER_EV_FENCED,   /* the end of ACTION_FENCE: `yes`: node is off, a query of its power confirmed it
+                              */
+        CLUSTER_EV_WATCHDOG, /* ours is armed: `wait` as in struct message; 0: it is not */
 };
 
 struct cluster_event {
@@ -139,6 +144,8 @@ struct cluster_event {
         span age;      /* ARBITER, strong: of its vote */
         uint32_t term; /* ARBITER, strong: of its vote */
         struct order order;
+        uint8_t node;     /* FENCED */
+        span wait;        /* WATCHDOG */
         const char *text; /* why, for people; may be NULL */
 };
 
@@ -148,12 +155,14 @@ enum cluster_action_kind {
         ACTION_STOP,
         ACTION_ADOPT,
         ACTION_ANNOUNCE,
-        ACTION_ASK /* whether somebody answers for its addresses: it may have to be taken soon */
+        ACTION_ASK,  /* whether somebody answers for its addresses: it may have to be taken soon */
+        ACTION_FENCE /* power `node` off, and make sure; its end is CLUSTER_EV_FENCED */
 };
 
 struct cluster_action {
         enum cluster_action_kind kind;
         uint8_t group;
+        uint8_t node; /* FENCE */
         struct epoch epoch;
         bool probe; /* START: nothing proves that the old owner let go: ask the network first */
 };
@@ -178,6 +187,7 @@ enum note_kind {
         NOTE_ORDER,
         NOTE_MEMBER,
         NOTE_CONFIG,
+        NOTE_FENCE,
 };
 const char *note_kind_name(enum note_kind kind);
 
@@ -189,7 +199,7 @@ struct note {
 };
 
 #define TODO_NOTES_MAX   48
-#define TODO_ACTIONS_MAX (2 * CLUSTER_GROUPS_MAX)
+#define TODO_ACTIONS_MAX (2 * CLUSTER_GROUPS_MAX + CLUSTER_NODES_MAX)
 #define TODO_ORDERS_MAX  4
 
 enum order_error {
@@ -198,6 +208,9 @@ enum order_error {
         ORDER_UNKNOWN,      /* the leader does not know that group or node */
         ORDER_NOT_POSSIBLE, /* e.g. the node is not in the group's list or not online */
         ORDER_BUSY,         /* too many orders at once */
+        ORDER_ALIVE,        /* it is heard, so it is not off */
+        ORDER_NO_DEVICE,    /* nothing can power that node off */
+        ORDER_SELF,         /* the leader does not power itself off */
 };
 
 struct order_done {
@@ -274,6 +287,10 @@ uint8_t cluster_leader(const struct cluster *c); /* NODE_NONE */
 uint32_t cluster_term(const struct cluster *c);
 bool cluster_has_lease(const struct cluster *c, instant now);
 struct incarnation cluster_incarnation(const struct cluster *c, uint8_t node);
+enum fence_state { FENCE_NONE, FENCE_RUNNING, FENCE_OFF /* powered off for certain, and not back */ };
+enum fence_state cluster_fence(const struct cluster *c, uint8_t node);
+/* The time of its watchdog, 0 if none is armed, as the document says. */
+span cluster_watchdog(const struct cluster *c, uint8_t node);
 bool cluster_config_differs(const struct cluster *c, uint8_t node);
 /* Where the group should be and why, node by node. */
 void cluster_explain(const struct cluster *c, uint8_t group, instant now, char *text, size_t size);

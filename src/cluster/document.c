@@ -33,6 +33,9 @@ enum document_field {
 
 enum node_field {
         NODE_IN_STANDBY = 1, /* left */
+        NODE_WATCHDOG,       /* watchdog u64, microseconds */
+        NODE_FENCING,        /* nothing */
+        NODE_FENCED,         /* fenced u64 */
         NODE_FIELDS
 };
 
@@ -225,6 +228,15 @@ static void put_node_fields(struct writer *w, const struct member *m)
 {
         if (m->standby)
                 put_left(w, NODE_IN_STANDBY, m->standby_left);
+        if (m->watchdog.us)
+                put_left(w, NODE_WATCHDOG, m->watchdog);
+        if (m->fencing)
+                part_end(w, field_begin(w, NODE_FENCING));
+        if (m->fenced) {
+                uint8_t *content = field_begin(w, NODE_FENCED);
+                put_u64(w, m->fenced);
+                part_end(w, content);
+        }
 }
 
 static void put_nodes(struct writer *w, const struct document *d)
@@ -413,6 +425,26 @@ static void get_group(struct reader *r, struct document *d)
                 keep_rest(d, KEPT_GROUP, a->group, r, tag, at);
 }
 
+static void get_node_field(enum node_field tag, struct reader *r, struct member *m)
+{
+        switch (tag) {
+        case NODE_IN_STANDBY:
+                m->standby = true;
+                m->standby_left = get_left(r);
+                break;
+        case NODE_WATCHDOG:
+                m->watchdog = get_left(r);
+                refuse_unless(r, m->watchdog.us != 0);
+                break;
+        case NODE_FENCING: m->fencing = true; break;
+        case NODE_FENCED:
+                m->fenced = get_u64(r);
+                refuse_unless(r, m->fenced != 0);
+                break;
+        case NODE_FIELDS: break;
+        }
+}
+
 static void get_node_entry(struct reader *r, struct document *d)
 {
         struct member *m = &d->member[d->member_count];
@@ -422,8 +454,7 @@ static void get_node_entry(struct reader *r, struct document *d)
         m->boot = get_u64(r);
         const uint8_t *at = r->at;
         while ((tag = get_field(r, tag, &content)) != 0 && tag < NODE_FIELDS) {
-                m->standby = true; /* NODE_IN_STANDBY, the only one */
-                m->standby_left = get_left(&content);
+                get_node_field((enum node_field)tag, &content, m);
                 close_field(r, &content);
                 at = r->at;
         }

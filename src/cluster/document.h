@@ -63,6 +63,10 @@ struct member {
         uint64_t boot; /* highest boot of its supervisor known */
         bool standby;
         span standby_left; /* 0: until revoked */
+        span watchdog;     /* of `boot`: armed, as in struct message; 0: not */
+        bool fencing;      /* the leader is having it powered off */
+        uint64_t fenced; /* this boot of its supervisor, and all before, were powered off for certain; 0: none
+                          */
 };
 
 struct document {

@@ -120,7 +120,9 @@ static void settle_from(struct cluster *c, uint8_t g, const struct assignment *a
                 edit_group(c, g)->from = NODE_NONE;
         } else if (!peer_present(c, from) && instant_reached(c->now, leases_over(c, from))) {
                 struct assignment *edit = edit_group(c, g);
-                add_debt(c, edit, from, boot_of(c, from), edit->from_epoch);
+                /* the boot it held under is not on record: no later one than this */
+                uint64_t boot = boot_of(c, from), known = c->state.document.member[from].boot;
+                add_debt(c, edit, from, boot > known ? boot : known, edit->from_epoch);
                 edit->from = NODE_NONE;
         }
 }
@@ -129,13 +131,14 @@ static void pay_debts(struct cluster *c, uint8_t g, const struct assignment *a)
 {
         for (uint8_t i = 0; i < a->debt_count; i++) {
                 struct debt d = a->debt[i];
-                if (!peer_released(c, d.node, g, d.boot, d.epoch))
+                const char *how =
+                        peer_released(c, d.node, g, d.boot, d.epoch) ? "has let go" : debt_settled(c, &d);
+                if (!how)
                         continue;
                 struct assignment *edit = edit_group(c, g);
                 edit->debt[i] = edit->debt[--edit->debt_count];
-                note(c, NOTE_TRACE, c->settings->group[g].name,
-                     "%s has let go of epoch %u.%u -> nothing owed", node_name(c, d.node), d.epoch.term,
-                     d.epoch.n);
+                note(c, NOTE_TRACE, c->settings->group[g].name, "%s %s: epoch %u.%u -> no longer owed",
+                     node_name(c, d.node), how, d.epoch.term, d.epoch.n);
                 i--;
         }
 }
@@ -463,8 +466,13 @@ static void govern_members(struct cluster *c)
         govern_feature_level(c);
         for (uint8_t i = 0; i < c->settings->node_count; i++) {
                 const struct member *m = &c->state.document.member[i];
-                if (peer_present(c, i) && boot_of(c, i) > m->boot)
+                if (peer_present(c, i) && boot_of(c, i) > m->boot) {
                         document_edit(c)->member[i].boot = boot_of(c, i);
+                        document_edit(c)->member[i].fenced = 0; /* it is back */
+                }
+                span watchdog = is_self(c, i) ? c->watchdog : c->peer[i].is.watchdog;
+                if (peer_present(c, i) && boot_of(c, i) == m->boot && watchdog.us != m->watchdog.us)
+                        document_edit(c)->member[i].watchdog = watchdog;
                 if (!m->standby || m->standby_left.us == 0 ||
                     !instant_reached(c->now, instant_add(c->standby_since[i], m->standby_left)))
                         continue;
@@ -506,6 +514,7 @@ void govern(struct cluster *c)
                 return;
         }
         govern_members(c);
+        fencing_settle(c);
         if (c->state.document.maintenance)
                 return;
         foresee(c);

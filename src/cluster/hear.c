@@ -42,6 +42,7 @@ static void meet_incarnation(struct cluster *c, uint8_t from, struct incarnation
                      (unsigned long long)p->incarnation.boot, p->incarnation.core,
                      rebooted ? "havend" : "its core");
         p->incarnation = incarnation;
+        p->met = c->now;
         p->heard_seq = p->proven_seq = p->lead_seq = 0;
         p->prevoted = p->voted = p->prevote_given = false;
         p->result = (struct order_result){0};
@@ -75,6 +76,7 @@ static void read_facts(struct cluster *c, struct peer *p, const struct message *
         is->term = m->term;
         is->newest = m->newest;
         is->committed = m->committed;
+        is->watchdog = m->watchdog;
         for (uint8_t i = 0; i < m->hold_count; i++) {
                 int g = group_index(c, m->hold[i].group);
                 if (g < 0)

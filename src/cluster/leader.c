@@ -142,6 +142,8 @@ void leader_begin(struct cluster *c)
         d->version = (struct version){.term = c->state.term, .author = c->settings->self, .n = 1};
         d->members = c->settings->members;
         d->member_count = c->settings->node_count;
+        if (c->alone_elected)
+                fencing_distrust(c);
         for (uint8_t i = 0; i < c->settings->node_count; i++) {
                 c->peer[i].answered = c->peer[i].answered_when = INSTANT_LONG_AGO;
                 c->peer[i].result = (struct order_result){0};

@@ -85,6 +85,8 @@ enum order_kind {
         ORDER_ONLINE,
         ORDER_MAINTENANCE_ON,
         ORDER_MAINTENANCE_OFF,
+        ORDER_FENCE,       /* power that node off */
+        ORDER_CONFIRM_OFF, /* a person says that it is off */
 };
 
 struct order {
@@ -117,6 +119,8 @@ struct message {
         bool resigned;         /* led, and gave up leading: elect another at once */
         bool leads;            /* leader of `term` */
         bool left;             /* last words: holds nothing, exits now */
+        span watchdog; /* the sender's is armed: so long after the end of its last lease its machine has
+                          been reset if it still held anything; 0: not armed (rule 15) */
         uint32_t term;
         uint8_t leader;        /* of that term as far as known; NODE_NONE */
         struct version newest; /* document that the sender has on disk */

@@ -134,6 +134,8 @@ enum order_error order_apply(struct cluster *c, const struct order *o)
         case ORDER_ONLINE: return apply_node(c, o);
         case ORDER_MAINTENANCE_ON:
         case ORDER_MAINTENANCE_OFF: return apply_maintenance(c, o);
+        case ORDER_FENCE:
+        case ORDER_CONFIRM_OFF: return fencing_order(c, o);
         case ORDER_NONE: return ORDER_UNKNOWN;
         }
         return ORDER_UNKNOWN;

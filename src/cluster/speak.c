@@ -162,6 +162,7 @@ static void say_self(const struct cluster *c, instant now, uint8_t to, struct me
         m->resigned = c->resigned;
         m->left = c->left;
         m->leads = c->role == ROLE_LEADER;
+        m->watchdog = c->watchdog;
         m->term = c->state.term;
         m->leader = c->leader;
         m->newest = c->saved_version;

@@ -184,11 +184,14 @@ const struct cluster_group *waits_for(const struct cluster *c, uint8_t g)
 
 static void tell_blocked(struct cluster *c, uint8_t g, const struct assignment *a, const char *why)
 {
+        char advice[NOTE_TEXT];
+
         if (a->debt_count == 0 || c->care[g].blocked_told)
                 return;
         c->care[g].blocked_told = true;
-        note(c, NOTE_GROUP_BLOCKED, name_of(c, g), "%s (%s) -> blocked until it is back", why,
-             node_name(c, a->debt[0].node));
+        debt_advice(c, &a->debt[0], advice, sizeof(advice));
+        note(c, NOTE_GROUP_BLOCKED, name_of(c, g), "%s (%s) -> blocked; %.120s", why,
+             node_name(c, a->debt[0].node), advice);
 }
 
 static void start(struct cluster *c, uint8_t g, const struct assignment *a)

@@ -7,7 +7,7 @@ static span shrunk(span x)
 }
 
 /* x (1 + rho) / (1 - rho): waiting so long by the fastest clock is at least x by the slowest. */
-static span stretched(span x)
+span timing_stretched(span x)
 {
         return span_us((x.us * (100 + DRIFT_PERCENT) + 99 - DRIFT_PERCENT) / (100 - DRIFT_PERCENT));
 }
@@ -25,7 +25,7 @@ struct timing timing_derive(span heartbeat, span dead)
         t.stagger = span_us(heartbeat.us / 5);
         /* 2.5 H, but early enough that an answer within one H still renews the lease */
         t.arbiter_after = span_min(span_us(heartbeat.us * 5 / 2), span_sub(t.lease, heartbeat));
-        t.wait = stretched(dead);
+        t.wait = timing_stretched(dead);
         t.failback_settle = span_max(span_s(1), span_times(dead, 2));
         return t;
 }

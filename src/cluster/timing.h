@@ -28,5 +28,8 @@ struct timing {
 /* Derives all from `heartbeat` and `dead`. */
 struct timing timing_derive(span heartbeat, span dead);
 
+/* x(1+rho)/(1-rho): who waits so long by its clock has waited `x` by any other. */
+span timing_stretched(span x);
+
 /* Whether the inequalities hold. */
 bool timing_check(const struct timing *t);

@@ -15,6 +15,9 @@ static const char *const order_errors[] = {
         [ORDER_UNKNOWN] = "the leader does not know that group or node: see 'haven status'",
         [ORDER_NOT_POSSIBLE] = "that node cannot take the group now: 'haven explain GROUP' says why",
         [ORDER_BUSY] = "too many orders at once, try again",
+        [ORDER_ALIVE] = "that node is heard, so it is not off",
+        [ORDER_NO_DEVICE] = "no fence section of the configuration names that node",
+        [ORDER_SELF] = "that node leads, and a leader does not power itself off: stop its havend first",
 };
 
 const char *node_state_name(enum node_state s)
@@ -65,7 +68,11 @@ enum node_state cluster_node(const struct cluster *c, uint8_t node, instant now,
 
         text[0] = '\0';
         if (!present(c, node, now)) {
-                if (p->is.left)
+                if (m->fencing)
+                        snprintf(text, size, "being powered off");
+                else if (fenced(c, node))
+                        snprintf(text, size, "powered off for certain");
+                else if (p->is.left)
                         snprintf(text, size, "has left in order");
                 else if (p->heard_at_all.us &&
                          span_between(p->heard_at_all, now).us < c->settings->timing.dead.us)
@@ -260,8 +267,10 @@ static enum group_state owned(const struct cluster *c, uint8_t g, const struct a
         if (current && h.state == HOLD_STOPPING)
                 return GROUP_STOPPING;
         if (c->settings->group[g].data && a->debt_count && !c->settings->group[g].accept_split) {
-                snprintf(text, size, "nothing proves that %s let go of its data; start haven there again",
-                         node_name(c, a->debt[0].node));
+                char advice[NOTE_TEXT];
+                debt_advice(c, &a->debt[0], advice, sizeof(advice));
+                snprintf(text, size, "nothing proves that %s let go of its data; %s",
+                         node_name(c, a->debt[0].node), advice);
                 return GROUP_BLOCKED;
         }
         if (h.state < HOLD_STARTING && waits_for(c, g))
@@ -307,6 +316,18 @@ bool cluster_has_lease(const struct cluster *c, instant now)
 struct incarnation cluster_incarnation(const struct cluster *c, uint8_t node)
 {
         return is_self(c, node) ? c->self : c->peer[node].incarnation;
+}
+
+enum fence_state cluster_fence(const struct cluster *c, uint8_t node)
+{
+        if (c->state.document.member[node].fencing)
+                return FENCE_RUNNING;
+        return fenced(c, node) ? FENCE_OFF : FENCE_NONE;
+}
+
+span cluster_watchdog(const struct cluster *c, uint8_t node)
+{
+        return c->state.document.member[node].watchdog;
 }
 
 bool cluster_config_differs(const struct cluster *c, uint8_t node)

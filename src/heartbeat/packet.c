@@ -22,6 +22,7 @@ enum section {
         SECTION_RESULT,    /* id u32, error i8 */
         SECTION_HOLDS,     /* per group: group u32, state u8 with flags below, epoch, [sealed] */
         SECTION_DOCUMENT,  /* document.c's encoding */
+        SECTION_WATCHDOG,  /* watchdog u64; absent: not armed */
         SECTIONS,
 };
 
@@ -237,6 +238,15 @@ static void put_document(struct writer *w, const struct message *m)
         part_end(w, content);
 }
 
+static void put_watchdog(struct writer *w, span watchdog)
+{
+        if (watchdog.us == 0)
+                return;
+        uint8_t *content = field_begin(w, SECTION_WATCHDOG);
+        put_span(w, watchdog);
+        part_end(w, content);
+}
+
 int packet_encode(const struct message *m, uint8_t *body, size_t size)
 {
         struct writer w;
@@ -252,6 +262,7 @@ int packet_encode(const struct message *m, uint8_t *body, size_t size)
         put_result(&w, &m->result);
         put_holds(&w, m);
         put_document(&w, m);
+        put_watchdog(&w, m->watchdog);
         return w.failed ? -EMSGSIZE : (int)(w.at - body);
 }
 
@@ -367,7 +378,7 @@ static void get_order(struct reader *r, struct message *m, bool *good)
 {
         uint8_t kind = get_u8(r);
 
-        *good = *good && kind > ORDER_NONE && kind <= ORDER_MAINTENANCE_OFF;
+        *good = *good && kind > ORDER_NONE && kind <= ORDER_CONFIRM_OFF;
         m->order.kind = kind;
         m->order.id = get_u32(r);
         m->order.group = get_u32(r);
@@ -424,6 +435,7 @@ static enum packet_refusal get_section(uint8_t tag, struct reader *r, struct mes
         case SECTION_ORDER: get_order(r, m, &good); break;
         case SECTION_RESULT: get_result(r, m, &good); break;
         case SECTION_HOLDS: get_holds(r, m, &good); break;
+        case SECTION_WATCHDOG: m->watchdog = get_span(r, &good); break;
         case SECTION_DOCUMENT:
                 m->has_document = true;
                 return document_decode(r->at, reader_left(r), &m->document) == 0 ? PACKET_ACCEPTED

@@ -119,6 +119,7 @@ void core_act(struct core *core, const struct cluster_action *a)
                 break;
         case ACTION_ANNOUNCE: engine_announce(core->engine, a->group); break;
         case ACTION_ASK: engine_ask(core->engine, a->group); break;
+        case ACTION_FENCE: break;
         }
 }
 

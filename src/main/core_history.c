@@ -38,7 +38,8 @@ static unsigned alert_of(const struct core *core, const struct note *note)
         case NOTE_PAUSED:
         case NOTE_ORDER:
         case NOTE_MEMBER:
-        case NOTE_CONFIG: return 0;
+        case NOTE_CONFIG:
+        case NOTE_FENCE: return 0;
         }
         return 0;
 }

@@ -89,6 +89,9 @@ void sample_random_document(uint64_t *seed, struct document *ret_document)
                 d->member[i] = (struct member){.boot = sample_number(seed), .standby = below(seed, 2) == 1};
                 if (d->member[i].standby)
                         d->member[i].standby_left = span_us((int64_t)below(seed, 3) * 1000);
+                d->member[i].watchdog = span_us((int64_t)below(seed, 3) * 1000);
+                d->member[i].fencing = below(seed, 2) == 1;
+                d->member[i].fenced = below(seed, 2) * sample_number(seed);
         }
         for (size_t i = 0; i < groups; i++)
                 random_assignment(seed, document_add_group(d, (uint32_t)(i * 0x01010101U)));
@@ -100,7 +103,8 @@ void sample_largest_document(struct document *ret_document)
 
         *d = (struct document){.member_count = DOCUMENT_NODES_MAX, .maintenance = true};
         for (size_t i = 0; i < DOCUMENT_NODES_MAX; i++)
-                d->member[i].standby = true;
+                d->member[i] = (struct member){
+                        .standby = true, .watchdog = span_us(1), .fencing = true, .fenced = 1};
         for (size_t i = 0; i < DOCUMENT_GROUPS_MAX; i++) {
                 struct assignment *a = document_add_group(d, (uint32_t)i + 1);
                 a->from = a->wanted = 0;
@@ -134,7 +138,10 @@ bool sample_documents_equal(const struct document *a, const struct document *b)
                 return false;
         for (size_t i = 0; i < a->member_count; i++)
                 if (a->member[i].boot != b->member[i].boot || a->member[i].standby != b->member[i].standby ||
-                    a->member[i].standby_left.us != b->member[i].standby_left.us)
+                    a->member[i].standby_left.us != b->member[i].standby_left.us ||
+                    a->member[i].watchdog.us != b->member[i].watchdog.us ||
+                    a->member[i].fencing != b->member[i].fencing ||
+                    a->member[i].fenced != b->member[i].fenced)
                         return false;
         if (a->kept_bytes != b->kept_bytes || memcmp(a->kept, b->kept, a->kept_bytes) != 0)
                 return false;

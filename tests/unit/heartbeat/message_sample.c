@@ -88,7 +88,7 @@ static void random_sections(uint64_t *seed, struct message *m)
                 m->ballot = (struct ballot){BALLOT_PREVOTE + (enum ballot_kind)below(seed, 2), number(seed),
                                             coin(seed), coin(seed), random_span(seed)};
         if (coin(seed))
-                m->order = (struct order){ORDER_MOVE + (enum order_kind)below(seed, ORDER_MAINTENANCE_OFF),
+                m->order = (struct order){ORDER_MOVE + (enum order_kind)below(seed, ORDER_CONFIRM_OFF),
                                           number(seed), number(seed), random_node_or_none(seed),
                                           random_span(seed)};
         if (coin(seed))
@@ -123,6 +123,7 @@ void sample_random_message(uint64_t *seed, struct message *ret_message)
                               .newest = random_version(seed)};
         m->committed = coin(seed) ? m->newest : random_version(seed);
         m->order.node = NODE_NONE;
+        m->watchdog = coin(seed) ? random_span(seed) : SPAN_ZERO;
         random_sections(seed, m);
         random_holds(seed, m);
 }
@@ -138,6 +139,7 @@ void sample_largest_message(struct message *ret_message)
                               .ballot = {.kind = BALLOT_VOTE},
                               .order = {.kind = ORDER_MOVE},
                               .result = {.id = 1},
+                              .watchdog = {1},
                               .hold_count = DOCUMENT_GROUPS_MAX,
                               .has_document = true};
         for (uint32_t i = 0; i < DOCUMENT_GROUPS_MAX; i++)
@@ -177,7 +179,7 @@ static bool sections_equal(const struct message *a, const struct message *b)
                a->order.kind == b->order.kind && a->order.id == b->order.id &&
                a->order.group == b->order.group && a->order.node == b->order.node &&
                a->order.lasts.us == b->order.lasts.us && a->result.id == b->result.id &&
-               a->result.error == b->result.error;
+               a->result.error == b->result.error && a->watchdog.us == b->watchdog.us;
 }
 
 bool sample_messages_equal(const struct message *a, const struct message *b)

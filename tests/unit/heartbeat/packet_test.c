@@ -277,7 +277,7 @@ static void values_that_cannot_be_are_refused(void **state)
                 {"ballot of unknown kind", PACKET_BAD_VALUE, 17, {5, 0, 14, 3}},
                 {"ballot with unknown flag", PACKET_BAD_VALUE, 17, {5, 0, 14, 1, 4}},
                 {"ballot older than for ever", PACKET_BAD_VALUE, 17, {5, 0, 14, 1, 0, 0, 0, 0, 0, 0x20, 1}},
-                {"order of unknown kind", PACKET_BAD_VALUE, 21, {6, 0, 18, ORDER_MAINTENANCE_OFF + 1}},
+                {"order of unknown kind", PACKET_BAD_VALUE, 21, {6, 0, 18, ORDER_CONFIRM_OFF + 1}},
                 {"order for no node", PACKET_BAD_VALUE, 21, {6, 0, 18, 1, 0, 0, 0, 0, 0, 0, 0, 0, 16}},
                 {"result of no order", PACKET_BAD_VALUE, 8, {7, 0, 5}},
                 {"hold in no state", PACKET_BAD_VALUE, 16, {8, 0, 13, 0, 0, 0, 1, HOLD_FAILED + 1}},
