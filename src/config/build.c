@@ -403,6 +403,36 @@ static void build_alert(struct tree *t, const struct entry *e, struct config *c)
         c->alert_count++;
 }
 
+static void build_watchdog(struct tree *t, const struct entry *e, struct config *c)
+{
+        struct target to = {.object = &c->watchdog, .config = c};
+
+        if (c->watchdog.present) {
+                tree_mistake(t, e->place, "a watchdog is there already, on line %d: every node has the same",
+                             c->watchdog.place.line);
+                return;
+        }
+        c->watchdog.present = true;
+        c->watchdog.place = e->place;
+        set_words(t, e, "watchdog", NULL, &to);
+}
+
+static void build_fence(struct tree *t, const struct entry *e, struct config *c)
+{
+        struct config_fence *f = &c->fence[c->fence_count];
+        struct target to = {.object = f, .config = c};
+
+        for (size_t i = 0; i < c->fence_count; i++)
+                if (e->title && strcmp(c->fence[i].name, e->title) == 0) {
+                        complain_twice(t, e, e->title, c->fence[i].place, "a device has one section");
+                        return;
+                }
+        f->place = e->place;
+        take_name(t, e, f->name, sizeof(f->name));
+        set_words(t, e, "fence", NULL, &to);
+        c->fence_count++;
+}
+
 static void each(struct tree *t, struct config *c, const char *word, size_t most,
                  void (*one)(struct tree *, const struct entry *, struct config *))
 {
@@ -451,6 +481,10 @@ void build(struct tree *t, struct config *c)
         /* in what order these stand means nothing, so it must not count when two files are compared */
         qsort(c->node, c->node_count, sizeof(*c->node), compare_names);
         each(t, c, "arbiter", SIZE_MAX, build_arbiter);
+        each(t, c, "watchdog", SIZE_MAX, build_watchdog);
+        c->fence = memory_new(FENCES_MAX + 1, sizeof(*c->fence));
+        each(t, c, "fence", FENCES_MAX, build_fence);
+        qsort(c->fence, c->fence_count, sizeof(*c->fence), compare_names);
         each(t, c, "group", GROUPS_MAX, build_group);
         qsort(c->group, c->group_count, sizeof(*c->group), compare_names);
         each(t, c, "alert", SIZE_MAX, build_alert);

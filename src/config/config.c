@@ -58,12 +58,25 @@ void config_free(struct config *c)
                 free(group->resource);
                 free(group->check);
         }
+        for (size_t i = 0; c->fence && i < c->fence_count; i++) {
+                command_free(c->fence[i].option);
+                command_free(c->fence[i].plug);
+        }
         for (size_t i = 0; c->alert && i < c->alert_count; i++)
                 command_free(c->alert[i].argv);
         free(c->node);
+        free(c->fence);
         free(c->group);
         free(c->alert);
         free(c);
+}
+
+bool config_can_fence(const struct config *c, int node)
+{
+        for (size_t i = 0; i < c->fence_count; i++)
+                if (memchr(c->fence[i].node, node, c->fence[i].node_count))
+                        return true;
+        return false;
 }
 
 static uint64_t fnv64(uint64_t hash, const char *text, size_t n)

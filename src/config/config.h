@@ -104,6 +104,38 @@ struct config_check {
         int status_max;   /* 399 */
 };
 
+/* What resets a node that holds something and may not: /dev/watchdog, one on every node. */
+struct config_watchdog {
+        bool present;
+        struct config_place place;
+        char device[256];
+        span timeout; /* W: unfed for so long, the device resets the machine, */
+        span reset;   /* and so long that takes */
+};
+
+#define FENCES_MAX (4 * NODES_MAX)
+
+enum fence_action { FENCE_ACTION_REBOOT, FENCE_ACTION_OFF };
+
+/* A device that switches the power of nodes, driven by an agent of the fence-agents' convention. */
+struct config_fence {
+        char name[NAME_SIZE];
+        struct config_place place;
+        char agent[256]; /* "fence_ipmilan", found in /usr/sbin; or an absolute path */
+        size_t node_count;
+        uint8_t node[NODES_MAX]; /* whose power it switches */
+        int level;               /* devices of a level are used together; the next one when that failed */
+        char **option;           /* KEY=VALUE, NULL-terminated; NULL: none */
+        char **plug;             /* NODE=PLUG, likewise */
+        char password_file[256]; /* empty: none */
+        span timeout;            /* of one call */
+        span delay;              /* weak arbiter: of the second of two leaders that shoot each other */
+        enum fence_action action;
+        bool confirm; /* off is believed only once a status query says so too */
+};
+
+enum stop_failure { STOP_FAILURE_BLOCK, STOP_FAILURE_RESET };
+
 enum failback_kind { FAILBACK_AUTO, FAILBACK_MANUAL, FAILBACK_AFTER };
 enum exclusive_kind { EXCLUSIVE_ADDRESS, EXCLUSIVE_DATA };
 
@@ -120,6 +152,7 @@ struct config_group {
         span forgive_after;  /* 0: a node marked failed stays so until `haven clear` */
         enum exclusive_kind exclusive;
         bool accept_split;
+        enum stop_failure on_stop_failure;
         size_t resource_count;
         struct config_resource *resource; /* in order of start */
         size_t check_count;
@@ -157,6 +190,9 @@ struct config {
         size_t node_count;
         struct config_node *node;
         struct config_arbiter arbiter;
+        struct config_watchdog watchdog;
+        size_t fence_count;
+        struct config_fence *fence; /* by name */
         size_t group_count;
         struct config_group *group;
         size_t alert_count;
@@ -186,6 +222,9 @@ void config_print_mistake(FILE *to, const char *file, int line, const char *text
 /* Index of the named node or group, or -1. */
 int config_find_node(const struct config *c, const char *name);
 int config_find_group(const struct config *c, const char *name);
+
+/* Whether a device can switch off node `node` (index). */
+bool config_can_fence(const struct config *c, int node);
 
 const char *resource_kind_name(enum resource_kind kind);
 const char *check_kind_name(enum check_kind kind);

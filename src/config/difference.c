@@ -182,6 +182,38 @@ static int compare_nodes(const struct config *a, const struct config *b, FILE *t
         return count;
 }
 
+static const struct config_fence *find_fence(const struct config *c, const char *name)
+{
+        for (size_t i = 0; i < c->fence_count; i++)
+                if (strcmp(c->fence[i].name, name) == 0)
+                        return &c->fence[i];
+        return NULL;
+}
+
+static int compare_fences(const struct config *a, const struct config *b, FILE *to)
+{
+        char who[64];
+        int count = 0;
+
+        for (size_t i = 0; i < a->fence_count; i++) {
+                const struct config_fence *fresh = find_fence(b, a->fence[i].name);
+                snprintf(who, sizeof(who), "fence %s", a->fence[i].name);
+                if (!fresh) {
+                        fprintf(to, "%s: removed\n", who);
+                        count++;
+                        continue;
+                }
+                struct target x = target_of(&a->fence[i], a), y = target_of(fresh, b);
+                count += compare("fence", NULL, &x, &y, who, to);
+        }
+        for (size_t i = 0; i < b->fence_count; i++)
+                if (!find_fence(a, b->fence[i].name)) {
+                        fprintf(to, "fence %s: added\n", b->fence[i].name);
+                        count++;
+                }
+        return count;
+}
+
 int config_difference(const struct config *old, const struct config *fresh, FILE *to)
 {
         struct target x = target_of(old, old), y = target_of(fresh, fresh);
@@ -200,6 +232,7 @@ int config_difference(const struct config *old, const struct config *fresh, FILE
         x.object = (void *)&old->arbiter;
         y.object = (void *)&fresh->arbiter;
         count += compare("arbiter", arbiter_kind_name(fresh->arbiter.kind), &x, &y, "arbiter", to);
+        count += compare_fences(old, fresh, to);
         for (size_t i = 0; i < old->group_count; i++) {
                 int g = config_find_group(fresh, old->group[i].name);
                 if (g < 0) {
@@ -234,6 +267,12 @@ static bool same_nodes(const struct config *a, const struct config *b)
         return true;
 }
 
+static bool same_watchdog(const struct config_watchdog *a, const struct config_watchdog *b)
+{
+        return a->present == b->present && strcmp(a->device, b->device) == 0 &&
+               a->timeout.us == b->timeout.us && a->reset.us == b->reset.us;
+}
+
 bool config_reload_possible(const struct config *old, const struct config *fresh,
                             config_mistake_fn *on_mistake, void *user)
 {
@@ -247,6 +286,7 @@ bool config_reload_possible(const struct config *old, const struct config *fresh
                  "heartbeat or dead"},
                 {old->arbiter.kind == fresh->arbiter.kind, "the arbiter"},
                 {old->port == fresh->port, "the port"},
+                {same_watchdog(&old->watchdog, &fresh->watchdog), "the watchdog"},
         };
         char text[160];
         bool possible = true;

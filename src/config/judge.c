@@ -235,6 +235,14 @@ static void judge_checks(struct tree *t, const struct config_group *g)
         }
 }
 
+static bool all_can_be_fenced(const struct config *c, const struct config_group *g)
+{
+        for (size_t i = 0; i < g->node_count; i++)
+                if (!config_can_fence(c, g->node[i]))
+                        return false;
+        return g->node_count > 0;
+}
+
 static void judge_group(struct tree *t, const struct config *c, size_t index)
 {
         const struct config_group *g = &c->group[index];
@@ -250,11 +258,13 @@ static void judge_group(struct tree *t, const struct config *c, size_t index)
                 tree_mistake(t, g->place,
                              "group %s has nothing in it: add an address, a service, a process or a script",
                              g->name);
-        if (g->exclusive == EXCLUSIVE_DATA && !g->accept_split && c->node_count && c->node_count % 2 == 0)
+        if (g->exclusive == EXCLUSIVE_DATA && !g->accept_split && !all_can_be_fenced(c, g) && c->node_count &&
+            c->node_count % 2 == 0)
                 tree_mistake(t, g->place,
                              "group %s: exclusive = data, but with an even number of nodes and arbiter %s a "
                              "network split can "
-                             "run it twice; use three nodes, or write accept-split = yes to take that risk",
+                             "run it twice; use three nodes, fence devices for "
+                             "all of its nodes, or write accept-split = yes to take that risk",
                              g->name, arbiter_kind_name(c->arbiter.kind));
         if (g->exclusive == EXCLUSIVE_ADDRESS && g->accept_split)
                 tree_mistake(t, g->place, "group %s: accept-split is about exclusive = data, which it is not",
@@ -313,6 +323,42 @@ static void judge_arbiter(struct tree *t, const struct config *c)
         }
 }
 
+static void judge_plugs(struct tree *t, const struct config *c, const struct config_fence *f)
+{
+        char name[NAME_SIZE];
+
+        for (char **p = f->plug; p && *p; p++) {
+                size_t n = strcspn(*p, "=");
+                snprintf(name, sizeof(name), "%.*s", (int)n, *p);
+                int node = config_find_node(c, name);
+                if (node < 0 || !memchr(f->node, node, f->node_count))
+                        tree_mistake(t, f->place, "fence %s: plug %s: '%s' is none of the nodes it switches",
+                                     f->name, *p, name);
+        }
+}
+
+static void judge_fences(struct tree *t, const struct config *c)
+{
+        static const char *const passwords[] = {"passwd=", "password="};
+
+        for (size_t i = 0; i < c->fence_count; i++) {
+                const struct config_fence *f = &c->fence[i];
+                judge_plugs(t, c, f);
+                for (char **o = f->option; o && *o; o++)
+                        for (size_t k = 0; f->password_file[0] && k < COUNT(passwords); k++)
+                                if (strncmp(*o, passwords[k], strlen(passwords[k])) == 0)
+                                        tree_mistake(t, f->place,
+                                                     "fence %s: a password in option and in password-file: "
+                                                     "leave it in the file",
+                                                     f->name);
+                for (char **o = f->option; o && *o; o++)
+                        if (strncmp(*o, "action=", 7) == 0 || strncmp(*o, "option=", 7) == 0)
+                                tree_mistake(t, f->place,
+                                             "fence %s: option %s: haven gives the agent its action itself",
+                                             f->name, *o);
+        }
+}
+
 /* Each event would call it twice. */
 static void judge_alerts(struct tree *t, const struct config *c)
 {
@@ -343,5 +389,6 @@ void judge(struct tree *t, const struct config *c)
         judge_arbiter(t, c);
         for (size_t g = 0; g < c->group_count; g++)
                 judge_group(t, c, g);
+        judge_fences(t, c);
         judge_alerts(t, c);
 }

@@ -70,6 +70,18 @@ void config_print(const struct config *c, FILE *to)
         fprintf(to, "arbiter %s {\n", arbiter);
         print_words("arbiter", arbiter, &from, "    ", to);
         fputs("}\n", to);
+        if (c->watchdog.present) {
+                from.object = (void *)&c->watchdog;
+                fputs("watchdog {\n", to);
+                print_words("watchdog", NULL, &from, "    ", to);
+                fputs("}\n", to);
+        }
+        for (size_t i = 0; i < c->fence_count; i++) {
+                from.object = &c->fence[i];
+                fprintf(to, "fence %s {\n", c->fence[i].name);
+                print_words("fence", NULL, &from, "    ", to);
+                fputs("}\n", to);
+        }
         for (size_t i = 0; i < c->group_count; i++)
                 print_group(c, &c->group[i], to);
         for (size_t i = 0; i < c->alert_count; i++) {

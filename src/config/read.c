@@ -292,7 +292,8 @@ static void add_known(const char *section, cfg_opt_t **options, size_t *count)
                 options_add(options, count, setting_option(names[i]));
         n = sections_of(section, names);
         for (size_t i = 0; i < n; i++)
-                options_add(options, count, section_option(names[i], true, options_new(names[i])));
+                options_add(options, count,
+                            section_option(names[i], section_has_title(names[i]), options_new(names[i])));
 }
 
 static void add_learned(const char *section, cfg_opt_t **options, size_t *count)

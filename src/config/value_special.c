@@ -67,7 +67,8 @@ const struct value_type type_environment = {"settings", environment_set, environ
 static int nodes_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
 {
         const char *known[NODES_MAX];
-        struct config_group *g = to->object;
+        uint8_t *node = FIELD(uint8_t, w, to);
+        size_t *count = (size_t *)(void *)((char *)to->object + w->count_offset);
         int i = config_find_node(to->config, text);
 
         if (strlen(text) >= NAME_SIZE) {
@@ -82,20 +83,21 @@ static int nodes_set(const struct word *w, const struct target *to, const char *
                          meant ? meant : "", meant ? "?" : ": it needs a node section of its own");
                 return -EINVAL;
         }
-        if (memchr(g->node, i, g->node_count)) {
+        if (memchr(node, i, *count)) {
                 snprintf(why, size, "is named twice");
                 return -EINVAL;
         }
-        g->node[g->node_count++] = (uint8_t)i;
+        node[(*count)++] = (uint8_t)i;
         return 0;
 }
 
 static void nodes_put(const struct word *w, const struct target *from, struct texts *to)
 {
-        const struct config_group *g = from->object;
+        const uint8_t *node = FIELD(uint8_t, w, from);
+        size_t count = *(const size_t *)(const void *)((const char *)from->object + w->count_offset);
 
-        for (size_t i = 0; i < g->node_count; i++)
-                texts_add(to, "%s", from->config->node[g->node[i]].name);
+        for (size_t i = 0; i < count; i++)
+                texts_add(to, "%s", from->config->node[node[i]].name);
 }
 
 const struct value_type type_nodes = {"nodes", nodes_set, nodes_put};
@@ -337,3 +339,21 @@ static void status_put(const struct word *w, const struct target *from, struct t
 }
 
 const struct value_type type_status = {"status codes", status_set, status_put};
+
+/* Agents lie in /usr/sbin; where else, it says. */
+static int agent_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
+{
+        if (text[0] == '\0' || strpbrk(text, " \t") || (text[0] != '/' && strchr(text, '/'))) {
+                snprintf(why, size,
+                         "is no fence agent: write its name, such as fence_ipmilan, or an absolute path");
+                return -EINVAL;
+        }
+        return type_text.set(w, to, text, why, size);
+}
+
+static void agent_put(const struct word *w, const struct target *from, struct texts *to)
+{
+        texts_add(to, "%s", FIELD(char, w, from));
+}
+
+const struct value_type type_agent = {"a fence agent", agent_set, agent_put};

@@ -16,11 +16,15 @@
 const char *const script_styles[] = {"lsb", "heartbeat", NULL};
 const char *const exclusive_kinds[] = {"address", "data", NULL};
 const char *const alert_events[] = {"down", "up", "moved", "split", "blocked", NULL};
+const char *const fence_actions[] = {"reboot", "off", NULL};
+const char *const stop_failures[] = {"block", "reset", NULL};
 static const char *const profiles[] = {"default", "fast", "wan", NULL};
 
 #define CONFIG(field)   offsetof(struct config, field)
 #define NODE(field)     offsetof(struct config_node, field)
 #define ARBITER(field)  offsetof(struct config_arbiter, field)
+#define WATCHDOG(field) offsetof(struct config_watchdog, field)
+#define FENCE(field)    offsetof(struct config_fence, field)
 #define GROUP(field)    offsetof(struct config_group, field)
 #define RESOURCE(field) offsetof(struct config_resource, field)
 #define CHECK(field)    offsetof(struct config_check, field)
@@ -48,6 +52,34 @@ const struct word words[] = {
         {"arbiter ping", "target", &type_ips, .list = true, .required = true, .offset = ARBITER(target),
          .count_offset = ARBITER(target_count), .most = TARGETS_MAX, .help = "addresses that must answer"},
 
+        {"watchdog", "device", &type_path, .offset = WATCHDOG(device), .most = 256,
+         .fallback = "/dev/watchdog", .help = "the device"},
+        {"watchdog", "timeout", &type_span, .offset = WATCHDOG(timeout), .least = SECOND, .most = HOUR,
+         .fallback = "10s", .help = "unfed for so long, it resets the machine"},
+        {"watchdog", "reset", &type_span, .offset = WATCHDOG(reset), .least = 0, .most = HOUR,
+         .fallback = "5s", .help = "how long the reset itself may take"},
+
+        {"fence", "agent", &type_agent, .required = true, .offset = FENCE(agent), .most = 256,
+         .help = "the agent's program, such as fence_ipmilan"},
+        {"fence", "node", &type_nodes, .list = true, .required = true, .offset = FENCE(node),
+         .count_offset = FENCE(node_count), .most = NODES_MAX, .help = "nodes whose power it switches"},
+        {"fence", "level", &type_int, .offset = FENCE(level), .least = 1, .most = 9, .fallback = "1",
+         .help = "devices of one level are used together, the next level when they failed"},
+        {"fence", "option", &type_environment, .list = true, .offset = FENCE(option),
+         .help = "KEY=VALUE for the agent"},
+        {"fence", "plug", &type_environment, .list = true, .offset = FENCE(plug),
+         .help = "NODE=PLUG: which of the device's plugs is the node's"},
+        {"fence", "password-file", &type_path, .offset = FENCE(password_file), .most = 256, .fallback = "",
+         .help = "its first line is the agent's password"},
+        {"fence", "timeout", &type_span, .offset = FENCE(timeout), .least = SECOND, .most = HOUR,
+         .fallback = "60s", .help = "of one call of the agent"},
+        {"fence", "delay", &type_span, .offset = FENCE(delay), .least = 0, .most = HOUR, .fallback = "5s",
+         .help = "head start between two nodes that power each other off"},
+        {"fence", "action", &type_choice, .choices = fence_actions, .offset = FENCE(action),
+         .fallback = "reboot", .help = "whether the node is switched on again"},
+        {"fence", "confirm", &type_bool, .offset = FENCE(confirm), .fallback = "yes",
+         .help = "ask the device whether it is off"},
+
         {"group", "nodes", &type_nodes, .list = true, .required = true, .offset = GROUP(node),
          .count_offset = GROUP(node_count), .most = NODES_MAX, .help = "nodes in order of preference"},
         {"group", "failback", &type_failback, .fallback = "auto",
@@ -59,6 +91,8 @@ const struct word words[] = {
          .fallback = "address", .help = "what must never be twice"},
         {"group", "accept-split", &type_bool, .offset = GROUP(accept_split), .fallback = "no",
          .help = "run exclusive data although a split can run both"},
+        {"group", "on-stop-failure", &type_choice, .choices = stop_failures, .offset = GROUP(on_stop_failure),
+         .fallback = "block", .help = "what follows when it cannot be stopped"},
 
         {"address", "device", &type_device, .offset = RESOURCE(device), .most = 16, .fallback = "",
          .help = "network interface; default: the one in the same network"},
@@ -135,9 +169,9 @@ static const struct {
         const char *section;
         const char *inside;
 } sections[] = {
-        {"root", "cluster"}, {"root", "node"},     {"root", "arbiter"},  {"root", "group"},
-        {"root", "alert"},   {"group", "address"}, {"group", "service"}, {"group", "process"},
-        {"group", "script"}, {"group", "check"},
+        {"root", "cluster"},  {"root", "node"},     {"root", "arbiter"}, {"root", "group"},
+        {"root", "alert"},    {"root", "watchdog"}, {"root", "fence"},   {"group", "address"},
+        {"group", "service"}, {"group", "process"}, {"group", "script"}, {"group", "check"},
 };
 
 bool word_is_of(const struct word *w, const char *section, const char *kind)
@@ -173,6 +207,11 @@ size_t sections_of(const char *section, const char *found[static WORDS_MAX])
                 if (strcmp(sections[i].section, section) == 0)
                         found[count++] = sections[i].inside;
         return count;
+}
+
+bool section_has_title(const char *section)
+{
+        return strcmp(section, "watchdog") != 0;
 }
 
 /* Edits that make one word of the other; a swap of neighbours counts as one (Damerau). Words are short. */

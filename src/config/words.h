@@ -51,10 +51,14 @@ extern const size_t words_count;
 extern const char *const script_styles[];
 extern const char *const exclusive_kinds[];
 extern const char *const alert_events[];
+extern const char *const fence_actions[];
+extern const char *const stop_failures[];
 
 /* The distinct words of all kinds of `section`, and the sections in it ("root" holds the outermost). */
 size_t words_of(const char *section, const char *found[static WORDS_MAX]);
 size_t sections_of(const char *section, const char *found[static WORDS_MAX]);
+/* There is one at most, so it has no name. */
+bool section_has_title(const char *section);
 /* Whether the row is for this section: exactly ("group"), or for all its kinds. */
 bool word_is_of(const struct word *w, const char *section, const char *kind);
 /* The nearest of `known` when `text` is likely a slip of it, else NULL. */
@@ -69,4 +73,5 @@ void quoted_print(const char *text, FILE *to);
 
 extern const struct value_type type_span, type_int, type_port, type_bool, type_choice, type_text, type_path,
         type_name, type_device, type_ip, type_ips, type_command, type_environment, type_nodes, type_failback,
-        type_restart, type_events, type_signal, type_url, type_regex, type_status, type_profile, type_user;
+        type_restart, type_events, type_signal, type_url, type_regex, type_status, type_profile, type_user,
+        type_agent;
