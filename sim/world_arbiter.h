@@ -24,7 +24,7 @@ struct arbiter_model {
         /* What else the nodes' settings have to say, before the first core starts. NULL: nothing. */
         void (*settings)(const struct world *w, struct cluster_settings *s);
 
-        /* The core of `node` asks, w->todo.ask_arbiter was set. Called last of all that the step asked for:
+        /* The core of `node` asks, w->todo.question says what. Called last of all that the step asked for:
          * the model may step this core or others at once. w->todo is void after the first such step. */
         void (*asked)(struct world *w, void *self, uint8_t node);
         /* What it put on the agenda is due. `life` tells whether the core that it was for is still there

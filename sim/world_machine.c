@@ -145,7 +145,7 @@ static void do_todo(struct world *w, struct machine *m)
         }
         m->due = machine_truth(m, cluster_deadline(m->brain));
         const struct arbiter_model *arbiter = w->config.arbiter;
-        bool asks = todo->ask_arbiter;
+        bool asks = todo->question.ask != ARBITER_NOTHING;
         if (arbiter && arbiter->stepped)
                 arbiter->stepped(w, w->arbiter_memory, machine_index(w, m));
         if (arbiter && asks)

@@ -2,7 +2,8 @@
  *
  * It is asked only while a voter is missing, and for `dead` after it came back (rule 20), so that losing the
  * arbiter alone changes nothing. A weak one (ping, none) never outvotes a node that can be heard: it counts
- * only where just half of the nodes are left and all others are silent. */
+ * only where just half of the nodes are left and all others are silent. A strong one is a voter of its own:
+ * arbiter_strong.c. */
 #include "cluster/brain.h"
 
 /* Silence counts only while we listen: a node that stood still has heard nobody, and nobody is dead for it.
@@ -22,10 +23,8 @@ bool arbiter_stands_in(const struct cluster *c, span silence)
 {
         uint8_t present = 1;
 
-        if (c->settings->arbiter == CLUSTER_ARBITER_ABSENT || c->arbiter_granted.us == 0)
+        if (c->settings->arbiter != CLUSTER_ARBITER_WEAK || c->arbiter_granted.us == 0)
                 return false;
-        if (c->settings->arbiter == CLUSTER_ARBITER_STRONG)
-                return true;
         for (uint8_t i = 0; i < c->settings->node_count; i++)
                 if (!is_self(c, i) && !silent_for(c, i, silence))
                         present++;
@@ -46,6 +45,11 @@ static bool arbiter_needed(const struct cluster *c)
         span silence = c->role == ROLE_CANDIDATE ? t->election : t->arbiter_after;
         uint8_t present = 1;
 
+        /* a strong one prefers a leader that it has just renewed: let ours come before the other's campaign
+         */
+        if (arbiter_is_strong(c) && c->role == ROLE_LEADER)
+                silence = span_us(t->heartbeat.us * 3 / 2);
+
         if (c->role == ROLE_FOLLOWER)
                 return false;
         for (uint8_t i = 0; i < c->settings->node_count; i++)
@@ -64,10 +68,10 @@ void arbiter_watch(struct cluster *c)
                 c->arbiter_granted = INSTANT_LONG_AGO;
                 return;
         }
-        if (!instant_reached(c->now, c->arbiter_due))
+        if (arbiter_is_strong(c) || !instant_reached(c->now, c->arbiter_due))
                 return;
         c->arbiter_due = instant_add(c->now, c->settings->timing.heartbeat);
-        c->todo->ask_arbiter = true;
+        c->todo->question.ask = ARBITER_RENEW;
 }
 
 /* What a weak vote vouches for is only that nobody was heard while we listened: a node may have led, by its
@@ -84,13 +88,13 @@ static span weak_age(const struct cluster *c)
 
 void arbiter_answered(struct cluster *c, const struct cluster_event *event)
 {
-        bool weak = c->settings->arbiter == CLUSTER_ARBITER_WEAK;
-
-        if (!weak && event->term != c->state.term)
+        if (arbiter_is_strong(c)) {
+                arbiter_strong_answered(c, event);
                 return;
+        }
         if (event->yes) {
                 c->arbiter_granted = instant_max(c->arbiter_granted, event->asked);
-                c->arbiter_age = weak ? weak_age(c) : event->age;
+                c->arbiter_age = weak_age(c);
         }
         if (event->yes == c->arbiter_refused)
                 note(c, NOTE_QUORUM, "", "arbiter: %s%s%s",

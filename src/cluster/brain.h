@@ -12,6 +12,7 @@
  *     leader_settle     the leader's lease, commits
  *     govern            the leader's decisions: the next version of the document
  *     tenure_settle     what this node starts and stops
+ *     arbiter_settle    what a strong arbiter is asked
  *     speak_settle      who must hear from us
  */
 #pragma once
@@ -169,9 +170,19 @@ struct cluster {
 
         instant arbiter_needed_until;
         instant arbiter_due;
-        instant arbiter_granted; /* when the question left that it last said yes to; LONG_AGO: none */
+        instant arbiter_granted; /* weak: when the question left that it last said yes to; LONG_AGO: none */
         bool arbiter_refused;
-        span arbiter_age;
+        span arbiter_age;             /* weak: of its vote */
+        struct {                      /* strong: another voter */
+                bool prevoted, voted; /* for our campaign */
+                instant renewed; /* when the newest question left that it renewed our lease of this term by */
+                instant answered;             /* when it last answered anything; LONG_AGO: never */
+                bool silent_told, lost;       /* as told in the notes; as it says itself */
+                struct version stored;        /* document that it keeps, as it last said */
+                enum arbiter_ask asked;       /* newest question, */
+                uint32_t asked_term;          /* its term */
+                struct version asked_to_keep; /* and document */
+        } arbiter;
 
         span watchdog; /* ours, armed; 0: not */
 
@@ -227,14 +238,25 @@ const struct sent *sent_find(const struct peer *p, uint32_t seq);
 /* arbiter.c */
 void arbiter_watch(struct cluster *c);
 void arbiter_answered(struct cluster *c, const struct cluster_event *event);
-/* Whether its vote may count now: a weak one only in the place of voters that are silent. */
+/* Whether a weak one's vote may count now: only in the place of voters that are silent. */
 bool arbiter_stands_in(const struct cluster *c, span silence);
+
+/* arbiter_strong.c */
+static inline bool arbiter_is_strong(const struct cluster *c)
+{
+        return c->settings->arbiter == CLUSTER_ARBITER_STRONG;
+}
+void arbiter_settle(struct cluster *c);
+void arbiter_strong_answered(struct cluster *c, const struct cluster_event *event);
 
 /* election.c */
 void election_settle(struct cluster *c);
 void election_heard(struct cluster *c, uint8_t from, const struct message *m);
 void step_down(struct cluster *c, const char *why);
 void term_raise(struct cluster *c, uint32_t term);
+/* Nothing is taken from a silent node until the promises of a voter are over that answered `age` ago (rule
+ * 1). */
+void raise_take_after(struct cluster *c, span age);
 instant election_due(const struct cluster *c);
 
 /* leader.c */
@@ -246,6 +268,8 @@ void document_adopt(struct cluster *c, const struct document *d, uint8_t from);
 /* Until when a silent node may still be holding a lease: nothing is taken from it before. */
 instant leases_over(const struct cluster *c, uint8_t node);
 span grant_length(const struct cluster *c, instant now);
+/* Until when our lease as leader lasts by the nodes' answers alone. */
+instant lease_without_arbiter(const struct cluster *c);
 
 /* govern.c */
 void govern(struct cluster *c);

@@ -164,6 +164,7 @@ static void settle(struct cluster *c)
         govern(c);
         tenure_settle(c);
         leave_settle(c);
+        arbiter_settle(c);
         speak_settle(c);
         promise_update(c);
         c->stepped = c->now;
@@ -172,7 +173,8 @@ static void settle(struct cluster *c)
 static void begin(struct cluster *c, instant now, struct todo *todo)
 {
         todo->speak_to = 0;
-        todo->save = todo->ask_arbiter = todo->exit = false;
+        todo->save = todo->exit = false;
+        todo->question.ask = ARBITER_NOTHING;
         todo->action_count = todo->note_count = todo->order_count = 0;
         c->todo = todo;
         c->now = instant_max(now, c->stepped);
@@ -312,7 +314,8 @@ instant cluster_deadline(const struct cluster *c)
                         if (!is_self(c, i) && instant_before(c->stepped, over))
                                 due = instant_min(due, over);
                 }
-        if (instant_before(c->stepped, c->arbiter_needed_until))
+        if ((arbiter_is_strong(c) && instant_before(c->stepped, c->arbiter_due)) ||
+            (!arbiter_is_strong(c) && instant_before(c->stepped, c->arbiter_needed_until)))
                 due = instant_min(due, c->arbiter_due);
         return due;
 }

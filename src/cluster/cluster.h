@@ -15,6 +15,7 @@
 #pragma once
 
 #include "base/instant.h"
+#include "cluster/arbiter.h"
 #include "cluster/document.h"
 #include "cluster/message.h"
 #include "cluster/timing.h"
@@ -122,7 +123,7 @@ enum cluster_event_kind {
         CLUSTER_EV_STOP_FAILED,
         CLUSTER_EV_FAILED,   /* started, broke, cannot be mended in place */
         CLUSTER_EV_FIT,      /* `yes`: this node can serve the group, or cannot */
-        CLUSTER_EV_ARBITER,  /* answer to todo.ask_arbiter */
+        CLUSTER_EV_ARBITER,  /* answer to todo.question */
         CLUSTER_EV_ORDER,    /* from an operator on this node */
         CLUSTER_EV_LEAVE,    /* give everything away, then end */
         CLUSTER_EV_FENCED,   /* the end of ACTION_FENCE: `yes`: node is off, a query of its power confirmed it
@@ -139,10 +140,10 @@ struct cluster_event {
         uint32_t serial;
         uint8_t group; /* index into settings.group */
         struct epoch epoch;
-        bool yes;
-        instant asked; /* ARBITER: when the question left (rules 21, 24) */
-        span age;      /* ARBITER, strong: of its vote */
-        uint32_t term; /* ARBITER, strong: of its vote */
+        bool yes;      /* FIT; FENCED; ARBITER, weak */
+        instant asked; /* ARBITER: read before anything of the question left (rules 21, 24) */
+        const struct arbiter_answer
+                *arbiter; /* ARBITER, strong; NULL: nothing came from it, `text` says why */
         struct order order;
         uint8_t node;     /* FENCED */
         span wait;        /* WATCHDOG */
@@ -221,8 +222,10 @@ struct order_done {
 struct todo {
         uint64_t speak_to; /* bit i: node i must hear from us now */
         bool save;         /* cluster_state_to_save() has news */
-        bool ask_arbiter;
-        bool exit; /* after speaking: this node has left */
+        bool exit;         /* after speaking: this node has left */
+        struct arbiter_question
+                question; /* for the arbiter, after the ledger is written; ARBITER_NOTHING: none. A weak one
+                             (ping, none) is asked only whether it sees what we see, whatever the kind */
         uint8_t action_count;
         struct cluster_action action[TODO_ACTIONS_MAX];
         uint8_t note_count;

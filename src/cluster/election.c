@@ -28,6 +28,7 @@ static void campaign_stop(struct cluster *c)
         c->prevoted = c->voted = false;
         for (uint8_t i = 0; i < c->settings->node_count; i++)
                 c->peer[i].prevoted = c->peer[i].voted = false;
+        c->arbiter.prevoted = c->arbiter.voted = false;
 }
 
 /* Candidates are staggered by rank, so that the first usually wins; a failed try waits longer each time. */
@@ -110,7 +111,7 @@ static void judge_vote(struct cluster *c, uint8_t from, const struct message *m)
         save(c); /* the reply leaves when it is on disk */
 }
 
-static void raise_take_after(struct cluster *c, span age)
+void raise_take_after(struct cluster *c, span age)
 {
         const struct timing *t = &c->settings->timing;
         span left = span_max(SPAN_ZERO, span_sub(t->dead, age));
@@ -188,6 +189,7 @@ static bool quorum(struct cluster *c, bool own, bool real)
 
         for (uint8_t i = 0; i < c->settings->node_count; i++)
                 votes += !is_self(c, i) && (real ? c->peer[i].voted : c->peer[i].prevoted);
+        votes += real ? c->arbiter.voted : c->arbiter.prevoted;
         if (votes >= votes_needed(c))
                 return true;
         if (votes + 1 < votes_needed(c) || instant_before(c->arbiter_granted, c->campaign_began))

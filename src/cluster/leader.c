@@ -138,6 +138,7 @@ void leader_begin(struct cluster *c)
         c->leader = c->settings->self;
         c->elected = c->lease_missed_since = c->now;
         c->lead_lease_end = INSTANT_LONG_AGO;
+        c->arbiter.renewed = INSTANT_LONG_AGO;
         c->quorum_told = true;
         d->version = (struct version){.term = c->state.term, .author = c->settings->self, .n = 1};
         d->members = c->settings->members;
@@ -181,14 +182,16 @@ void leader_heard(struct cluster *c, uint8_t from, const struct message *m)
 }
 
 /* The instant that `needed` of the voters reach with their newest support, each counted from our asking. */
-static instant quorum_support(const struct cluster *c)
+static instant quorum_support(const struct cluster *c, bool with_arbiter)
 {
         instant at[CLUSTER_NODES_MAX + 1];
         uint8_t n = 0;
 
         for (uint8_t i = 0; i < c->settings->node_count; i++)
                 at[n++] = is_self(c, i) ? c->now : c->peer[i].answered;
-        if (arbiter_stands_in(c, c->settings->timing.arbiter_after))
+        if (with_arbiter && arbiter_is_strong(c))
+                at[n++] = c->arbiter.renewed;
+        else if (with_arbiter && arbiter_stands_in(c, c->settings->timing.arbiter_after))
                 at[n++] = c->arbiter_granted;
         for (uint8_t i = 1; i < n; i++) /* newest first */
                 for (uint8_t j = i; j > 0 && instant_before(at[j - 1], at[j]); j--) {
@@ -199,9 +202,16 @@ static instant quorum_support(const struct cluster *c)
         return votes_needed(c) <= n ? at[votes_needed(c) - 1] : INSTANT_LONG_AGO;
 }
 
+instant lease_without_arbiter(const struct cluster *c)
+{
+        instant support = quorum_support(c, false);
+
+        return support.us != 0 ? instant_add(support, c->settings->timing.lease) : INSTANT_LONG_AGO;
+}
+
 static void renew_lease(struct cluster *c)
 {
-        instant support = quorum_support(c);
+        instant support = quorum_support(c, true);
 
         if (support.us != 0)
                 c->lead_lease_end =
@@ -237,6 +247,7 @@ static void count_commit(struct cluster *c)
                     peer_heard_within(c, i, c->settings->timing.dead) &&
                     c->peer[i].is.term == c->state.term && version_equal(c->peer[i].is.newest, v))
                         votes++;
+        votes += arbiter_is_strong(c) && version_equal(c->arbiter.stored, v);
         if (votes >= votes_needed(c)) {
                 c->alone = (struct version){0};
                 committed(c);

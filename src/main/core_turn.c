@@ -85,7 +85,7 @@ static void do_todo(struct core *core)
                 core_order_done(core, &todo->order[i]);
         if (todo->save)
                 core_save(core);
-        if (todo->ask_arbiter)
+        if (todo->question.ask != ARBITER_NOTHING)
                 core_ask_arbiter(core);
         if (todo->exit)
                 leave(core);
@@ -107,7 +107,7 @@ static void arm(struct core *core)
 
 static void queue(struct core *core, const struct cluster_event *event)
 {
-        assert(core->queued < CORE_QUEUE_MAX && event->kind != CLUSTER_EV_MESSAGE);
+        assert(core->queued < CORE_QUEUE_MAX && event->kind != CLUSTER_EV_MESSAGE && !event->arbiter);
         struct core_event *e = &core->queue[core->queued++];
         e->event = *event;
         text_copy(e->text, sizeof(e->text), event->text ? event->text : "");

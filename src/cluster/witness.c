@@ -1,0 +1,158 @@
+#include "cluster/witness.h"
+
+#include "cluster/timing.h"
+
+#include <assert.h>
+#include <string.h>
+
+void witness_init(struct witness *w, const struct witness_kept *kept, uint64_t life, instant now)
+{
+        assert(life != 0);
+        memset(w, 0, sizeof(*w));
+        w->kept = *kept;
+        if (!w->kept.voter)
+                w->kept = (struct witness_kept){0};
+        w->life = life;
+        w->started = now;
+}
+
+static struct witness_asker *asker_of(struct witness *w, uint32_t node)
+{
+        struct witness_asker *a = w->asker;
+
+        for (size_t i = 0; i < WITNESS_ASKERS_MAX; i++)
+                if (w->asker[i].node == node)
+                        return &w->asker[i];
+        for (size_t i = 1; i < WITNESS_ASKERS_MAX; i++)
+                if (instant_before(w->asker[i].at, a->at))
+                        a = &w->asker[i];
+        *a = (struct witness_asker){.node = node};
+        return a;
+}
+
+/* A node's questions are numbered; what was recorded and is sent again is not newer than all before. */
+static bool overtaken(const struct witness_asker *a, const struct witness_question *q)
+{
+        if (q->incarnation.boot != a->incarnation.boot)
+                return q->incarnation.boot < a->incarnation.boot;
+        if (q->incarnation.core != a->incarnation.core)
+                return q->incarnation.core < a->incarnation.core;
+        return q->seq <= a->seq;
+}
+
+static void keep_document(struct witness *w, const struct witness_question *q)
+{
+        if (q->version.n == 0 || version_compare(q->version, w->kept.version) <= 0)
+                return;
+        assert(q->document_size <= sizeof(w->kept.document));
+        memcpy(w->kept.document, q->document, q->document_size);
+        w->kept.document_size = q->document_size;
+        w->kept.version = q->version;
+        w->dirty = true;
+}
+
+static void enter_term(struct witness *w, uint32_t term, uint32_t vote)
+{
+        w->kept.term = term;
+        w->kept.vote = vote;
+        w->dirty = true;
+}
+
+/* Rule 6: whatever it had promised is over after `dead`, whatever it had voted for or kept is known to the
+ * quorum that this leader's lease rests on. */
+static void readmit(struct witness *w, instant now, const struct witness_question *q)
+{
+        span silence = span_us(q->dead.us + q->dead.us * 2 * DRIFT_PERCENT / 100);
+
+        if (w->kept.voter || !q->without || q->version.n == 0 ||
+            span_between(w->started, now).us < silence.us)
+                return;
+        w->kept.voter = true;
+        enter_term(w, q->term, q->from);
+        keep_document(w, q);
+}
+
+static bool leader_is_near(const struct witness *w, instant now, const struct witness_question *q)
+{
+        return w->renewed_of != 0 && w->renewed_of != q->from &&
+               span_between(w->renewed, now).us < q->election.us;
+}
+
+static bool would_vote(const struct witness *w, instant now, const struct witness_question *q)
+{
+        const struct witness_kept *k = &w->kept;
+
+        if (q->term < k->term || (q->term == k->term && k->vote != 0 && k->vote != q->from))
+                return false;
+        return !leader_is_near(w, now, q) && version_compare(q->newest, k->version) >= 0;
+}
+
+static bool vote(struct witness *w, instant now, const struct witness_question *q)
+{
+        if (!would_vote(w, now, q))
+                return false;
+        if (q->term != w->kept.term || q->from != w->kept.vote)
+                enter_term(w, q->term, q->from);
+        return true;
+}
+
+static bool renew(struct witness *w, instant now, const struct witness_question *q)
+{
+        if (q->term < w->kept.term)
+                return false;
+        if (q->term > w->kept.term)
+                enter_term(w, q->term, q->from);
+        keep_document(w, q);
+        w->renewed = now;
+        w->renewed_of = q->from;
+        return true;
+}
+
+static bool judge(struct witness *w, instant now, const struct witness_question *q)
+{
+        switch (q->ask) {
+        case ARBITER_NOTHING: return false;
+        case ARBITER_WATCH: return true;
+        case ARBITER_PREVOTE: return would_vote(w, now, q);
+        case ARBITER_VOTE: return vote(w, now, q);
+        case ARBITER_RENEW: return renew(w, now, q);
+        }
+        return false;
+}
+
+enum witness_verdict witness_judge(struct witness *w, instant now, const struct witness_question *q,
+                                   struct witness_answer *ret_answer)
+{
+        struct witness_answer *a = ret_answer;
+
+        assert(q->from != 0);
+        struct witness_asker *asker = asker_of(w, q->from);
+        if (overtaken(asker, q))
+                return WITNESS_OLD;
+        asker->incarnation = q->incarnation;
+        asker->seq = q->seq;
+        asker->at = now;
+        *a = (struct witness_answer){.to = q->from,
+                                     .incarnation = q->incarnation,
+                                     .seq = q->seq,
+                                     .ask = q->ask,
+                                     .term = q->term,
+                                     .life = w->life,
+                                     .again = q->life != w->life};
+        /* a question of an earlier life may be a recording: it proves nothing but is told how to prove itself
+         */
+        if (!a->again) {
+                readmit(w, now, q);
+                a->yes = w->kept.voter && judge(w, now, q);
+                /* as of before this answer: a renewal is of now, a vote of when it last renewed */
+                a->age = span_between(instant_max(w->started, w->renewed), now);
+        }
+        a->lost = !w->kept.voter;
+        a->known = w->kept.term;
+        a->stored = w->kept.version;
+        if (!a->again && version_compare(w->kept.version, q->newest) > 0) {
+                a->document = w->kept.document;
+                a->document_size = w->kept.document_size;
+        }
+        return WITNESS_ANSWERS;
+}
