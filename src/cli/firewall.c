@@ -28,7 +28,7 @@ static void print_node(const struct config *c, int node, sa_family_t family, con
 {
         char text[IP_TEXT];
 
-        for (size_t i = 0; i < c->node[node].link_count; i++) {
+        for (size_t i = 0; i < c->node[node].address_count; i++) {
                 const struct ip *ip = &c->node[node].address[i];
                 if (ip->family != family || repeated(c, node, i))
                         continue;
@@ -39,7 +39,7 @@ static void print_node(const struct config *c, int node, sa_family_t family, con
 
 static bool has_family(const struct config *c, int node, sa_family_t family)
 {
-        for (size_t i = 0; i < c->node[node].link_count; i++)
+        for (size_t i = 0; i < c->node[node].address_count; i++)
                 if (c->node[node].address[i].family == family)
                         return true;
         return false;

@@ -241,8 +241,8 @@ static void build_node(struct tree *t, const struct entry *e, struct config *c)
         n->place = e->place;
         take_name(t, e, n->name, sizeof(n->name));
         set_words(t, e, "node", NULL, &to);
-        for (size_t i = 0; i < n->link_count; i++)
-                ip_format(&n->address[i], n->link_text[i]);
+        for (size_t i = 0; i < n->address_count; i++)
+                ip_format(&n->address[i], n->address_text[i]);
         c->node_count++;
 }
 
@@ -480,6 +480,7 @@ void build(struct tree *t, struct config *c)
         each(t, c, "node", NODES_MAX, build_node);
         /* in what order these stand means nothing, so it must not count when two files are compared */
         qsort(c->node, c->node_count, sizeof(*c->node), compare_names);
+        config_links_make(c);
         each(t, c, "arbiter", SIZE_MAX, build_arbiter);
         each(t, c, "watchdog", SIZE_MAX, build_watchdog);
         c->fence = memory_new(FENCES_MAX + 1, sizeof(*c->fence));

@@ -15,7 +15,7 @@
 
 #define NAME_SIZE        32 /* of a cluster, node, group or resource, with the end */
 #define NODES_MAX        16
-#define LINKS_MAX        8 /* per pair of nodes */
+#define LINKS_MAX        8 /* in all */
 #define GROUPS_MAX       64
 #define TARGETS_MAX      8
 #define RESOURCES_MAX    32  /* in one group */
@@ -32,9 +32,18 @@ struct config_place {
 struct config_node {
         char name[NAME_SIZE];
         struct config_place place;
-        size_t link_count;
-        struct ip address[LINKS_MAX]; /* the i-th addresses of all nodes together are link i */
-        char link_text[LINKS_MAX][IP_TEXT];
+        size_t address_count;
+        struct ip address[LINKS_MAX]; /* the i-th addresses of all nodes together are a link */
+        char address_text[LINKS_MAX][IP_TEXT];
+};
+
+enum link_kind { LINK_UDP, LINK_KINDS };
+
+/* What two nodes hear each other by. All nodes agree on the order. */
+struct config_link {
+        enum link_kind kind;
+        int number; /* among those of its kind: of LINK_UDP, the index of each node's address */
+        uint32_t peers[NODES_MAX]; /* bit j of peers[i]: nodes i and j share it; never bit i */
 };
 
 enum arbiter_kind { ARBITER_NONE, ARBITER_PING };
@@ -189,6 +198,8 @@ struct config {
         uint16_t port;
         size_t node_count;
         struct config_node *node;
+        size_t link_count;
+        struct config_link link[LINKS_MAX]; /* derived from the nodes by config_links_make() */
         struct config_arbiter arbiter;
         struct config_watchdog watchdog;
         size_t fence_count;
@@ -225,6 +236,16 @@ int config_find_group(const struct config *c, const char *name);
 
 /* Whether a device can switch off node `node` (index). */
 bool config_can_fence(const struct config *c, int node);
+
+/* Fills in config.link from what the nodes have; config_load() has done so. Returns how many links there
+ * would be, of which no more than LINKS_MAX are filled in. */
+size_t config_links_make(struct config *c);
+/* Whether these two different nodes share the link. */
+bool config_link_shared(const struct config *c, int link, int node, int other);
+/* "10.0.0.2": how a person would find the way from `self` to `node` in the file. */
+#define LINK_NAME 48
+const char *config_link_name(const struct config *c, int link, int self, int node,
+                             char name[static LINK_NAME]);
 
 const char *resource_kind_name(enum resource_kind kind);
 const char *check_kind_name(enum check_kind kind);

@@ -258,9 +258,9 @@ static bool same_nodes(const struct config *a, const struct config *b)
                 return false;
         for (size_t i = 0; i < a->node_count; i++) {
                 const struct config_node *x = &a->node[i], *y = &b->node[i];
-                if (strcmp(x->name, y->name) != 0 || x->link_count != y->link_count)
+                if (strcmp(x->name, y->name) != 0 || x->address_count != y->address_count)
                         return false;
-                for (size_t l = 0; l < x->link_count; l++)
+                for (size_t l = 0; l < x->address_count; l++)
                         if (!ip_equal(&x->address[l], &y->address[l]))
                                 return false;
         }

@@ -78,35 +78,36 @@ static void judge_links(struct tree *t, const struct config *c)
 {
         for (size_t n = 0; n < c->node_count; n++) {
                 const struct config_node *node = &c->node[n];
-                for (size_t l = 0; l < node->link_count; l++) {
+                for (size_t l = 0; l < node->address_count; l++) {
                         const char *why = unusable(&node->address[l]);
                         if (why)
                                 tree_mistake(t, node->place, "node %s: address %s %s", node->name,
-                                             node->link_text[l], why);
+                                             node->address_text[l], why);
                         for (size_t m = 0; m < n; m++)
-                                for (size_t k = 0; k < c->node[m].link_count; k++)
+                                for (size_t k = 0; k < c->node[m].address_count; k++)
                                         if (ip_equal(&node->address[l], &c->node[m].address[k]))
                                                 tree_mistake(t, node->place,
                                                              "node %s: address %s is node %s's already",
-                                                             node->name, node->link_text[l], c->node[m].name);
+                                                             node->name, node->address_text[l],
+                                                             c->node[m].name);
                 }
-                if (n == 0 || node->link_count == 0 || c->node[0].link_count == 0)
+                if (n == 0 || node->address_count == 0 || c->node[0].address_count == 0)
                         continue;
-                if (node->link_count != c->node[0].link_count) {
+                if (node->address_count != c->node[0].address_count) {
                         tree_mistake(t, node->place,
                                      "node %s has %zu address%s, node %s has %zu: the first ones make the "
                                      "first link, and so on, so each node needs as many",
-                                     node->name, node->link_count, node->link_count == 1 ? "" : "es",
-                                     c->node[0].name, c->node[0].link_count);
+                                     node->name, node->address_count, node->address_count == 1 ? "" : "es",
+                                     c->node[0].name, c->node[0].address_count);
                         continue;
                 }
-                for (size_t l = 0; l < node->link_count; l++)
+                for (size_t l = 0; l < node->address_count; l++)
                         if (node->address[l].family != c->node[0].address[l].family)
                                 tree_mistake(t, node->place,
                                              "node %s: its address number %zu is %s, node %s's is %s: they "
                                              "make one link, so both are IPv4 or both IPv6",
-                                             node->name, l + 1, node->link_text[l], c->node[0].name,
-                                             c->node[0].link_text[l]);
+                                             node->name, l + 1, node->address_text[l], c->node[0].name,
+                                             c->node[0].address_text[l]);
         }
 }
 
@@ -146,7 +147,7 @@ static void judge_floating(struct tree *t, const struct config *c, const struct 
                                      "address %s cannot verify itself: name a neighbour, such as the router",
                                      text);
         for (size_t n = 0; n < c->node_count; n++)
-                for (size_t l = 0; l < c->node[n].link_count; l++)
+                for (size_t l = 0; l < c->node[n].address_count; l++)
                         if (ip_equal(&c->node[n].address[l], &r->ip))
                                 tree_mistake(
                                         t, r->place,
@@ -302,7 +303,7 @@ static void judge_arbiter(struct tree *t, const struct config *c)
                 if (why)
                         tree_mistake(t, a->place, "arbiter: target %s %s", text, why);
                 for (size_t n = 0; n < c->node_count; n++)
-                        for (size_t l = 0; l < c->node[n].link_count; l++)
+                        for (size_t l = 0; l < c->node[n].address_count; l++)
                                 if (ip_equal(&c->node[n].address[l], &a->target[i]))
                                         tree_mistake(
                                                 t, a->place,

@@ -47,7 +47,7 @@ const struct word words[] = {
         {"cluster", "port", &type_port, .offset = CONFIG(port), .fallback = "694", .help = "UDP port"},
 
         {"node", "address", &type_ips, .list = true, .required = true, .offset = NODE(address),
-         .count_offset = NODE(link_count), .most = LINKS_MAX, .help = "one address for each link"},
+         .count_offset = NODE(address_count), .most = LINKS_MAX, .help = "one address for each link"},
 
         {"arbiter ping", "target", &type_ips, .list = true, .required = true, .offset = ARBITER(target),
          .count_offset = ARBITER(target_count), .most = TARGETS_MAX, .help = "addresses that must answer"},

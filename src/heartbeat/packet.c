@@ -51,6 +51,7 @@ enum {
 static const char *const refusal_name[PACKET_REFUSALS] = {
         [PACKET_ACCEPTED] = "accepted",
         [PACKET_STRANGER] = "stranger",
+        [PACKET_NOISE] = "noise on the line",
         [PACKET_TOO_SHORT] = "too short",
         [PACKET_TOO_LONG] = "too long",
         [PACKET_NOT_HAVEN] = "not haven",

@@ -23,6 +23,7 @@
 enum packet_refusal {
         PACKET_ACCEPTED,
         PACKET_STRANGER,         /* from an address that no node has on this link */
+        PACKET_NOISE,            /* bytes on a serial line that are no frame */
         PACKET_TOO_SHORT,        /* shorter than any packet */
         PACKET_TOO_LONG,         /* longer than any packet */
         PACKET_NOT_HAVEN,        /* does not begin as ours do */

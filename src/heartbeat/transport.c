@@ -1,7 +1,7 @@
 #include "heartbeat/transport.h"
 
+#include "heartbeat/medium.h"
 #include "heartbeat/seal.h"
-#include "heartbeat/udp.h"
 #include "heartbeat/window.h"
 
 #include <assert.h>
@@ -14,6 +14,9 @@ static_assert(WINDOW_LINKS == LINKS_MAX, "a window for every link");
 /* Who is refused sixty times a second, or replays as often, does not fill the log. */
 #define TELL_AGAIN span_s(60)
 
+static const struct medium_kind *const media[] = {&medium_udp};
+#define MEDIA (sizeof(media) / sizeof(media[0]))
+
 struct sender {
         struct window window;
         instant told[PACKET_REFUSALS]; /* when each was last reported */
@@ -21,7 +24,12 @@ struct sender {
 };
 
 struct transport {
-        struct udp_links *udp;
+        struct medium *medium[MEDIA]; /* NULL: no link needs it */
+        int link_count;
+        struct {
+                struct medium *medium;
+                uint32_t peers; /* of ours: bit i, node i */
+        } link[LINKS_MAX];
         struct transport_hooks hooks;
         int self;
         int node_count;
@@ -43,7 +51,7 @@ static void count(struct transport *t, enum packet_refusal why, int link, const 
         struct transport_refusal *r = &t->refusal[why];
 
         r->count++;
-        r->from = *from;
+        r->from = from ? *from : (struct ip){0};
         r->link = link;
         r->at = at;
 }
@@ -128,9 +136,10 @@ static void on_packet(void *user, int node, int link, const struct ip *from, con
                 t->hooks.on_copy(t->hooks.user, node, link, received);
 }
 
-static void on_stranger(void *user, int link, const struct ip *from)
+static void on_refused(void *user, int node, int link, enum packet_refusal why, const struct ip *from,
+                       instant received)
 {
-        refuse(user, -1, link, PACKET_STRANGER, from, instant_now());
+        refuse(user, node, link, why, from, received);
 }
 
 static void on_unreachable(void *user, int node, int link)
@@ -151,29 +160,65 @@ static void on_change(void *user, int node, int link, int error)
 
 /* Life */
 
+static void free_media(struct transport *t)
+{
+        for (size_t i = 0; i < MEDIA; i++)
+                if (t->medium[i])
+                        media[i]->free(t->medium[i]);
+}
+
+static unsigned kinds_of(const struct config *config)
+{
+        unsigned kinds = 0;
+
+        for (size_t l = 0; l < config->link_count; l++)
+                kinds |= 1U << config->link[l].kind;
+        return kinds;
+}
+
+static int open_media(struct transport *t, uv_loop_t *loop, const struct config *config)
+{
+        const struct medium_hooks hooks = {.on_packet = on_packet,
+                                           .on_refused = on_refused,
+                                           .on_unreachable = on_unreachable,
+                                           .on_change = on_change,
+                                           .user = t,
+                                           .most = PACKET_MAX};
+
+        t->link_count = (int)config->link_count;
+        for (size_t i = 0; i < MEDIA; i++) {
+                if (!(media[i]->carries & kinds_of(config)))
+                        continue;
+                int error = media[i]->create(loop, config, t->self, &hooks, &t->medium[i]);
+                if (error)
+                        return error;
+                for (int l = 0; l < t->link_count; l++) {
+                        if (!(media[i]->carries & 1U << config->link[l].kind))
+                                continue;
+                        t->link[l].medium = t->medium[i];
+                        t->link[l].peers = config->link[l].peers[t->self];
+                }
+        }
+        return 0;
+}
+
 int transport_new(uv_loop_t *loop, const struct config *config, int self, const struct keyring *keys,
                   const struct transport_hooks *hooks, struct transport **ret_transport)
 {
+        assert(self >= 0 && (size_t)self < config->node_count && config->node_count <= NODES_MAX);
         struct transport *t = calloc(1, sizeof(*t));
 
         if (!t)
                 return -ENOMEM;
-        struct udp_hooks udp = {.on_packet = on_packet,
-                                .on_stranger = on_stranger,
-                                .on_unreachable = on_unreachable,
-                                .on_change = on_change,
-                                .user = t,
-                                .most = PACKET_MAX};
         t->hooks = *hooks;
         t->self = self;
         t->node_count = (int)config->node_count;
         t->members = config->members_digest;
         memcpy(t->cluster, config->cluster, sizeof(t->cluster));
         seal_init(&t->seal, t->cluster, keys);
-        int error = udp_links_new(loop, config, self, &udp, &t->udp);
+        int error = open_media(t, loop, config);
         if (error) {
-                seal_done(&t->seal);
-                free(t);
+                transport_free(t);
                 return error;
         }
         *ret_transport = t;
@@ -184,7 +229,7 @@ void transport_free(struct transport *t)
 {
         if (!t)
                 return;
-        udp_links_free(t->udp);
+        free_media(t);
         seal_done(&t->seal);
         free(t);
 }
@@ -196,17 +241,25 @@ void transport_set_keys(struct transport *t, const struct keyring *keys)
 
 /* Sending */
 
-int transport_send(struct transport *t, int node, const struct message *m)
+static bool is_shared(const struct transport *t, int node, int link)
+{
+        return t->link[link].peers & 1U << node;
+}
+
+int transport_send(struct transport *t, int node, const struct message *message)
 {
         uint8_t body[PACKET_BODY_MAX]; /* not t->body: a hook that is reading it may be sending */
         int result = -ENETUNREACH;     /* no link is shared */
 
-        int n = packet_encode(m, body, sizeof(body));
+        int n = packet_encode(message, body, sizeof(body));
         assert(n > 0); /* PACKET_BODY_MAX holds the longest message */
         n = seal_close(&t->seal, body, (size_t)n, t->packet, sizeof(t->packet));
         assert(n > 0);
-        for (int link = 0; link < udp_link_count(t->udp, node); link++) {
-                int error = udp_send(t->udp, node, link, t->packet, (size_t)n);
+        for (int link = 0; link < t->link_count; link++) {
+                if (!is_shared(t, node, link))
+                        continue;
+                struct medium *m = t->link[link].medium;
+                int error = m->kind->send(m, node, link, t->packet, (size_t)n);
                 struct transport_link *l = &t->sender[node].link[link];
                 if (error)
                         l->errors++;
@@ -225,14 +278,11 @@ const struct transport_refusal *transport_refusals(const struct transport *t)
         return t->refusal;
 }
 
-int transport_link_count(const struct transport *t, int node)
-{
-        return udp_link_count(t->udp, node);
-}
-
 void transport_link(const struct transport *t, int node, int link, struct transport_link *ret_link)
 {
-        assert(node >= 0 && node < t->node_count && link >= 0 && link < LINKS_MAX);
+        assert(link >= 0 && link < t->link_count && is_shared(t, node, link));
+        const struct medium *m = t->link[link].medium;
+
         *ret_link = t->sender[node].link[link];
-        ret_link->error = udp_error(t->udp, node, link);
+        ret_link->error = m->kind->error(m, node, link);
 }

@@ -25,7 +25,8 @@ struct transport_hooks {
         void (*on_copy)(void *user, int node, int link, instant received);
         /* The kernel there says that nobody listens: its daemon is gone. A hint that anyone can forge. */
         void (*on_hint)(void *user, int node, int link);
-        /* A packet was refused; once a minute for each reason and node (-1: strangers), for the log. */
+        /* A packet was refused; once a minute for each reason and node (-1: strangers), for the log. `from`:
+         * NULL where the link has no addresses. */
         void (*on_refused)(void *user, int node, int link, enum packet_refusal why, const struct ip *from);
         /* Sending on a link fails, or works again (error 0); node -1: our own end of it. Once per change; may
          * be called from within transport_new() and transport_send(). */
@@ -35,7 +36,7 @@ struct transport_hooks {
 
 struct transport_refusal {
         uint64_t count;
-        struct ip from; /* of the last one */
+        struct ip from; /* of the last one; family 0: its link has no addresses */
         int link;
         instant at;
 };
@@ -63,6 +64,5 @@ int transport_send(struct transport *t, int node, const struct message *m);
 
 /* Indexed by enum packet_refusal; PACKET_ACCEPTED counts what was accepted. */
 const struct transport_refusal *transport_refusals(const struct transport *t);
-/* Links shared with that node. */
-int transport_link_count(const struct transport *t, int node);
+/* One that is shared with that node, by its index in config.link. */
 void transport_link(const struct transport *t, int node, int link, struct transport_link *ret_link);

@@ -1,4 +1,8 @@
-#include "heartbeat/udp.h"
+/* Links over UDP, unicast. The i-th addresses of all nodes together are a link; it has one socket, bound to
+ * our own address there and the cluster's port. An address that is not there yet is no error: the socket is
+ * bound to it all the same (IP_FREEBIND) and works as soon as it comes; a socket that cannot be had at all is
+ * asked for again every second. */
+#include "heartbeat/medium.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -29,21 +33,22 @@ struct peer {
 
 struct link {
         struct udp_links *links;
-        int index;
-        int fd; /* -1: waiting for it */
+        bool used;
+        int index; /* in config.link */
+        int fd;    /* -1: waiting for it */
         uv_poll_t poll;
         int error; /* of our own end */
         struct peer peer[NODES_MAX];
 };
 
 struct udp_links {
+        struct medium medium;
         uv_loop_t *loop;
-        struct udp_hooks hooks;
+        struct medium_hooks hooks;
         int self;
         uint16_t port;
         int node_count;
-        int link_count;
-        struct link link[LINKS_MAX];
+        struct link link[LINKS_MAX]; /* as config.link */
         uv_timer_t retry;
         int handles; /* still open; memory goes with the last */
         bool freed;
@@ -58,7 +63,7 @@ static void set_own_error(struct link *l, int error)
                 return;
         l->error = error;
         if (l->links->hooks.on_change)
-                l->links->hooks.on_change(l->links->hooks.user, UDP_NODE_SELF, l->index, error);
+                l->links->hooks.on_change(l->links->hooks.user, MEDIUM_NODE_SELF, l->index, error);
 }
 
 static void set_peer_error(struct link *l, int node, int error, bool from_network)
@@ -85,7 +90,7 @@ static int find_peer(const struct link *l, const struct ip *ip)
 
 static void take_error(struct link *l, const struct ip *to, const struct sock_extended_err *e)
 {
-        const struct udp_hooks *hooks = &l->links->hooks;
+        const struct medium_hooks *hooks = &l->links->hooks;
         int node = find_peer(l, to);
 
         if (node == -1)
@@ -147,8 +152,9 @@ static bool read_packet(struct link *l)
         ip_from_sockaddr((struct sockaddr *)&from, &ip);
         int node = find_peer(l, &ip);
         if (node == -1) {
-                if (u->hooks.on_stranger)
-                        u->hooks.on_stranger(u->hooks.user, l->index, &ip);
+                if (u->hooks.on_refused)
+                        u->hooks.on_refused(u->hooks.user, MEDIUM_NODE_NONE, l->index, PACKET_STRANGER, &ip,
+                                            received);
                 return true;
         }
         if (l->peer[node].from_network)
@@ -237,8 +243,10 @@ static void open_missing(struct udp_links *u)
 {
         bool missing = false;
 
-        for (int i = 0; i < u->link_count && !u->freed; i++) {
+        for (int i = 0; i < LINKS_MAX && !u->freed; i++) {
                 struct link *l = &u->link[i];
+                if (!l->used)
+                        continue;
                 if (l->fd == -1)
                         set_own_error(l, link_open(l));
                 missing = missing || l->fd == -1;
@@ -256,33 +264,36 @@ static void on_retry(uv_timer_t *timer)
 
 static void link_init(struct link *l, struct udp_links *u, int index, const struct config *config)
 {
+        size_t number = (size_t)config->link[index].number;
+
         l->links = u;
         l->index = index;
         l->fd = -1;
-        for (size_t i = 0; i < config->node_count; i++) {
+        l->used = config->link[index].kind == LINK_UDP && number < config->node[u->self].address_count;
+        for (size_t i = 0; i < config->node_count && l->used; i++) {
                 const struct config_node *node = &config->node[i];
                 struct peer *p = &l->peer[i];
-                if ((size_t)index >= node->link_count)
+                if (number >= node->address_count)
                         continue;
-                p->ip = node->address[index];
+                p->ip = node->address[number];
                 p->to_size = ip_to_sockaddr(&p->ip, config->port, &p->to);
         }
 }
 
-int udp_links_new(uv_loop_t *loop, const struct config *config, int self, const struct udp_hooks *hooks,
-                  struct udp_links **ret_links)
+static int udp_create(uv_loop_t *loop, const struct config *config, int self,
+                      const struct medium_hooks *hooks, struct medium **ret_medium)
 {
-        assert(self >= 0 && (size_t)self < config->node_count && config->node_count <= NODES_MAX);
         struct udp_links *u = calloc(1, sizeof(*u) + hooks->most + 1);
+
         if (!u)
                 return -ENOMEM;
+        u->medium.kind = &medium_udp;
         u->loop = loop;
         u->hooks = *hooks;
         u->self = self;
         u->port = config->port;
         u->node_count = (int)config->node_count;
-        u->link_count = (int)config->node[self].link_count;
-        for (int i = 0; i < u->link_count; i++)
+        for (int i = 0; i < (int)config->link_count; i++)
                 link_init(&u->link[i], u, i, config);
         int error = uv_timer_init(loop, &u->retry);
         if (error) {
@@ -291,7 +302,7 @@ int udp_links_new(uv_loop_t *loop, const struct config *config, int self, const 
         }
         u->handles = 1;
         u->retry.data = u;
-        *ret_links = u;
+        *ret_medium = &u->medium;
         open_missing(u);
         return 0;
 }
@@ -312,14 +323,20 @@ static void on_timer_closed(uv_handle_t *handle)
         handle_closed(handle->data);
 }
 
-void udp_links_free(struct udp_links *u)
+static struct udp_links *links_of(struct medium *m)
 {
-        if (!u)
-                return;
+        assert(m->kind == &medium_udp);
+        return (struct udp_links *)m;
+}
+
+static void udp_free(struct medium *m)
+{
+        struct udp_links *u = links_of(m);
+
         u->freed = true;
-        for (int i = 0; i < u->link_count; i++) {
+        for (int i = 0; i < LINKS_MAX; i++) {
                 struct link *l = &u->link[i];
-                if (l->fd == -1)
+                if (!l->used || l->fd == -1)
                         continue;
                 uv_close((uv_handle_t *)&l->poll, on_poll_closed);
                 close(l->fd);
@@ -329,16 +346,6 @@ void udp_links_free(struct udp_links *u)
 }
 
 /* Sending */
-
-int udp_link_count(const struct udp_links *u, int node)
-{
-        int n = 0;
-
-        assert(node >= 0 && node < u->node_count);
-        while (n < u->link_count && u->link[n].peer[node].ip.family != 0)
-                n++;
-        return n;
-}
 
 /* 0, or a negative errno that belongs to this packet. */
 static int send_to(int fd, const struct peer *p, const uint8_t *bytes, size_t n)
@@ -369,12 +376,13 @@ static bool is_here(const struct peer *own)
         return here;
 }
 
-int udp_send(struct udp_links *u, int node, int link, const uint8_t *bytes, size_t n)
+static int udp_send(struct medium *m, int node, int link, const uint8_t *bytes, size_t n)
 {
-        assert(node != u->self && link >= 0 && link < udp_link_count(u, node));
+        struct udp_links *u = links_of(m);
         struct link *l = &u->link[link];
         struct peer *p = &l->peer[node];
 
+        assert(node != u->self && l->used && p->ip.family != 0);
         if (l->fd == -1)
                 return l->error;
         int error = send_to(l->fd, p, bytes, n);
@@ -392,14 +400,17 @@ int udp_send(struct udp_links *u, int node, int link, const uint8_t *bytes, size
         return 0;
 }
 
-int udp_error(const struct udp_links *u, int node, int link)
+static int udp_error(const struct medium *m, int node, int link)
 {
-        const struct link *l;
+        const struct link *l = &links_of((struct medium *)m)->link[link];
 
-        assert(link >= 0 && link < u->link_count);
-        l = &u->link[link];
-        if (l->error || node == UDP_NODE_SELF)
-                return l->error;
-        assert(node >= 0 && node < u->node_count);
-        return l->peer[node].error;
+        return l->error ? l->error : l->peer[node].error;
 }
+
+const struct medium_kind medium_udp = {
+        .carries = 1U << LINK_UDP,
+        .create = udp_create,
+        .free = udp_free,
+        .send = udp_send,
+        .error = udp_error,
+};

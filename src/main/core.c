@@ -64,19 +64,22 @@ static void on_refused(void *user, int node, int link, enum packet_refusal why, 
         struct core *core = user;
         char text[IP_TEXT];
 
-        log_warning("link %d: packets from %s (%s) are refused: %s", link, ip_format(from, text),
+        log_warning("link %d: packets from %s (%s) are refused: %s", link,
+                    from ? ip_format(from, text) : "it",
                     node < 0 ? "no node of ours" : core->config->node[node].name, packet_refusal_name(why));
 }
 
 static void on_link(void *user, int node, int link, int error)
 {
         struct core *core = user;
+        char name[LINK_NAME];
         const char *to = node < 0 ? "our own end" : core->config->node[node].name;
 
+        config_link_name(core->config, link, core->self, node < 0 ? core->self : node, name);
         if (error)
-                log_warning("link %d, %s: cannot send: %s", link, to, strerror(-error));
+                log_warning("link %d (%s), %s: cannot send: %s", link, name, to, strerror(-error));
         else
-                log_info("link %d, %s: sending works again", link, to);
+                log_info("link %d (%s), %s: sending works again", link, name, to);
 }
 
 static void on_term(uv_signal_t *signal, int number)

@@ -20,7 +20,7 @@ static bool cut_off(const struct core *core)
         char name[16];
         bool carrier;
 
-        for (size_t i = 0; i < n->link_count; i++)
+        for (size_t i = 0; i < n->address_count; i++)
                 if (takeover_interface_of(core->takeover, &n->address[i], name, &carrier) && carrier)
                         return false;
         for (size_t g = 0; g < core->config->group_count; g++)

@@ -32,7 +32,7 @@ void core_settings_make(const struct config *config, int self, struct cluster_se
         s->node_count = (uint8_t)config->node_count;
         for (size_t i = 0; i < config->node_count; i++)
                 text_copy(s->node_name[i], CLUSTER_NAME, config->node[i].name);
-        s->link_count = (uint8_t)config->node[self].link_count;
+        s->link_count = (uint8_t)config->link_count;
         s->timing = timing_derive(config->heartbeat, config->dead);
         s->warn = config->warn;
         s->start_wait = config->start_wait;

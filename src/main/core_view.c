@@ -7,17 +7,27 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A link that has an interface here is called by both. */
+static void name_link(struct core *core, int node, int link, struct view_link *v)
+{
+        const struct config_link *l = &core->config->link[link];
+        char device[TAKEOVER_NAME], name[LINK_NAME];
+        bool carrier;
+
+        config_link_name(core->config, link, core->self, node, name);
+        if (l->kind == LINK_UDP &&
+            takeover_interface_of(core->takeover, &core->config->node[core->self].address[l->number], device,
+                                  &carrier))
+                snprintf(v->name, sizeof(v->name), "%s %s", device, name);
+        else
+                text_copy(v->name, sizeof(v->name), name);
+}
+
 static void view_link(struct core *core, int node, int link, instant now, struct view_link *v)
 {
-        const struct config_node *self = &core->config->node[core->self];
-        char name[TAKEOVER_NAME];
-        bool carrier;
         span silent;
 
-        if (takeover_interface_of(core->takeover, &self->address[link], name, &carrier))
-                snprintf(v->name, sizeof(v->name), "%s %s", name, core->config->node[node].link_text[link]);
-        else
-                text_copy(v->name, sizeof(v->name), core->config->node[node].link_text[link]);
+        name_link(core, node, link, v);
         text_copy(v->state, sizeof(v->state),
                   link_state_name(cluster_link(core->brain, (uint8_t)node, (uint8_t)link, now, &silent)));
         v->silent_us = silent.us;
@@ -36,9 +46,9 @@ static void view_node(struct core *core, int node, instant now, struct view_node
         v->core = inc.core;
         if (v->self)
                 return;
-        v->link_count = (int)core->config->node[node].link_count;
-        for (int l = 0; l < v->link_count; l++)
-                view_link(core, node, l, now, &v->link[l]);
+        for (int l = 0; l < (int)core->config->link_count; l++)
+                if (config_link_shared(core->config, l, core->self, node))
+                        view_link(core, node, l, now, &v->link[v->link_count++]);
 }
 
 static void view_resources(struct core *core, int group, bool here, struct view_group *v)

@@ -17,13 +17,13 @@ int main(int argc, char **argv)
         for (int i = 0; i < 3; i++) {
                 strcpy(nodes[i].name, (const char *[]){"alpha", "beta", "gamma"}[i]);
                 for (size_t k = 0; k < 2; k++) {
-                        int r = ip_parse(addresses[i][k], &nodes[i].address[nodes[i].link_count++]);
+                        int r = ip_parse(addresses[i][k], &nodes[i].address[nodes[i].address_count++]);
                         assert(r == 0);
                 }
         }
         if (argc == 2 && strcmp(argv[1], "alone") == 0) {
                 c.node_count = 1;
-                nodes[0].link_count = 1;
+                nodes[0].address_count = 1;
                 firewall_print(&c, 0, stdout);
         } else if (argc == 2 && strcmp(argv[1], "remove") == 0) {
                 firewall_print_removal(stdout);

@@ -35,7 +35,7 @@ static double cpu_us(void)
 int main(void)
 {
         struct transport_hooks hooks = {.on_message = on_message, .on_copy = on_copy};
-        struct config_node node[2] = {{.link_count = LINKS}, {.link_count = LINKS}};
+        struct config_node node[2] = {{.address_count = LINKS}, {.address_count = LINKS}};
         struct config config = {
                 .cluster = "bench", .node = node, .node_count = 2, .members_digest = 0x01020304};
         struct keyring keys = {.count = 1};
@@ -50,6 +50,7 @@ int main(void)
                         snprintf(text, sizeof(text), "127.%d.0.%d", 80 + j, i + 1);
                         ip_parse(text, &node[i].address[j]);
                 }
+        config_links_make(&config);
         key_generate(1, &keys.key[0]);
         uv_loop_init(&loop);
         for (int i = 0; i < 2; i++) {
