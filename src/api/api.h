@@ -37,6 +37,7 @@ enum api_command_kind {
         API_MAINTENANCE,
         API_RELOAD,
         API_CONFIRM,
+        API_RESTART,
 };
 
 /* An order, well-formed but not yet judged: its names may be unknown. */

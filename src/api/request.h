@@ -30,6 +30,7 @@ enum request_kind {
         REQUEST_MAINTENANCE,
         REQUEST_RELOAD,
         REQUEST_CONFIRM,
+        REQUEST_RESTART,
 };
 
 struct request {

@@ -102,6 +102,15 @@ const struct command commands[] = {
          "  haven reload --confirm 60s\n"
          "  haven confirm\n",
          command_confirm},
+        {"restart", "", 0, 0, 0, "run havend anew, with everything in its place",
+         "Replaces this node's havend by the one that is installed now, or by itself. What it runs goes on, "
+         "and\n"
+         "nothing moves: so a cluster is upgraded, node by node. The new one is tried first; if it cannot go "
+         "on\n"
+         "from here, nothing is changed. ('systemctl restart' stops havend, which moves its groups first.)\n"
+         "\n"
+         "  haven restart\n",
+         command_restart},
         {"check", "[FILE]", 0, 1, BIT(OPTION_PRINT), "is the configuration right?",
          "Reads FILE (" CLI_CONFIG
          ") and reports every mistake as FILE:LINE: what is wrong, and what would be\n"

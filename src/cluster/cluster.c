@@ -78,7 +78,7 @@ bool leads_with_lease(const struct cluster *c)
 
 uint8_t feature_level(const struct cluster *c)
 {
-        return c->settings->feature_level ? c->settings->feature_level : FEATURE_LEVEL;
+        return c->settings->feature_level ? c->settings->feature_level : release_feature_level();
 }
 
 void note(struct cluster *c, enum note_kind kind, const char *subject, const char *format, ...)

@@ -65,7 +65,7 @@ struct cluster_settings {
         span start_wait; /* weak arbiter: how long a starting node waits for the others */
         uint32_t members;
         uint64_t config;
-        uint8_t feature_level;               /* 0: FEATURE_LEVEL; the simulator mixes releases */
+        uint8_t feature_level;               /* 0: the release's; the simulator mixes releases */
         enum cluster_arbiter arbiter;        /* ABSENT with an odd number of nodes */
         uint64_t fenceable;                  /* bit i: a device can power node i off */
         span fence_delay[CLUSTER_NODES_MAX]; /* weak arbiter: between two who power each other off */

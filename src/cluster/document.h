@@ -16,11 +16,6 @@
 #define DOCUMENT_KEPT_MAX   2048 /* of fields that a later release has put there */
 #define DOCUMENT_BYTES_MAX  24576
 
-/* What this release understands (protocol.md rule 27). A field that may safely be passed over needs no new
- * level; what all must obey is used only once the document's feature_level has reached the level in which it
- * came. */
-#define FEATURE_LEVEL 1
-
 /* Versions are ordered by term, then author, then n. With a strong arbiter a term has one author; after a
  * split under a weak one it may have two, and this order decides whose document survives. */
 struct version {
@@ -99,6 +94,11 @@ static inline bool epoch_none(struct epoch e)
 {
         return e.n == 0;
 }
+
+/* The highest level that this release understands (protocol.md rule 27). A field that may safely be passed
+ * over needs no new level; what all must obey is used only once the document's feature_level has reached the
+ * level in which it came. */
+uint8_t release_feature_level(void);
 
 /* NULL if the document does not know the group. */
 struct assignment *document_group(struct document *d, uint32_t group);

@@ -90,6 +90,16 @@ static void on_term(uv_signal_t *signal, int number)
         core_event(core, &(struct cluster_event){.kind = CLUSTER_EV_LEAVE});
 }
 
+/* Another core follows: what runs goes on running. */
+static void on_usr2(uv_signal_t *signal, int number)
+{
+        struct core *core = signal->data;
+
+        log_info("core: ends for a restart");
+        core->exiting = true;
+        uv_stop(core->loop);
+}
+
 static void on_hup(uv_signal_t *signal, int number)
 {
         char text[4096];
@@ -185,11 +195,13 @@ static void watch(struct core *core)
         uv_timer_init(core->loop, &core->save_retry);
         uv_signal_init(core->loop, &core->term);
         uv_signal_init(core->loop, &core->hup);
+        uv_signal_init(core->loop, &core->usr2);
         uv_poll_init(core->loop, &core->life, core->inherited.life_fd);
         core->timer.data = core->confirm.data = core->save_retry.data = core->term.data = core->hup.data =
-                core->life.data = core;
+                core->usr2.data = core->life.data = core;
         uv_signal_start(&core->term, on_term, SIGTERM);
         uv_signal_start(&core->hup, on_hup, SIGHUP);
+        uv_signal_start(&core->usr2, on_usr2, SIGUSR2);
         uv_poll_start(&core->life, UV_DISCONNECT | UV_READABLE, on_life);
 }
 
@@ -254,6 +266,8 @@ int main(int argc, char **argv)
         status = read_config(core);
         if (status)
                 return status;
+        if (core->options.ledger_layout)
+                return core_rehearse(core);
         int error = inheritance_take(&core->inherited);
         if (error || sodium_init() < 0) {
                 fprintf(stderr, "haven-core is started by havend, not by hand\n");

@@ -56,7 +56,7 @@ struct core {
         struct api *api;
 
         uv_timer_t timer;
-        uv_signal_t term, hup;
+        uv_signal_t term, hup, usr2;
         uv_poll_t life;
 
         bool turning;
@@ -115,6 +115,13 @@ void core_load(struct core *core, struct cluster_start *ret_start);
 
 /* core_settings.c */
 void core_settings_make(const struct config *config, int self, struct cluster_settings *ret_settings);
+
+/* core_restart.c */
+/* An operator wants havend restarted with nothing stopped: the program in its place is tried, then the
+ * supervisor becomes it. Answers `reply`. */
+void core_restart(struct core *core, struct api_reply *reply);
+/* In the program that is tried: whether it could serve with this configuration and state. An exit status. */
+int core_rehearse(struct core *core);
 
 /* core_view.c */
 void core_view(void *user, struct view *ret_view);

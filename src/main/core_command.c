@@ -66,6 +66,7 @@ void core_command(void *user, const struct api_command *c, struct api_reply *rep
 
         switch (c->kind) {
         case API_RELOAD: reply_reload(core, c, reply); break;
+        case API_RESTART: core_restart(core, reply); break;
         case API_CONFIRM:
                 error = core_confirm(core);
                 api_reply_send(reply, error, error ? "nothing waits for a confirmation" : "confirmed");

@@ -1,5 +1,7 @@
 #include "main/inherit.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -37,6 +39,10 @@ int inheritance_take(struct inheritance *ret_inheritance)
         if (in.ledger->watch_fd != -1 && fcntl(in.ledger->watch_fd, F_SETFD, FD_CLOEXEC) == -1)
                 return -errno;
         close(ledger_fd); /* the mapping stays */
+        const char *program = getenv(INHERIT_PROGRAM);
+        if (program)
+                text_copy(in.program, sizeof(in.program), program);
+        unsetenv(INHERIT_PROGRAM);
         *ret_inheritance = in;
         return 0;
 }

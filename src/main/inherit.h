@@ -5,21 +5,26 @@
  *   HAVEN_LIFE_FD     read end of a pipe whose only writer is the supervisor: end of file when that is dead
  *   HAVEN_CONTROL_FD  socket pair; the core writes the lines below, the supervisor writes nothing. End of
  * file: the supervisor is dead. Then the core releases everything at once and exits. The supervisor speaks by
- * signals: SIGTERM, leave in good order and exit with 0; SIGHUP, read the configuration again. SIGTERM comes
- * from the kernel too when the supervisor has died. */
+ * signals: SIGTERM, leave in good order and exit with 0; SIGHUP, read the configuration again; SIGUSR2, end
+ * with 0 and leave everything running, for another core follows at once. SIGTERM comes from the kernel too
+ * when the supervisor has died. */
 #pragma once
 
 #include "main/ledger.h"
+#include "main/paths.h"
 
 #define INHERIT_LEDGER  "HAVEN_LEDGER_FD"
 #define INHERIT_LIFE    "HAVEN_LIFE_FD"
 #define INHERIT_CONTROL "HAVEN_CONTROL_FD"
+#define INHERIT_PROGRAM "HAVEN_PROGRAM" /* not a descriptor: the path of havend itself */
 
 /* The core serves: havend's start is done. Before it the core may write its complaints to standard error;
  * after it, unless in the foreground, standard error is no longer read. */
 #define SAY_READY "READY"
 /* The core holds nothing and now exits with 0: so shall havend. */
 #define SAY_STOPPED "STOPPED"
+/* Somebody asked for a restart, and the program in havend's place has been found able to go on from here. */
+#define SAY_RESTART "RESTART"
 
 /* Exit status of havend and its core. */
 enum havend_exit {
@@ -38,6 +43,7 @@ struct inheritance {
         struct ledger *ledger;
         int life_fd;
         int control_fd;
+        char program[PATH_SIZE]; /* havend's path; "" if it is not known */
 };
 
 /* In the core, once, at its start: maps the ledger, makes the descriptors close-on-exec and takes their names

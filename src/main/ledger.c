@@ -10,11 +10,12 @@
 /* Two processes share these words: an atomic that needs a lock would need one that both see. */
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2,
                "the ledger's words must be lock-free");
+_Static_assert(sizeof(struct ledger) <= LEDGER_BYTES, "the ledger has outgrown the memory of older releases");
 
 /* NULL with errno set. */
 static struct ledger *map(int fd)
 {
-        void *l = mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        void *l = mmap(NULL, LEDGER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
         return l == MAP_FAILED ? NULL : (struct ledger *)l;
 }
@@ -27,7 +28,7 @@ int ledger_create(uint64_t boot, struct ledger **ret_ledger, int *ret_fd)
         if (fd == -1)
                 return -errno;
         /* sealed: no process that has the descriptor can shrink it under the other's feet */
-        if (ftruncate(fd, sizeof(struct ledger)) == 0 &&
+        if (ftruncate(fd, LEDGER_BYTES) == 0 &&
             fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
                 l = map(fd);
         if (!l) {
@@ -51,15 +52,16 @@ int ledger_map(int fd, struct ledger **ret_ledger)
 
         if (fstat(fd, &st) == -1)
                 return -errno;
-        if (st.st_size != (off_t)sizeof(struct ledger))
+        if (st.st_size != LEDGER_BYTES)
                 return -EBADMSG;
         struct ledger *l = map(fd);
         if (!l)
                 return -errno;
-        if (l->magic != LEDGER_MAGIC || l->version != LEDGER_VERSION) {
+        if (l->magic != LEDGER_MAGIC || l->version == 0 || l->version > LEDGER_VERSION) {
                 ledger_unmap(l);
                 return -EBADMSG;
         }
+        l->version = LEDGER_VERSION; /* what the earlier layout had not is zero */
         *ret_ledger = l;
         return 0;
 }
@@ -67,7 +69,7 @@ int ledger_map(int fd, struct ledger **ret_ledger)
 void ledger_unmap(struct ledger *l)
 {
         if (l)
-                munmap(l, sizeof(*l));
+                munmap(l, LEDGER_BYTES);
 }
 
 static bool change(_Atomic uint32_t *state, enum ledger_hold from, enum ledger_hold to)

@@ -2,7 +2,12 @@
  *
  * The supervisor makes it (memfd, shared), the core writes it before a message leaves (protocol.md rule 5), a
  * restarted core goes on from it, and the supervisor releases by it when the lease has run out and the core
- * has not (rule 18). Plain words, atomics where both sides write. Nothing in it is a pointer. */
+ * has not (rule 18). Plain words, atomics where both sides write. Nothing in it is a pointer.
+ *
+ * It outlives `haven restart`, so a later release must read what an earlier one has made: its layout only
+ * grows, at the end of struct ledger, into memory that is there and zero; LEDGER_VERSION goes up with each
+ * such change, and zero must mean to the later what the earlier did. A release refuses a ledger of a later
+ * layout: the way back is to stop and start havend. */
 #pragma once
 
 #include "base/instant.h"
@@ -16,6 +21,7 @@
 
 #define LEDGER_MAGIC         0x4841564eu
 #define LEDGER_VERSION       1
+#define LEDGER_BYTES         65536 /* of the memory, whatever the version; untouched pages cost nothing */
 #define LEDGER_ADDRESSES_MAX 256
 #define LEDGER_PATH          512
 
@@ -59,7 +65,8 @@ struct ledger {
 /* The supervisor's side. Makes it in a sealed memfd (close-on-exec: the child that becomes the core clears
  * that). The promise in it starts as "may have promised until now". 0 or a negative errno. */
 int ledger_create(uint64_t boot, struct ledger **ret_ledger, int *ret_fd);
-/* The core's side. 0, -EBADMSG if it is no ledger of this version, or another negative errno. */
+/* The core's side, and a later supervisor's in the place of the one that made it. 0, -EBADMSG if it is no
+ * ledger or one of a later layout, or another negative errno. */
 int ledger_map(int fd, struct ledger **ret_ledger);
 void ledger_unmap(struct ledger *l);
 

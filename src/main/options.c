@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,12 +19,13 @@ static const char usage[] =
         "  -f, --foreground     stay in the foreground and log to standard error\n"
         "      --run-dir DIR    lock and control socket (" PATH_RUN_DEFAULT ")\n"
         "      --state-dir DIR  what must survive a reboot (" PATH_STATE_DEFAULT ")\n"
+        "      --can-take-over LAYOUT  only say whether this havend could go on for a running one\n"
         "  -h, --help           print this and exit\n"
         "      --version        print the version and exit\n"
         "\n"
         "havend(8), haven(8), haven.conf(5)\n";
 
-enum { OPTION_RUN_DIR = 256, OPTION_STATE_DIR, OPTION_VERSION };
+enum { OPTION_RUN_DIR = 256, OPTION_STATE_DIR, OPTION_VERSION, OPTION_TAKE_OVER };
 
 static const struct option longs[] = {
         {"config", required_argument, NULL, 'c'},
@@ -31,6 +33,7 @@ static const struct option longs[] = {
         {"foreground", no_argument, NULL, 'f'},
         {"run-dir", required_argument, NULL, OPTION_RUN_DIR},
         {"state-dir", required_argument, NULL, OPTION_STATE_DIR},
+        {"can-take-over", required_argument, NULL, OPTION_TAKE_OVER},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, OPTION_VERSION},
         {0},
@@ -54,6 +57,18 @@ static bool take_node(const char *given, char node[static NAME_SIZE], FILE *erro
                 "%d "
                 "letters, digits, '.', '_', '-')\n",
                 given, NAME_SIZE - 1);
+        return false;
+}
+
+static bool take_layout(const char *given, unsigned *ret_layout, FILE *errors)
+{
+        char *end;
+        unsigned long layout = strtoul(given, &end, 10);
+
+        *ret_layout = (unsigned)layout;
+        if (*end == '\0' && layout > 0 && layout < 1000)
+                return true;
+        fprintf(errors, "havend: '%s' is no layout of a ledger: 'haven restart' gives it\n", given);
         return false;
 }
 
@@ -89,6 +104,7 @@ enum options_result options_parse(int argc, char **argv, FILE *out, FILE *errors
                 case OPTION_STATE_DIR:
                         good = take_path(optarg, "state directory", o.state_dir, errors) && good;
                         break;
+                case OPTION_TAKE_OVER: good = take_layout(optarg, &o.ledger_layout, errors) && good; break;
                 case 'h': fputs(usage, out); return OPTIONS_DONE;
                 case OPTION_VERSION: fprintf(out, "havend %s\n", HAVEN_VERSION); return OPTIONS_DONE;
                 case ':':
@@ -111,6 +127,7 @@ enum options_result options_parse(int argc, char **argv, FILE *out, FILE *errors
 
 void options_argv(const struct options *o, const char *program, char *argv[static OPTIONS_ARGV])
 {
+        static char layout[16];
         int n = 0;
 
         argv[n++] = (char *)program;
@@ -124,5 +141,10 @@ void options_argv(const struct options *o, const char *program, char *argv[stati
         argv[n++] = (char *)o->state_dir;
         if (o->foreground)
                 argv[n++] = (char *)"-f";
+        if (o->ledger_layout) {
+                snprintf(layout, sizeof(layout), "%u", o->ledger_layout);
+                argv[n++] = (char *)"--can-take-over";
+                argv[n++] = layout;
+        }
         argv[n] = NULL;
 }

@@ -11,6 +11,8 @@ struct options {
         char config[PATH_SIZE];
         char node[NAME_SIZE]; /* default: the host's name */
         bool foreground;
+        unsigned ledger_layout; /* --can-take-over: only say whether we would go on from such a ledger; else 0
+                                 */
         char run_dir[PATH_SIZE];
         char state_dir[PATH_SIZE];
 };
@@ -26,5 +28,5 @@ enum options_result options_parse(int argc, char **argv, FILE *out, FILE *errors
                                   struct options *ret_options);
 
 /* The arguments that make options_parse() return the same; they point into `o`. */
-#define OPTIONS_ARGV 12
+#define OPTIONS_ARGV 14
 void options_argv(const struct options *o, const char *program, char *argv[static OPTIONS_ARGV]);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <libgen.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 int path_join(const char *dir, const char *name, char path[static PATH_SIZE])
@@ -21,6 +22,16 @@ int path_absolute(const char *given, char path[static PATH_SIZE])
         if (!getcwd(here, sizeof(here)))
                 return errno == ERANGE ? -ENAMETOOLONG : -errno;
         return path_join(here, given, path);
+}
+
+void path_self(const char *argv0, char path[static PATH_SIZE])
+{
+        ssize_t n;
+
+        if (strchr(argv0, '/') && path_absolute(argv0, path) == 0)
+                return;
+        n = readlink("/proc/self/exe", path, PATH_SIZE - 1);
+        path[n > 0 ? n : 0] = '\0';
 }
 
 int path_program(const char *name, char path[static PATH_SIZE])

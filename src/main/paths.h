@@ -23,6 +23,10 @@ int path_join(const char *dir, const char *name, char path[static PATH_SIZE]);
  * 0, -ENAMETOOLONG, or the negative errno of getcwd(3). */
 int path_absolute(const char *given, char path[static PATH_SIZE]);
 
+/* The running program's own path, by the name under which it was started where that is known: a later one put
+ * in its place is found there. */
+void path_self(const char *argv0, char path[static PATH_SIZE]);
+
 /* One of haven's own programs: beside the running one, as in a build tree, else where `make install` puts it.
  * 0, or a negative errno. */
 int path_program(const char *name, char path[static PATH_SIZE]);

@@ -25,6 +25,8 @@ static void timer_set(const struct supervisor *s, instant now)
                 due = instant_min(due, s->restart_at);
         if (s->stopping && !s->done)
                 due = instant_min(due, s->stop_until);
+        if (s->handing_over)
+                due = instant_min(due, s->handover_until);
         if (s->clearing)
                 due = instant_min(due, instant_add(now, CLEAR_LOOK));
         if (due.us != INSTANT_NEVER.us) {
@@ -93,6 +95,8 @@ static void turn(struct supervisor *s)
         release_watch(s, now);
         if (s->clearing)
                 release_clear(s, now);
+        if (s->handing_over && s->core && instant_reached(now, s->handover_until))
+                kill(s->core, SIGKILL);
         if (s->stopping && !s->done && instant_reached(now, s->stop_until))
                 core_stop(s, true, now);
         if (!s->core && !s->done && !s->clearing && instant_reached(now, s->restart_at))
@@ -113,12 +117,22 @@ static void finish(struct supervisor *s)
                 log_info("stopped");
 }
 
+static int serve(struct supervisor *s)
+{
+        while (!s->done || s->clearing)
+                turn(s);
+        finish(s);
+        return s->exit_status;
+}
+
 int main(int argc, char **argv)
 {
         struct supervisor s = {
                 .lock = -1,
                 .parent = -1,
                 .control = -1,
+                .former_core = -1,
+                .former = -1,
                 .restart_at = INSTANT_NEVER,
                 .lease_due = INSTANT_NEVER,
         };
@@ -128,6 +142,13 @@ int main(int argc, char **argv)
         case OPTIONS_DONE: return HAVEND_EXIT_OK;
         case OPTIONS_WRONG: return HAVEND_EXIT_CONFIG;
         }
+        path_self(argv[0], s.program);
+        if (s.options.ledger_layout)
+                return handover_rehearse(&s);
+        if (handover_found()) {
+                handover_resume(&s);
+                return serve(&s);
+        }
         /* until the start is done complaints belong on the terminal, and only they */
         log_open("havend", true, s.options.foreground ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING);
         if (!s.options.foreground)
@@ -136,8 +157,5 @@ int main(int argc, char **argv)
         if (status)
                 return status;
         core_start(&s, instant_now());
-        while (!s.done || s.clearing)
-                turn(&s);
-        finish(&s);
-        return s.exit_status;
+        return serve(&s);
 }

@@ -16,6 +16,7 @@
 
 struct supervisor {
         struct options options;
+        char program[PATH_SIZE]; /* ours, by the name under which a later one will be found */
         char core_program[PATH_SIZE];
         char oom_adjust[16]; /* of oom_score_adj before ours: the core's; "" if unknown */
 
@@ -40,6 +41,12 @@ struct supervisor {
         bool ready_once;
         bool core_said_stopped;
 
+        bool handing_over;      /* this core ends so that one of a later program follows */
+        instant handover_until; /* killed then */
+        int former_core;        /* the program of the core before; used when the later one does not live */
+        bool use_former;
+        int former; /* our own, while we try to become a later one; -1 */
+
         instant lease_due; /* when the lease is to be looked at again; NEVER: nothing is held */
         bool clearing; /* after a release: all descendants are being killed, no core until they are gone */
         instant clear_until; /* ...or until then */
@@ -59,6 +66,17 @@ void core_died(struct supervisor *s, int status, instant now);
 bool core_hear(struct supervisor *s);
 /* SIGTERM for us: `again` if not the first. */
 void core_stop(struct supervisor *s, bool again, instant now);
+
+/* supervisor_handover.c: a later program, or the same again, in our place */
+/* Becomes it, without anything that runs noticing. Returns if that cannot be; then all is as before. */
+void handover(struct supervisor *s);
+/* In the new program: whether there is something to go on with, and going on with it in place of the setup.
+ * What is inherited cannot be used: the program before goes on. */
+/* havend --can-take-over: would this program and its core go on from such a ledger, with this configuration
+ * and state? An exit status; standard error has the reason. */
+int handover_rehearse(struct supervisor *s);
+bool handover_found(void);
+void handover_resume(struct supervisor *s);
 
 /* supervisor_release.c: the second dead-man's switch */
 /* Looks at lease and ledger, releases if the time has come, and sets lease_due. */
@@ -87,5 +105,7 @@ void lock_drop(struct supervisor *s);
 /* supervisor_setup.c */
 /* Real-time priority, locked memory, out of the OOM killer's way; says once what was not permitted. */
 void privileges_take(struct supervisor *s);
+/* Blocks what we handle and opens signalfd and timer. 0 or a negative errno. */
+int signals_open(struct supervisor *s);
 /* Makes boot count, ledger, descriptors, cgroup. 0 or an exit status, the reason logged. */
 int supervisor_setup(struct supervisor *s);

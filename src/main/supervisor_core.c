@@ -61,10 +61,13 @@ static _Noreturn void core_become(const struct supervisor *s, int control, pid_t
         fd_inherit(s->life_read, INHERIT_LIFE);
         fd_inherit(control, INHERIT_CONTROL);
         fd_inherit(s->watch, NULL); /* its number is in the ledger */
-        unsetenv("NOTIFY_SOCKET");  /* NotifyAccess=main */
+        setenv(INHERIT_PROGRAM, s->program, 1);
+        unsetenv("NOTIFY_SOCKET"); /* NotifyAccess=main */
         options_argv(&s->options, s->core_program, argv);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
+        if (s->use_former)
+                fexecve(s->former_core, argv, environ);
         execv(s->core_program, argv);
         log_error("core: cannot run %s: %s", s->core_program, strerror(errno));
         _exit(HAVEND_EXIT_NO_CORE);
@@ -111,6 +114,8 @@ static void on_line(struct supervisor *s, const char *line)
                         kill(s->core, SIGTERM);
         } else if (strcmp(line, SAY_STOPPED) == 0) {
                 s->core_said_stopped = true;
+        } else if (strcmp(line, SAY_RESTART) == 0) {
+                handover(s);
         } else {
                 log_warning("core: says '%s', which means nothing to this supervisor", line);
         }
@@ -165,11 +170,30 @@ static void core_left(struct supervisor *s)
         end(s, HAVEND_EXIT_OK);
 }
 
+/* The core of the program before is known to live: while the lease lasts, it can still save what runs. */
+static bool former_returns(struct supervisor *s, const char *how, bool young)
+{
+        if (s->former_core == -1 || s->use_former)
+                return false;
+        if (!young) { /* the later one has stood its test */
+                close(s->former_core);
+                s->former_core = -1;
+                return false;
+        }
+        log_error("restart: the later core %s at once -> the one before it again", how);
+        s->use_former = true;
+        return true;
+}
+
 static void restart_later(struct supervisor *s, const char *how, instant now)
 {
         char delay[SPAN_TEXT];
         bool young = instant_before(now, instant_add(s->core_started, CORE_SETTLED));
 
+        if (former_returns(s, how, young)) {
+                s->restart_at = now;
+                return;
+        }
         s->quick_deaths = young ? s->quick_deaths + 1 : 0;
         size_t last = COUNT(restart_delay_ms) - 1, step = s->quick_deaths ? s->quick_deaths - 1 : 0;
         span wait = span_ms(restart_delay_ms[step > last ? last : step]);
@@ -193,6 +217,12 @@ void core_died(struct supervisor *s, int status, instant now)
         s->control = -1;
         s->core = 0;
         status_text(status, how, sizeof(how));
+        if (s->handing_over) {
+                log_info("restart: core pid %d %s, services go on", (int)pid, how);
+                s->handing_over = s->use_former = false;
+                s->restart_at = now;
+                return;
+        }
         if (status == 0 && (s->stopping || s->core_said_stopped)) {
                 log_info("core: pid %d has left in good order", (int)pid);
                 core_left(s);

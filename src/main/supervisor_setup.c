@@ -95,10 +95,9 @@ static uint64_t boot_next(const char *state_dir)
         return error && error != -EBADMSG ? 0 : boot_anew(state_dir);
 }
 
-static int descriptors(struct supervisor *s)
+int signals_open(struct supervisor *s)
 {
         sigset_t ours;
-        int life[2];
 
         sigemptyset(&ours);
         sigaddset(&ours, SIGTERM);
@@ -108,8 +107,18 @@ static int descriptors(struct supervisor *s)
         sigprocmask(SIG_BLOCK, &ours, NULL);
         s->signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
         s->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+        return s->signals == -1 || s->timer == -1 ? -errno : 0;
+}
+
+static int descriptors(struct supervisor *s)
+{
+        int life[2];
+        int error = signals_open(s);
+
+        if (error)
+                return error;
         s->watch = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (s->signals == -1 || s->timer == -1 || s->watch == -1 || pipe2(life, O_CLOEXEC) == -1)
+        if (s->watch == -1 || pipe2(life, O_CLOEXEC) == -1)
                 return -errno;
         s->life_read = life[0];
         s->life_write = life[1];

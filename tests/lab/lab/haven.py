@@ -57,6 +57,7 @@ class Node:
         self.socket = os.path.join(self.run_dir, "haven.sock")
         self.daemon = None
         self.boot = 0
+        self.program = havend_program()
         self.wrap = []  # a command that becomes havend, such as env(1) with variables
 
     def init(self):
@@ -71,7 +72,7 @@ class Node:
             self.boot = self.machine.boots
         os.makedirs(self.run_dir, exist_ok=True)
         self.daemon = self.machine.start(
-            "havend", *self.wrap, havend_program(), "-c", self.cluster.config_path(self.name), "-n", self.name, "-f",
+            "havend", *self.wrap, self.program, "-c", self.cluster.config_path(self.name), "-n", self.name, "-f",
             "--run-dir", self.run_dir, "--state-dir", self.state_dir)
 
     def stop(self, timeout=20):
