@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct arbiter_model *const models[] = {&arbiter_none, &arbiter_ping};
+static const struct arbiter_model *const models[] = {&arbiter_none, &arbiter_ping, &arbiter_witness};
 
 const struct arbiter_model *arbiter_find(const char *name)
 {

@@ -45,6 +45,7 @@ struct arbiter_model {
 
 extern const struct arbiter_model arbiter_none; /* weak: whoever is alone is right */
 extern const struct arbiter_model arbiter_ping; /* weak: whoever reaches the targets is right */
+extern const struct arbiter_model arbiter_witness;
 
 /* By name; NULL if there is no such. `arbiter_list` prints them. */
 const struct arbiter_model *arbiter_find(const char *name);

@@ -43,6 +43,8 @@ void arbiter_settle(struct cluster *c)
         if (!arbiter_is_strong(c) || c->left)
                 return;
         enum arbiter_ask ask = what_to_ask(c);
+        if (ask == ARBITER_WATCH && instant_reached(c->now, c->arbiter_needed_until))
+                c->arbiter.vote_told = false;
         uint32_t term = c->state.term + (ask == ARBITER_PREVOTE);
         bool without = c->role == ROLE_LEADER && instant_before(c->now, lease_without_arbiter(c));
         bool keep = (ask == ARBITER_RENEW || (without && c->arbiter.lost)) &&
@@ -90,12 +92,13 @@ static void tell_answer(struct cluster *c, const struct arbiter_answer *a, const
                 note(c, NOTE_QUORUM, "", "arbiter: has lost its state -> no vote until a leader readmits it");
         else if (!a->lost && c->arbiter.lost)
                 note(c, NOTE_QUORUM, "", "arbiter: readmitted");
-        if (asked_much && a->yes == c->arbiter_refused)
+        if (asked_much && (!c->arbiter.vote_told || a->yes == c->arbiter_refused))
                 note(c, NOTE_QUORUM, "", "arbiter: %s in term %u%s%s",
                      a->yes ? "stands in for the silent" : "refuses", a->term, text ? ", " : "",
                      text ? text : "");
         if (asked_much)
                 c->arbiter_refused = !a->yes;
+        c->arbiter.vote_told |= asked_much;
         c->arbiter.silent_told = false;
         c->arbiter.lost = a->lost;
 }

@@ -176,12 +176,12 @@ struct cluster {
         struct {                      /* strong: another voter */
                 bool prevoted, voted; /* for our campaign */
                 instant renewed; /* when the newest question left that it renewed our lease of this term by */
-                instant answered;             /* when it last answered anything; LONG_AGO: never */
-                bool silent_told, lost;       /* as told in the notes; as it says itself */
-                struct version stored;        /* document that it keeps, as it last said */
-                enum arbiter_ask asked;       /* newest question, */
-                uint32_t asked_term;          /* its term */
-                struct version asked_to_keep; /* and document */
+                instant answered;                  /* when it last answered anything; LONG_AGO: never */
+                bool vote_told, silent_told, lost; /* as told in the notes; as it says itself */
+                struct version stored;             /* document that it keeps, as it last said */
+                enum arbiter_ask asked;            /* newest question, */
+                uint32_t asked_term;               /* its term */
+                struct version asked_to_keep;      /* and document */
         } arbiter;
 
         span watchdog; /* ours, armed; 0: not */

@@ -313,6 +313,9 @@ instant cluster_deadline(const struct cluster *c)
                         instant over = leases_over(c, i);
                         if (!is_self(c, i) && instant_before(c->stepped, over))
                                 due = instant_min(due, over);
+                        instant silent = instant_add(c->peer[i].heard, c->settings->timing.dead);
+                        if (!is_self(c, i) && instant_before(c->stepped, silent))
+                                due = instant_min(due, silent);
                 }
         if ((arbiter_is_strong(c) && instant_before(c->stepped, c->arbiter_due)) ||
             (!arbiter_is_strong(c) && instant_before(c->stepped, c->arbiter_needed_until)))

@@ -72,10 +72,13 @@ static void readmit(struct witness *w, instant now, const struct witness_questio
         keep_document(w, q);
 }
 
+/* One that has just started may have renewed until it ended: the leader asks again before it would be missed.
+ */
 static bool leader_is_near(const struct witness *w, instant now, const struct witness_question *q)
 {
-        return w->renewed_of != 0 && w->renewed_of != q->from &&
-               span_between(w->renewed, now).us < q->election.us;
+        instant renewed = instant_max(w->started, w->renewed);
+
+        return w->renewed_of != q->from && span_between(renewed, now).us < q->election.us;
 }
 
 static bool would_vote(const struct witness *w, instant now, const struct witness_question *q)

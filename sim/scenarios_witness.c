@@ -1,0 +1,215 @@
+/* Two nodes and a witness: a third vote that is none of them, so no schedule may show two owners. */
+#include "stage.h"
+
+#include "world_arbiter.h"
+#include "world_witness.h"
+
+#define TAKEN_WITHIN span_ms(570)
+
+/* How a split must end: one side has both groups, and it never lets go of what it had. */
+static void expect_one_side(struct stage *s)
+{
+        uint8_t side = world_holder(s->w, 0);
+
+        expect(s, side != NODE_NONE, "nobody holds group0");
+        expect_holder(s, 1, side);
+        if (side == NODE_NONE)
+                return;
+        expect_unheld_at_most(s, side, SPAN_ZERO);
+        expect_unheld_at_most(s, !side, TAKEN_WITHIN);
+        for (uint8_t g = 0; g < 2; g++)
+                expect(s, world_both_held(s->w, g).us == 0, "two held group%u", g);
+}
+
+static void split_both_see(struct stage *s)
+{
+        stage_wait_some(s, span_ms(100));
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_s(3));
+        expect_one_side(s);
+        expect_holder(s, 0, 0); /* it led, and the witness prefers who leads */
+        world_isolate(s->w, 0, false);
+        stage_run(s, span_s(4));
+        expect_settles(s, span_s(5));
+        expect(s, world_moves(s->w, 0) == 0, "group0 moved");
+        expect_told(s, world_story(s->w), "arbiter: stands in for the silent");
+}
+
+static void split_one_sees(struct stage *s)
+{
+        uint8_t blind = (uint8_t)(s->seed % 2);
+
+        stage_wait_some(s, span_ms(100));
+        witness_cut(s->w, blind, true);
+        if (s->seed % 3)
+                stage_run(s, span_s(5));
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_s(3));
+        for (uint8_t g = 0; g < 2; g++)
+                expect_holder(s, g, !blind);
+        expect_one_side(s);
+}
+
+static void power_cut(struct stage *s)
+{
+        uint8_t dead = (uint8_t)(s->seed % 2);
+
+        stage_wait_some(s, span_ms(100));
+        world_power_off(s->w, dead);
+        stage_run(s, span_s(2));
+        for (uint8_t g = 0; g < 2; g++)
+                expect_holder(s, g, !dead);
+        expect_unheld_at_most(s, dead, TAKEN_WITHIN);
+        expect_unheld_at_most(s, !dead, SPAN_ZERO);
+        expect(s, world_gate_closed(s->w, !dead).us == 0, "the gate of the survivor's own group closed");
+}
+
+/* Rule 20: losing the arbiter alone changes nothing; then a node more, and nobody may hold anything. */
+static void arbiter_lost_then_node(struct stage *s)
+{
+        uint8_t dead = (uint8_t)(s->seed % 2);
+
+        stage_wait_some(s, span_ms(100));
+        witness_off(s->w);
+        stage_run(s, span_s(10));
+        for (uint8_t g = 0; g < 2; g++) {
+                expect_unheld_at_most(s, g, SPAN_ZERO);
+                expect(s, world_moves(s->w, g) == 0 && world_gate_closed(s->w, g).us == 0,
+                       "group%u noticed that the witness is gone", g);
+        }
+        world_power_off(s->w, dead);
+        stage_run(s, span_s(2));
+        for (uint8_t g = 0; g < 2; g++)
+                expect_holder(s, g, NODE_NONE);
+        witness_on(s->w);
+        stage_run(s, span_s(3));
+        for (uint8_t g = 0; g < 2; g++)
+                expect_holder(s, g, !dead);
+}
+
+static void restarted_in_a_split(struct stage *s)
+{
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_s(3));
+        stage_wait_some(s, span_ms(100));
+        witness_off(s->w);
+        stage_run(s, span_ms(30));
+        witness_on(s->w);
+        stage_run(s, span_s(3));
+        expect_one_side(s);
+}
+
+/* 13. Rule 7: what was decided with the witness alone is found there by who was not there. */
+static void alone_has_newest(struct stage *s)
+{
+        stage_wait_some(s, span_ms(100));
+        world_power_off(s->w, 1);
+        stage_run(s, span_s(2));
+        stage_order(s, ORDER_STOP, 0, NODE_NONE, SPAN_ZERO);
+        stage_run(s, span_s(1));
+        struct version newest = witness_version(s->w);
+        expect(s, version_equal(newest, cluster_document(world_brain(s->w, 0))->version) && newest.n > 1,
+               "the witness does not keep the newest document");
+        world_power_off(s->w, 0);
+        stage_run(s, span_s(1));
+        world_power_on(s->w, 1);
+        stage_run(s, span_s(4));
+        expect(s, version_compare(cluster_document(world_brain(s->w, 1))->version, newest) > 0,
+               "it leads without what the witness had");
+        expect_holder(s, 1, 1);
+        expect_holder(s, 0, NODE_NONE); /* stopped, as was ordered */
+}
+
+/* Rule 6: with its state it lost whom it voted for and what it kept: it must not be anybody's vote until a
+ * leader that does not need it says so. */
+static void loses_state(struct stage *s)
+{
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_s(2));
+        stage_wait_some(s, span_ms(100));
+        witness_off(s->w);
+        witness_lose_state(s->w);
+        stage_run(s, span_ms(20));
+        witness_on(s->w);
+        if (s->seed % 2)
+                world_power_off(s->w, 0);
+        stage_run(s, span_s(4));
+        for (uint8_t g = 0; g < 2; g++)
+                expect_holder(s, g, NODE_NONE);
+        world_power_on(s->w, 0);
+        world_isolate(s->w, 0, false);
+        stage_run(s, span_s(5));
+        expect_settles(s, span_s(5));
+        expect_told(s, world_story(s->w), "arbiter: readmitted");
+        world_reset_figures(s->w);
+        world_power_off(s->w, 0);
+        stage_run(s, span_s(2));
+        for (uint8_t g = 0; g < 2; g++)
+                expect_holder(s, g, 1);
+        expect_unheld_at_most(s, 0, TAKEN_WITHIN);
+}
+
+/* Its disk answers late: it is asked again and again, and what it says counts from when it was asked. */
+static void slow(struct stage *s)
+{
+        witness_slow(s->w, span_ms(60 + (int64_t)s->seed * 4));
+        stage_wait_some(s, span_ms(100));
+        world_power_off(s->w, 0);
+        stage_run(s, span_s(6));
+        for (uint8_t g = 0; g < 2; g++)
+                expect_holder(s, g, 1);
+        witness_slow(s->w, span_s(2)); /* renewals alone are not written */
+        stage_run(s, span_s(3));
+        for (uint8_t g = 0; g < 2; g++)
+                expect_holder(s, g, 1);
+}
+
+/* Half of four and the witness are a quorum, the other half is none. */
+static void four_split(struct stage *s)
+{
+        stage_wait_some(s, span_ms(100));
+        for (uint8_t near = 0; near < 2; near++)
+                for (uint8_t far = 2; far < 4; far++)
+                        world_cut_pair(s->w, near, far, true);
+        stage_run(s, span_s(3));
+        for (uint8_t g = 0; g < 2; g++)
+                expect_unheld_at_most(s, g, SPAN_ZERO); /* the leader's half goes on without a pause */
+        expect(s, world_leader(s->w) < 2, "the leader's half does not lead");
+}
+
+const struct scenario scenarios_witness[] = {
+        {"witness-split-both-see-it",
+         "a split moves only what has to move, and runs nothing twice",
+         {.nodes = 2, .arbiter = &arbiter_witness},
+         split_both_see},
+        {"witness-split-one-sees-it",
+         "the side that reaches the witness goes on",
+         {.nodes = 2, .arbiter = &arbiter_witness},
+         split_one_sees},
+        {"witness-power-cut",
+         "a dead node's groups, within dead",
+         {.nodes = 2, .arbiter = &arbiter_witness},
+         power_cut},
+        {"witness-lost-then-a-node",
+         "losing the arbiter alone changes nothing",
+         {.nodes = 2, .arbiter = &arbiter_witness},
+         arbiter_lost_then_node},
+        {"witness-restarted-in-a-split",
+         "its restart is not noticed",
+         {.nodes = 2, .arbiter = &arbiter_witness},
+         restarted_in_a_split},
+        {"witness-alone-has-newest-document",
+         "it hands over what was decided with it alone",
+         {.nodes = 2, .arbiter = &arbiter_witness},
+         alone_has_newest},
+        {"witness-loses-state",
+         "no vote until readmitted",
+         {.nodes = 2, .arbiter = &arbiter_witness},
+         loses_state},
+        {"witness-slow", "late answers are answers", {.nodes = 2, .arbiter = &arbiter_witness}, slow},
+        {"witness-four-nodes-split",
+         "two of four and the witness go on",
+         {.nodes = 4, .arbiter = &arbiter_witness},
+         four_split},
+        {0},
+};

@@ -1,0 +1,11 @@
+/* world_witness.h - what scenarios do to the witness. */
+#pragma once
+
+#include "world.h"
+
+void witness_cut(struct world *w, uint8_t node, bool cut); /* both ways */
+void witness_off(struct world *w);
+void witness_on(struct world *w);
+void witness_lose_state(struct world *w);
+void witness_slow(struct world *w, span more);         /* of its disk, beside what disks take */
+struct version witness_version(const struct world *w); /* of the document on its disk */
