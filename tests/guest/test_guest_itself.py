@@ -1,0 +1,45 @@
+"""What the other tests take for granted of guests."""
+from lab import now
+
+
+def test_two_guests_have_networks_a_serial_line_and_power_failures(lab, guest):
+    alpha = guest("alpha")
+    beta = guest("beta", serial_to=alpha)
+    for each in (alpha, beta):
+        each.boot()
+    for each in (alpha, beta):
+        each.wait()
+        each.run("stty -F /dev/ttyS0 raw -echo")
+    for address in (beta.address["front"], beta.address["back"], beta.address6["back"]):
+        alpha.run("ping -c1 -W5 " + address)
+
+    read = beta.start("head -c 5 </dev/ttyS0")
+    alpha.run("printf hello >/dev/ttyS0")
+    assert beta.end(read).stdout == "hello"
+
+    assert alpha.run("echo seen; exit 3", check=False).returncode == 3
+    lab.silence(beta, "front")
+    assert alpha.run("ping -c1 -W1 " + beta.address["front"], check=False).returncode == 1
+    alpha.run("ping -c1 -W5 " + beta.address["back"])
+    lab.heal()
+
+    beta.run("echo written >/etc/written")
+    beta.kill()
+    assert beta.pids() == [] and not beta.powered
+    assert alpha.run("ping -c1 -W1 " + beta.address["back"], check=False).returncode == 1
+    beta.boot()
+    beta.wait()
+    assert beta.run("cat /etc/written", check=False).returncode == 1, "what it wrote has gone with it"
+    alpha.run("ping -c1 -W5 " + beta.address["back"])
+
+    # a kernel that panics is a guest that is off
+    beta.start("echo c >/proc/sysrq-trigger")
+    beta.wait_end(20)
+    assert alpha.powered
+
+    frozen = alpha.freeze()
+    job = alpha.start("true")
+    alpha.listen(0.5)
+    assert job not in alpha.ended and now() > frozen + 0.4
+    alpha.thaw()
+    alpha.end(job)
