@@ -10,6 +10,7 @@
  *     arbiter_watch     whether a voter is missing that the arbiter must stand in for
  *     election_settle   campaigns, votes, leading, stepping down
  *     leader_settle     the leader's lease, commits
+ *     foresee           what may have to be taken soon is asked about early
  *     govern            the leader's decisions: the next version of the document
  *     tenure_settle     what this node starts and stops
  *     arbiter_settle    what a strong arbiter is asked
@@ -313,6 +314,7 @@ void debt_advice(const struct cluster *c, const struct debt *d, char *text, size
 
 /* foresee.c */
 void foresee(struct cluster *c);
+instant foresee_due(const struct cluster *c);
 
 /* tenure.c */
 void lease_expire(struct cluster *c);

@@ -161,6 +161,7 @@ static void settle(struct cluster *c)
         election_settle(c);
         leader_settle(c);
         order_settle(c);
+        foresee(c);
         govern(c);
         tenure_settle(c);
         leave_settle(c);
@@ -303,7 +304,7 @@ void cluster_step(struct cluster *c, const struct cluster_event *event, struct t
 
 instant cluster_deadline(const struct cluster *c)
 {
-        instant due = instant_min(speak_due(c), election_due(c));
+        instant due = instant_min(instant_min(speak_due(c), election_due(c)), foresee_due(c));
 
         for (uint8_t i = 0; i < c->settings->group_count; i++)
                 if (c->tenure[i].hold != HOLD_NONE && instant_before(c->stepped, c->promise.lease_end))

@@ -15,19 +15,47 @@ static bool would_be_ours(const struct cluster *c, uint8_t g, uint8_t owner)
         return is_self(c, p[g].to);
 }
 
+/* Asked by whoever would take it, leader or not: a follower that has to be elected first has no time left
+ * then. */
+static const struct assignment *may_be_taken(const struct cluster *c, uint8_t g)
+{
+        const struct assignment *a = document_group_const(&c->state.document, c->settings->group[g].id);
+
+        if (!a || a->owner == NODE_NONE || is_self(c, a->owner) || c->tenure[g].hold != HOLD_NONE)
+                return NULL;
+        return a;
+}
+
 void foresee(struct cluster *c)
 {
-        if (c->settings->arbiter != CLUSTER_ARBITER_WEAK)
+        if (c->settings->arbiter != CLUSTER_ARBITER_WEAK || c->state.document.maintenance)
                 return; /* what a strong one lets us take needs no asking */
         for (uint8_t g = 0; g < c->settings->group_count; g++) {
-                const struct assignment *a =
-                        document_group_const(&c->state.document, c->settings->group[g].id);
-                if (!a || a->owner == NODE_NONE || is_self(c, a->owner) || c->tenure[g].hold != HOLD_NONE ||
-                    epoch_equal(c->care[g].foreseen, a->epoch) ||
-                    peer_heard_within(c, a->owner, c->settings->timing.arbiter_after) ||
-                    !would_be_ours(c, g, a->owner))
+                const struct assignment *a = may_be_taken(c, g);
+                if (!a)
                         continue;
-                c->care[g].foreseen = a->epoch;
-                act(c, ACTION_ASK, g, a->epoch, false);
+                if (peer_heard_within(c, a->owner, c->settings->timing.election)) {
+                        c->care[g].foreseen = (struct epoch){0}; /* its next silence is asked about anew */
+                } else if (!epoch_equal(c->care[g].foreseen, a->epoch) && would_be_ours(c, g, a->owner)) {
+                        c->care[g].foreseen = a->epoch;
+                        act(c, ACTION_ASK, g, a->epoch, false);
+                }
         }
+}
+
+instant foresee_due(const struct cluster *c)
+{
+        instant due = INSTANT_NEVER;
+
+        if (c->settings->arbiter != CLUSTER_ARBITER_WEAK)
+                return due;
+        for (uint8_t g = 0; g < c->settings->group_count; g++) {
+                const struct assignment *a = may_be_taken(c, g);
+                if (!a)
+                        continue;
+                instant silent = instant_add(c->peer[a->owner].heard, c->settings->timing.election);
+                if (instant_before(c->stepped, silent))
+                        due = instant_min(due, silent);
+        }
+        return due;
 }

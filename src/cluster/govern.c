@@ -517,7 +517,6 @@ void govern(struct cluster *c)
         fencing_settle(c);
         if (c->state.document.maintenance)
                 return;
-        foresee(c);
         /* the silent may have taken, by a weak vote of their own, even what our document gives to us */
         if (c->alone_elected && instant_before(c->now, c->take_after))
                 return;

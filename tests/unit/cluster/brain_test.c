@@ -447,6 +447,50 @@ static void beats_to_the_silent_prolong_nothing(void **state)
         bench_free(b);
 }
 
+/* A follower has to be elected before it may take: what it would take is asked about as early as a campaign
+ * may begin, so that the answer is there in time; once in each silence. */
+static void a_follower_asks_about_its_silent_leader_s_address_in_time(void **state)
+{
+        struct bench *b = bench_new(2);
+        struct message *m;
+        int asked = 0;
+
+        b->settings.arbiter = CLUSTER_ARBITER_WEAK;
+        step(b, (struct cluster_event){.kind = CLUSTER_EV_STOPPED}); /* what an earlier boot may have left */
+        meet(b, BETA);
+        say(b, BETA);
+        m = message_from(b, BETA);
+        m->leads = m->has_document = true;
+        m->term = 1;
+        m->leader = BETA;
+        m->document = (struct document){.version = {.term = 1, .author = BETA, .n = 1},
+                                        .members = 1,
+                                        .member_count = 2,
+                                        .group_count = 1,
+                                        .group[0] = {.group = text_id("web"),
+                                                     .owner = BETA,
+                                                     .owner_boot = b->peer[BETA].boot,
+                                                     .epoch = {.term = 1, .n = 1},
+                                                     .from = NODE_NONE,
+                                                     .wanted = NODE_NONE}};
+        m->newest = m->document.version;
+        hear(b, m);
+        instant silent = b->now;
+        while (span_between(silent, b->now).us < b->settings.timing.dead.us) {
+                bool due = span_between(silent, b->now).us >= b->settings.timing.election.us;
+                for (uint8_t i = 0; i < b->todo.action_count; i++)
+                        asked += b->todo.action[i].kind == ACTION_ASK;
+                assert_int_equal(asked, due);
+                if (b->todo.speak_to)
+                        say(b, BETA);
+                if (b->todo.save)
+                        saved(b);
+                b->now = cluster_deadline(b->c);
+                step(b, (struct cluster_event){.kind = CLUSTER_EV_TIME});
+        }
+        bench_free(b);
+}
+
 /* --- one node --- */
 
 static void a_node_alone_leads_and_runs_everything(void **state)
@@ -507,6 +551,7 @@ int main(void)
                 cmocka_unit_test(a_grant_under_a_document_we_do_not_have_is_not_applied),
                 cmocka_unit_test(a_grant_for_what_we_never_sent_is_not_applied),
                 cmocka_unit_test(beats_to_the_silent_prolong_nothing),
+                cmocka_unit_test(a_follower_asks_about_its_silent_leader_s_address_in_time),
                 cmocka_unit_test(a_node_alone_leads_and_runs_everything),
         };
 
