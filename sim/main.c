@@ -28,8 +28,6 @@ struct summary {
         uint64_t violations[VIOLATION_COUNT];
 };
 
-static const char *const violation_name[] = {"two owners", "no owner", "two leaders"};
-
 static const char help[] =
         "haven-sim [--seeds A:B] [--nodes N[:M]] [--arbiter KIND] [--trace]\n"
         "haven-sim --scenario NAME|all [--trace] | --list\n"
@@ -62,7 +60,7 @@ static void one_fault(struct world *w, const struct world_config *c, struct sche
         uint8_t node = (uint8_t)world_random(w, c->nodes), other = (uint8_t)world_random(w, c->nodes);
 
         if (c->data && world_random(w, 5) == 0) {
-                world_freeze(w, node, span_ms(200 + world_random(w, 8000)));
+                world_pause_machine(w, node, span_ms(200 + world_random(w, 8000)));
                 return;
         }
         switch (world_random(w, 15)) {
@@ -284,7 +282,7 @@ int main(int argc, char **argv)
                (unsigned long long)o.first, (unsigned long long)o.last, (unsigned long long)s.schedules,
                s.virtual_s / 3600, (unsigned long long)s.moves, (unsigned long long)s.failed);
         for (int v = 0; v < VIOLATION_COUNT; v++)
-                printf(", %s %llu", violation_name[v], (unsigned long long)s.violations[v]);
+                printf(", %s %llu", violation_name((enum violation)v), (unsigned long long)s.violations[v]);
         printf("; a split admitted to a weak arbiter in %llu\n", (unsigned long long)s.admitted);
         return s.failed ? 1 : 0;
 }

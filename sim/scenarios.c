@@ -101,6 +101,7 @@ static struct world_config quiet_network(const struct scenario *what, uint64_t s
         c.stop_max = c.stop_max.us ? c.stop_max : span_ms(2);
         c.drift = 0.01;
         c.arbiter = c.arbiter ? c.arbiter : &arbiter_none;
+        c.story = true;
         c.trace = trace;
         return c;
 }

@@ -28,7 +28,7 @@ static void silent_death_blocks(struct stage *s)
 
 static void confirmed_by_hand(struct stage *s)
 {
-        world_freeze(s->w, 0, span_s(100));
+        world_pause_machine(s->w, 0, span_s(100));
         stage_run(s, span_s(10));
         expect(s, world_holder(s->w, 0) == 0, "a frozen machine let go");
         world_power_off(s->w, 0);
@@ -51,7 +51,7 @@ static void confirmed_but_alive(struct stage *s)
 static void fenced(struct stage *s)
 {
         stage_wait_some(s, span_ms(200));
-        world_freeze(s->w, 0, span_s(100));
+        world_pause_machine(s->w, 0, span_s(100));
         expect(s, world_holder(s->w, 0) == 0, "a frozen machine let go");
         stage_run(s, span_ms(2800));
         expect(s, world_holder(s->w, 0) != NODE_NONE && world_holder(s->w, 0) != 0,
@@ -68,7 +68,7 @@ static void fence_limit(struct stage *s)
 {
         /* either of the two others may lead, and each counts for itself */
         for (int i = 0; i < 8 && !s->failure[0]; i++) {
-                world_freeze(s->w, 0, span_s(100));
+                world_pause_machine(s->w, 0, span_s(100));
                 stage_run(s, span_s(4));
                 if (world_up(s->w, 0))
                         break;
@@ -86,7 +86,7 @@ static void fence_limit(struct stage *s)
 static void watchdog_resets(struct stage *s)
 {
         stage_wait_some(s, span_ms(200));
-        world_freeze(s->w, 0, span_s(100));
+        world_pause_machine(s->w, 0, span_s(100));
         stage_run(s, span_ms(2300));
         expect(s, world_holder(s->w, 0) == 0, "let go before its watchdog could");
         stage_run(s, span_ms(900));

@@ -8,76 +8,38 @@
 
 /* --- making and ending a world --- */
 
-uint32_t world_group_id(uint8_t group)
-{
-        char text[8] = "group0";
-
-        text[5] = (char)('0' + group);
-        return text_id(text);
-}
-
-static void make_settings(struct world *w, struct cluster_settings *s, uint8_t self)
+static void make_machine(struct world *w, uint8_t i)
 {
         const struct world_config *c = &w->config;
-        static const char *const names[] = {"alpha", "beta", "gamma", "delta", "epsilon",
-                                            "zeta",  "eta",  "theta", "iota"};
+        struct machine *m = &w->machine[i];
 
-        s->self = self;
-        s->node_count = c->nodes;
-        s->link_count = c->links;
-        s->timing = timing_derive(c->heartbeat, c->dead);
-        s->warn = span_us(c->dead.us * 6 / 10);
-        s->start_wait = span_s(2);
-        s->members = 1;
-        s->config = 1;
-        if (c->arbiter && (c->nodes % 2 == 0 || c->arbiter->odd))
-                s->arbiter = c->arbiter->kind;
-        s->fenceable = c->fence ? (1U << c->nodes) - 1 : 0;
-        for (uint8_t i = 0; i < c->nodes; i++)
-                s->fence_delay[i] = span_ms(2000); /* longer than a device takes */
-        s->group_count = c->groups;
-        for (uint8_t i = 0; i < c->nodes; i++)
-                text_copy(s->node_name[i], CLUSTER_NAME, names[i]);
-        for (uint8_t g = 0; g < c->groups; g++) {
-                struct cluster_group *group = &s->group[g];
-                snprintf(group->name, sizeof(group->name), "group%u", g);
-                group->id = text_id(group->name);
-                group->node_count = c->nodes;
-                for (uint8_t i = 0; i < c->nodes; i++)
-                        group->node[i] = (uint8_t)((g + i) % c->nodes);
-                group->failback = g % 2 ? FAILBACK_NEVER : FAILBACK_AT_ONCE;
-                group->forgive_after = c->unforgiving ? SPAN_ZERO : span_s(5);
-                group->data = c->data;
-        }
-        if (c->arbiter && c->arbiter->settings)
-                c->arbiter->settings(w, s);
+        m->brain = malloc(cluster_size());
+        assert(m->brain);
+        m->state_valid = true;
+        m->disk = (struct cluster_state){.voted_for = NODE_NONE};
+        m->disk.document.members = 1;
+        m->boot = 1000;
+        m->due = m->release_at = INT64_MAX;
+        m->clock_offset = 1000000 + world_random(w, 100000000);
+        m->clock_rate = 1 + c->drift * ((double)world_random(w, 2001) / 1000 - 1);
+        if (c->clock[i] != 0)
+                m->clock_rate = 1 + c->clock[i];
+        m->clock_inverse = 1 / m->clock_rate;
 }
 
 struct world *world_new(const struct world_config *config)
 {
         struct world *w = calloc(1, sizeof(*w));
 
-        assert(w && config->nodes <= WORLD_NODES && config->groups <= WORLD_GROUPS);
+        assert(w && config->nodes <= WORLD_NODES && config->groups <= WORLD_GROUPS &&
+               config->links <= WORLD_LINKS);
         w->config = *config;
         w->random = config->seed * 0x9e3779b97f4a7c15ULL + 1;
-        w->story = calloc(1, STORY_MAX);
-        assert(w->story);
+        w->story = config->story ? calloc(1, STORY_MAX) : NULL;
         w->apart = -1;
         memset(w->last_holder, NODE_NONE, sizeof(w->last_holder));
-        for (uint8_t i = 0; i < config->nodes; i++) {
-                struct machine *m = &w->machine[i];
-                make_settings(w, &w->settings[i], i);
-                m->brain = malloc(cluster_size());
-                assert(m->brain);
-                m->state_valid = true;
-                m->disk = (struct cluster_state){.voted_for = NODE_NONE};
-                m->disk.document.members = 1;
-                m->boot = 1000;
-                m->clock_offset = 1000000 + world_random(w, 100000000);
-                m->clock_rate = 1 + config->drift * ((double)world_random(w, 2001) / 1000 - 1);
-                if (config->clock[i] != 0)
-                        m->clock_rate = 1 + config->clock[i];
-        }
+        for (uint8_t i = 0; i < config->nodes; i++)
+                make_machine(w, i);
         arbiter_begin(w);
         for (uint8_t i = 0; i < config->nodes; i++)
                 machine_boot(w, &w->machine[i]);
@@ -89,9 +51,12 @@ void world_free(struct world *w)
         while (w->event_count) {
                 struct happening h = world_next_happening(w);
                 if (h.kind == HAPPEN_PACKET)
-                        free(h.message);
-                free(h.data);
+                        packet_drop(h.packet);
+                else if (h.kind == HAPPEN_ARBITER)
+                        free(h.data);
         }
+        for (uint32_t i = 0; i < REPLAY_MAX; i++)
+                packet_drop(w->replay[i]);
         arbiter_end(w);
         for (uint8_t i = 0; i < w->config.nodes; i++)
                 free(w->machine[i].brain);
@@ -101,25 +66,16 @@ void world_free(struct world *w)
 
 /* --- what happens --- */
 
-static void on_packet(struct world *w, struct machine *m, struct happening *h)
-{
-        if (m->core_up && !m->paused && !w->cut[h->from][h->node][h->link])
-                machine_step(w, m,
-                             (struct cluster_event){
-                                     .kind = CLUSTER_EV_MESSAGE, .message = h->message, .link = h->link});
-        if (m->core_up && !m->paused && !w->cut[h->from][h->node][h->link])
-                machine_step(
-                        w, m,
-                        (struct cluster_event){.kind = CLUSTER_EV_COPY, .from = h->from, .link = h->link});
-        free(h->message);
-}
-
 static void on_saved(struct world *w, struct machine *m, const struct happening *h)
 {
         if (!m->powered || h->life != m->life)
                 return;
         if (m->paused) {
                 world_happen(w, span_ms(1), *h);
+                return;
+        }
+        if (m->disk_fails) { /* the core writes the same again a second later (src/main/core_disk.c) */
+                world_happen(w, span_s(1), *h);
                 return;
         }
         m->disk = m->writing;
@@ -143,10 +99,23 @@ static void on_group(struct world *w, struct machine *m, const struct happening 
         if (h->result == CLUSTER_EV_STOPPED || h->result == CLUSTER_EV_START_FAILED)
                 machine_set_exclusive(w, m, h->group, false);
         held->starting = held->stopping = false;
-        machine_step(
-                w, m,
-                (struct cluster_event){
-                        .kind = h->result, .group = h->group, .epoch = h->epoch, .text = "in the simulator"});
+        int index = machine_group(w, m, h->group);
+        if (index < 0)
+                return;
+        machine_step(w, m,
+                     (struct cluster_event){.kind = h->result,
+                                            .group = (uint8_t)index,
+                                            .epoch = h->epoch,
+                                            .text = "in the simulator"});
+}
+
+static void on_resume(struct world *w, struct machine *m, const struct happening *h)
+{
+        if (h->life != m->life || !m->paused)
+                return;
+        world_note_apart(w);
+        m->paused = false;
+        machine_step(w, m, (struct cluster_event){.kind = CLUSTER_EV_TIME});
 }
 
 static void dispatch(struct world *w, struct happening *h)
@@ -154,19 +123,22 @@ static void dispatch(struct world *w, struct happening *h)
         struct machine *m = &w->machine[h->node];
 
         switch (h->kind) {
-        case HAPPEN_PACKET: on_packet(w, m, h); break;
+        case HAPPEN_PACKET:
+                world_deliver(w, h);
+                packet_drop(h->packet);
+                break;
         case HAPPEN_SAVED: on_saved(w, m, h); break;
         case HAPPEN_GROUP: on_group(w, m, h); break;
         case HAPPEN_CORE_BACK:
-                if (m->powered && !m->core_up && h->life == m->life)
+                if (m->powered && m->supervisor_paused) /* nobody there to start it */
+                        world_happen(w, span_ms(5), *h);
+                else if (m->powered && !m->core_up && h->life == m->life)
                         machine_boot_core(w, m, false);
                 break;
-        case HAPPEN_RESUME:
-                if (h->life != m->life || !m->paused)
-                        break;
-                world_note_apart(w);
-                m->paused = m->frozen = false;
-                machine_step(w, m, (struct cluster_event){.kind = CLUSTER_EV_TIME});
+        case HAPPEN_RESUME: on_resume(w, m, h); break;
+        case HAPPEN_SUPERVISOR_BACK:
+                if (h->life == m->boot)
+                        m->supervisor_paused = false;
                 break;
         case HAPPEN_FENCE: world_on_fence(w, h); break;
         case HAPPEN_WATCHDOG: world_on_watchdog(w, h); break;
@@ -176,24 +148,25 @@ static void dispatch(struct world *w, struct happening *h)
                         w->config.arbiter->happens(w, w->arbiter_memory, h);
                 free(h->data);
                 break;
+        case HAPPEN_FLAP: world_flap(w, h); break;
         }
+}
+
+static bool acts(const struct machine *m)
+{
+        return m->core_up && !m->paused;
 }
 
 static int64_t next_time(const struct world *w)
 {
-        int64_t at = w->event_count ? w->event[0].at : INT64_MAX;
+        int64_t at = w->event_count ? w->agenda[0].at : INT64_MAX;
 
         for (uint8_t i = 0; i < w->config.nodes; i++) {
                 const struct machine *m = &w->machine[i];
-                if (m->core_up && !m->paused && m->due < at)
+                if (m->due < at && acts(m))
                         at = m->due;
-                if (m->powered && !m->frozen && (!m->core_up || m->paused)) {
-                        int64_t lease =
-                                machine_truth(m, instant_add(m->ledger.lease_end,
-                                                             span_us(w->settings[0].timing.margin.us / 2)));
-                        if (lease > w->now && lease < at)
-                                at = lease;
-                }
+                if (m->release_at < at && !m->supervisor_paused)
+                        at = m->release_at;
         }
         return at;
 }
@@ -207,14 +180,16 @@ void world_run(struct world *w, span length)
                 if (at > end)
                         break;
                 w->now = at > w->now ? at : w->now;
-                if (w->event_count && w->event[0].at <= w->now) {
+                if (w->event_count && w->agenda[0].at <= w->now) {
                         struct happening h = world_next_happening(w);
                         dispatch(w, &h);
+                        continue; /* what is due as well is due still */
                 }
                 for (uint8_t i = 0; i < w->config.nodes; i++) {
                         struct machine *m = &w->machine[i];
-                        machine_supervise(w, m);
-                        if (m->core_up && !m->paused && m->due <= w->now)
+                        if (m->release_at <= w->now && !m->supervisor_paused)
+                                supervisor_release(w, m);
+                        if (m->due <= w->now && acts(m))
                                 machine_step(w, m, (struct cluster_event){.kind = CLUSTER_EV_TIME});
                 }
         }

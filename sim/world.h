@@ -11,7 +11,7 @@
 
 #define WORLD_NODES  9
 #define WORLD_GROUPS 4
-#define WORLD_LINKS  2
+#define WORLD_LINKS  3
 
 struct arbiter_model;
 
@@ -25,6 +25,8 @@ struct world_config {
         span delay_min, delay_max; /* of a packet */
         double loss;               /* of a packet on a link, 0..1 */
         double duplicate;
+        double late;              /* it takes up to three seconds */
+        bool keeps;               /* packets, to be brought again by world_replay() */
         span save_min, save_max;  /* of a write to disk */
         span start_max, stop_max; /* of a group */
         double start_fails;
@@ -36,10 +38,20 @@ struct world_config {
         double fence_fails;        /* so often the device says that it could not */
         span watchdog;             /* every node has one of this time; 0: none */
         bool unforgiving;          /* failures are remembered until cleared */
+        bool story;                /* keep what nodes tell, for world_story() */
         FILE *trace;               /* NULL: none */
 };
 
-enum violation { VIOLATION_TWO_OWNERS, VIOLATION_NO_OWNER, VIOLATION_TWO_LEADERS, VIOLATION_COUNT };
+enum violation {
+        VIOLATION_TWO_OWNERS,  /* I1 */
+        VIOLATION_NO_OWNER,    /* I2: not recovered in time */
+        VIOLATION_MOVED,       /* I2, I4, I5: moved without cause, or too often */
+        VIOLATION_TWO_LEADERS, /* I3: of one term */
+        VIOLATION_FORK,        /* I3: one committed version with two contents, or one that vanished */
+        VIOLATION_STORM,       /* more messages than any reason accounts for */
+        VIOLATION_COUNT
+};
+const char *violation_name(enum violation v);
 
 struct world;
 
@@ -52,27 +64,50 @@ void world_run(struct world *w, span length);
 bool world_settle(struct world *w, span most);
 span world_now(const struct world *w);
 
-/* --- faults --- */
+/* --- faults of the network --- */
 void world_cut(struct world *w, uint8_t from, uint8_t to, uint8_t link, bool cut); /* one direction */
 void world_cut_pair(struct world *w, uint8_t a, uint8_t b, bool cut);              /* both, all links */
 void world_isolate(struct world *w, uint8_t node, bool cut);
+/* What `from` sends to `to` takes so much longer from now on. */
+void world_delay(struct world *w, uint8_t from, uint8_t to, span more);
+void world_replay(struct world *w); /* some packets of before come again */
+void world_flap_node(struct world *w, uint8_t node, uint32_t times, span each);
+
+/* --- faults of machines --- */
 void world_power_off(struct world *w, uint8_t node);
 void world_power_on(struct world *w, uint8_t node);
+void world_kill_core(struct world *w, uint8_t node, span back_after);
+void world_pause_core(struct world *w, uint8_t node, span length);
+void world_pause_supervisor(struct world *w, uint8_t node, span length);
+void world_pause_machine(struct world *w, uint8_t node,
+                         span length); /* both; its clock goes on, and so does its watchdog */
+void world_suspend(struct world *w, uint8_t node, span length); /* its clock stands still too */
 void world_lose_state(struct world *w, uint8_t node);
 void world_keep_state(struct world *w, uint8_t node);    /* a copy of its disk as of now, */
 void world_restore_state(struct world *w, uint8_t node); /* put back: the node believes that it is then */
-/* What `from` sends to `to` takes so much longer from now on. */
-void world_delay(struct world *w, uint8_t from, uint8_t to, span more);
-void world_kill_core(struct world *w, uint8_t node, span back_after);
-void world_pause_core(struct world *w, uint8_t node, span length);
-/* The whole machine stands still, its supervisor too: for groups exclusive in their data. */
-void world_freeze(struct world *w, uint8_t node, span length);
-void world_leave(struct world *w, uint8_t node);
+/* Its disk takes so much longer, or fails each write. */
+void world_disk(struct world *w, uint8_t node, span more, bool fails);
+
+/* --- faults of services --- */
+struct trouble {
+        double start_fails, stop_fails; /* on top of the world's */
+        span start_more, stop_more;     /* an action that hangs */
+};
+void world_trouble(struct world *w, uint8_t node, struct trouble trouble);
 void world_break_group(struct world *w, uint8_t node, uint8_t group);
 void world_unfit(struct world *w, uint8_t node, uint8_t group, bool unfit);
 void world_refuse_probe(struct world *w, bool refuse); /* probes see a living holder */
-void world_order(struct world *w, uint8_t node, struct order order);
 
+/* --- operators --- */
+void world_leave(struct world *w, uint8_t node);
+void world_order(struct world *w, uint8_t node, struct order order);
+/* The configuration file of the node: a number of its own for each content, 0 the first. Bit 0: other
+ * failback, bit 1: other preference, bit 2: the last group is not in it. With `reload` the running core is
+ * told; it may refuse. Else it is what the next core reads. */
+void world_configure(struct world *w, uint8_t node, uint32_t file, bool reload);
+/* Another release of haven starts on this node from now on. What a release says and understands is for
+ * config.arbiter's neighbour in world_machine.c, settings_of_release(). */
+void world_upgrade(struct world *w, uint8_t node, uint32_t release);
 /* One fault of the arbiter's own, by chance; and all of them mended. */
 void world_arbiter_fault(struct world *w);
 void world_arbiter_mend(struct world *w);
@@ -89,9 +124,14 @@ struct epoch world_epoch(const struct world *w, uint8_t node, uint8_t group); /*
 span world_unheld(const struct world *w, uint8_t group);      /* total time in which no live node held it */
 span world_gate_closed(const struct world *w, uint8_t group); /* total time in which a holder had no lease */
 span world_both_held(const struct world *w, uint8_t group);   /* total time in which two did */
+span world_both_longest(const struct world *w);               /* the longest single one, of any group */
 uint32_t world_moves(const struct world *w, uint8_t group);   /* changes of holder */
+uint32_t world_said_most(const struct world *w); /* messages of one node to one peer in one second, at most */
+uint64_t world_steps(const struct world *w);     /* of all brains */
 void world_reset_figures(struct world *w);
 uint32_t world_violations(const struct world *w, enum violation v);
+/* Whoever watches the world from outside found one. */
+void world_found(struct world *w, enum violation v, const char *what);
 /* Two owners that a weak arbiter cannot prevent: somebody was cut off or stood still, then or within `dead`
  * before. They are no violation. */
 uint32_t world_admitted(const struct world *w);

@@ -36,16 +36,16 @@ instant machine_clock(const struct world *w, const struct machine *m)
 
 int64_t machine_truth(const struct machine *m, instant t)
 {
-        double at = ((double)(t.us - m->clock_offset)) / m->clock_rate + 1;
-
-        return at > 4e18 ? INT64_MAX : (int64_t)at;
+        if (t.us > INT64_MAX / 4)
+                return INT64_MAX;
+        return (int64_t)((double)(t.us - m->clock_offset) * m->clock_inverse) + 1;
 }
 
 /* --- the heap of what will happen --- */
 
-static bool earlier(const struct happening *a, const struct happening *b)
+static bool earlier(const struct agenda_entry *a, const struct agenda_entry *b)
 {
-        return a->at != b->at ? a->at < b->at : a->order < b->order;
+        return a->at != b->at ? a->at < b->at : (int32_t)(a->order - b->order) < 0;
 }
 
 void world_happen(struct world *w, span in, struct happening h)
@@ -53,31 +53,34 @@ void world_happen(struct world *w, span in, struct happening h)
         size_t i = w->event_count++;
 
         assert(w->event_count < EVENTS_MAX);
-        h.at = w->now + in.us;
-        h.order = w->order++;
-        while (i > 0 && earlier(&h, &w->event[(i - 1) / 2])) {
-                w->event[i] = w->event[(i - 1) / 2];
+        uint32_t slot = w->slot_free_count ? w->slot_free[--w->slot_free_count] : w->slot_used++;
+        struct agenda_entry e = {.at = w->now + in.us, .order = (uint32_t)w->order++, .slot = slot};
+        h.at = e.at;
+        w->slot[slot] = h;
+        while (i > 0 && earlier(&e, &w->agenda[(i - 1) / 2])) {
+                w->agenda[i] = w->agenda[(i - 1) / 2];
                 i = (i - 1) / 2;
         }
-        w->event[i] = h;
+        w->agenda[i] = e;
 }
 
 struct happening world_next_happening(struct world *w)
 {
-        struct happening top = w->event[0], last = w->event[--w->event_count];
+        struct agenda_entry top = w->agenda[0], last = w->agenda[--w->event_count];
         size_t i = 0;
 
         for (;;) {
                 size_t child = 2 * i + 1;
                 if (child >= w->event_count)
                         break;
-                if (child + 1 < w->event_count && earlier(&w->event[child + 1], &w->event[child]))
+                if (child + 1 < w->event_count && earlier(&w->agenda[child + 1], &w->agenda[child]))
                         child++;
-                if (!earlier(&w->event[child], &last))
+                if (!earlier(&w->agenda[child], &last))
                         break;
-                w->event[i] = w->event[child];
+                w->agenda[i] = w->agenda[child];
                 i = child;
         }
-        w->event[i] = last;
-        return top;
+        w->agenda[i] = last;
+        w->slot_free[w->slot_free_count++] = top.slot;
+        return w->slot[top.slot];
 }

@@ -2,23 +2,7 @@
 
 #include <string.h>
 
-static void arbiter_told(struct world *w, uint8_t node, bool power)
-{
-        if (w->config.arbiter && w->config.arbiter->dies)
-                w->config.arbiter->dies(w, w->arbiter_memory, node, power);
-}
-
-void world_arbiter_fault(struct world *w)
-{
-        if (w->config.arbiter && w->config.arbiter->fault)
-                w->config.arbiter->fault(w, w->arbiter_memory);
-}
-
-void world_arbiter_mend(struct world *w)
-{
-        if (w->config.arbiter && w->config.arbiter->mend)
-                w->config.arbiter->mend(w, w->arbiter_memory);
-}
+/* --- machines --- */
 
 void world_power_off(struct world *w, uint8_t node)
 {
@@ -26,10 +10,12 @@ void world_power_off(struct world *w, uint8_t node)
 
         world_account(w, w->now);
         world_note_apart(w);
-        m->powered = m->core_up = m->paused = m->frozen = m->writes = false;
+        m->powered = m->core_up = m->paused = m->writes = false;
         m->life++;
         memset(m->held, 0, sizeof(m->held));
-        arbiter_told(w, node, true);
+        supervisor_watch(w, m);
+        if (w->config.arbiter && w->config.arbiter->dies)
+                w->config.arbiter->dies(w, w->arbiter_memory, node, true);
 }
 
 void world_power_on(struct world *w, uint8_t node)
@@ -37,6 +23,57 @@ void world_power_on(struct world *w, uint8_t node)
         if (!w->machine[node].powered)
                 machine_boot(w, &w->machine[node]);
 }
+
+void world_kill_core(struct world *w, uint8_t node, span back_after)
+{
+        if (w->machine[node].core_up)
+                machine_kill_core(w, &w->machine[node], back_after);
+}
+
+void world_pause_core(struct world *w, uint8_t node, span length)
+{
+        struct machine *m = &w->machine[node];
+
+        if (!m->core_up || m->paused)
+                return;
+        m->paused = true;
+        world_happen(w, length, (struct happening){.kind = HAPPEN_RESUME, .node = node, .life = m->life});
+}
+
+void world_pause_supervisor(struct world *w, uint8_t node, span length)
+{
+        struct machine *m = &w->machine[node];
+
+        if (!m->powered || m->supervisor_paused)
+                return;
+        m->supervisor_paused = true;
+        world_happen(w, length,
+                     (struct happening){.kind = HAPPEN_SUPERVISOR_BACK, .node = node, .life = m->boot});
+}
+
+void world_pause_machine(struct world *w, uint8_t node, span length)
+{
+        world_pause_core(w, node, length);
+        world_pause_supervisor(w, node, length);
+        if (w->config.watchdog.us && w->machine[node].supervisor_paused)
+                machine_watchdog_arm(w, &w->machine[node]);
+}
+
+/* Rule 30: after waking, what it held answers until its lease ends by its own clock. While it stands still
+ * nothing of it answers. */
+void world_suspend(struct world *w, uint8_t node, span length)
+{
+        struct machine *m = &w->machine[node];
+
+        if (!m->powered)
+                return;
+        world_pause_machine(w, node, length);
+        m->clock_offset -= (int64_t)((double)length.us * m->clock_rate);
+        m->suspended_until = w->now + length.us;
+        supervisor_watch(w, m);
+}
+
+/* --- disks --- */
 
 void world_lose_state(struct world *w, uint8_t node)
 {
@@ -60,55 +97,45 @@ void world_restore_state(struct world *w, uint8_t node)
         m->boot = m->kept_boot;
 }
 
-void world_kill_core(struct world *w, uint8_t node, span back_after)
+void world_disk(struct world *w, uint8_t node, span more, bool fails)
 {
-        struct machine *m = &w->machine[node];
-
-        if (!m->core_up)
-                return;
-        m->core_up = m->paused = m->frozen = m->writes = false;
-        m->life++;
-        for (uint8_t g = 0; g < w->config.groups; g++)
-                m->held[g].job = ++w->order; /* nobody waits for what was under way */
-        arbiter_told(w, node, false);
-        world_happen(w, back_after,
-                     (struct happening){.kind = HAPPEN_CORE_BACK, .node = node, .life = m->life});
+        w->machine[node].disk_more = more;
+        w->machine[node].disk_fails = fails;
 }
 
-void world_pause_core(struct world *w, uint8_t node, span length)
-{
-        struct machine *m = &w->machine[node];
+/* --- services --- */
 
-        if (!m->core_up || m->paused)
-                return;
-        m->paused = true;
-        world_happen(w, length, (struct happening){.kind = HAPPEN_RESUME, .node = node, .life = m->life});
-}
-
-void world_leave(struct world *w, uint8_t node)
+void world_trouble(struct world *w, uint8_t node, struct trouble trouble)
 {
-        machine_step(w, &w->machine[node], (struct cluster_event){.kind = CLUSTER_EV_LEAVE});
+        w->machine[node].trouble = trouble;
 }
 
 void world_break_group(struct world *w, uint8_t node, uint8_t group)
 {
         struct machine *m = &w->machine[node];
+        int index = m->core_up ? machine_group(w, m, group) : -1;
 
-        if (!m->held[group].exclusive || m->held[group].starting || m->held[group].stopping)
+        if (index < 0 || !m->held[group].exclusive || m->held[group].starting || m->held[group].stopping)
                 return;
         machine_step(w, m,
                      (struct cluster_event){.kind = CLUSTER_EV_FAILED,
-                                            .group = group,
+                                            .group = (uint8_t)index,
                                             .epoch = m->held[group].epoch,
                                             .text = "broken"});
 }
 
 void world_unfit(struct world *w, uint8_t node, uint8_t group, bool unfit)
 {
-        w->machine[node].unfit[group] = unfit;
-        machine_step(w, &w->machine[node],
-                     (struct cluster_event){
-                             .kind = CLUSTER_EV_FIT, .group = group, .yes = !unfit, .text = "carrier"});
+        struct machine *m = &w->machine[node];
+        int index = m->core_up ? machine_group(w, m, group) : -1;
+
+        m->unfit[group] = unfit;
+        if (index < 0)
+                return;
+        machine_step(
+                w, m,
+                (struct cluster_event){
+                        .kind = CLUSTER_EV_FIT, .group = (uint8_t)index, .yes = !unfit, .text = "carrier"});
 }
 
 void world_refuse_probe(struct world *w, bool refuse)
@@ -116,7 +143,33 @@ void world_refuse_probe(struct world *w, bool refuse)
         w->probes_see = refuse;
 }
 
+/* --- operators --- */
+
+void world_leave(struct world *w, uint8_t node)
+{
+        machine_step(w, &w->machine[node], (struct cluster_event){.kind = CLUSTER_EV_LEAVE});
+}
+
 void world_order(struct world *w, uint8_t node, struct order order)
 {
         machine_step(w, &w->machine[node], (struct cluster_event){.kind = CLUSTER_EV_ORDER, .order = order});
+}
+
+void world_upgrade(struct world *w, uint8_t node, uint32_t release)
+{
+        w->machine[node].release = release;
+}
+
+/* --- the arbiter --- */
+
+void world_arbiter_fault(struct world *w)
+{
+        if (w->config.arbiter && w->config.arbiter->fault)
+                w->config.arbiter->fault(w, w->arbiter_memory);
+}
+
+void world_arbiter_mend(struct world *w)
+{
+        if (w->config.arbiter && w->config.arbiter->mend)
+                w->config.arbiter->mend(w, w->arbiter_memory);
 }

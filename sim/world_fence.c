@@ -72,23 +72,11 @@ void world_on_watchdog(struct world *w, const struct happening *h)
 
         for (uint8_t g = 0; g < w->config.groups; g++)
                 holds |= m->held[g].exclusive;
-        if (h->life != m->life || !m->frozen || !holds)
+        if (h->life != m->life || !m->supervisor_paused || !holds)
                 return;
         if (w->config.trace)
                 fprintf(w->config.trace, "[%10.3f] %s is reset by its watchdog\n", (double)w->now / 1000,
                         world_name(w, h->node));
         world_power_off(w, h->node);
         boot_later(w, h->node);
-}
-
-void world_freeze(struct world *w, uint8_t node, span length)
-{
-        struct machine *m = &w->machine[node];
-
-        if (!m->core_up || m->paused)
-                return;
-        world_pause_core(w, node, length);
-        m->frozen = true;
-        if (w->config.watchdog.us)
-                machine_watchdog_arm(w, m);
 }

@@ -1,47 +1,143 @@
 #include "world_arbiter.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 static void do_todo(struct world *w, struct machine *m);
 
-uint8_t machine_index(const struct world *w, const struct machine *m)
+/* --- what a node's configuration says --- */
+
+uint32_t world_group_id(uint8_t group)
 {
-        return (uint8_t)(m - w->machine);
+        char text[8] = "group0";
+
+        text[5] = (char)('0' + group);
+        return text_id(text);
 }
+
+static void make_group(const struct world_config *c, uint32_t file, uint8_t g, struct cluster_group *group)
+{
+        bool turned = (file & 2) && g == 0;
+
+        *group = (struct cluster_group){.node_count = c->nodes, .data = c->data};
+        snprintf(group->name, sizeof(group->name), "group%u", g);
+        group->id = world_group_id(g);
+        for (uint8_t i = 0; i < c->nodes; i++)
+                group->node[i] = (uint8_t)((g + (turned ? c->nodes - i : i)) % c->nodes);
+        group->failback = (g + (file & 1)) % 2 ? FAILBACK_NEVER : FAILBACK_AT_ONCE;
+        group->forgive_after = c->unforgiving ? SPAN_ZERO : span_s(5);
+}
+
+/* What a release of haven says of itself and understands: one place, for rolling upgrades. */
+static void settings_of_release(uint32_t release, struct cluster_settings *s)
+{
+        (void)release;
+        (void)s;
+}
+
+static void make_settings(const struct world *w, const struct machine *m, struct cluster_settings *s)
+{
+        const struct world_config *c = &w->config;
+        static const char *const names[] = {"alpha", "beta", "gamma", "delta", "epsilon",
+                                            "zeta",  "eta",  "theta", "iota"};
+
+        *s = (struct cluster_settings){
+                .self = machine_index(w, m),
+                .node_count = c->nodes,
+                .link_count = c->links,
+                .timing = timing_derive(c->heartbeat, c->dead),
+                .warn = span_us(c->dead.us * 6 / 10),
+                .start_wait = span_s(2),
+                .members = 1,
+                .config = 1 + m->file,
+                .group_count = (uint8_t)(c->groups - (m->file & 4 && c->groups > 1)),
+        };
+        if (c->arbiter && (c->nodes % 2 == 0 || c->arbiter->odd))
+                s->arbiter = c->arbiter->kind;
+        s->fenceable = c->fence ? (1U << c->nodes) - 1 : 0;
+        for (uint8_t i = 0; i < c->nodes; i++)
+                s->fence_delay[i] = span_ms(2000); /* longer than a device takes */
+        for (uint8_t i = 0; i < c->nodes; i++)
+                text_copy(s->node_name[i], CLUSTER_NAME, names[i]);
+        for (uint8_t g = 0; g < s->group_count; g++)
+                make_group(c, m->file, g, &s->group[g]);
+        if (c->arbiter && c->arbiter->settings)
+                c->arbiter->settings(w, s);
+        settings_of_release(m->release, s);
+}
+
+/* The world's groups are in the order of their names, and so are a node's; only the last may be missing. */
+int machine_group(const struct world *w, const struct machine *m, uint8_t g)
+{
+        return g < machine_settings(w, m)->group_count ? g : -1;
+}
+
+void world_configure(struct world *w, uint8_t node, uint32_t file, bool reload)
+{
+        struct machine *m = &w->machine[node];
+        struct cluster_settings *next = &w->settings[node][!m->settings_used];
+
+        m->file = file;
+        if (!reload || !m->core_up || m->paused)
+                return;
+        make_settings(w, m, next);
+        if (cluster_reconfigure(m->brain, next) != 0)
+                return; /* a group that is held is not in it: refused, and the old one goes on */
+        m->settings_used = !m->settings_used;
+        machine_step(w, m, (struct cluster_event){.kind = CLUSTER_EV_TIME});
+}
+
+/* --- a turn of its core --- */
 
 void machine_step(struct world *w, struct machine *m, struct cluster_event ev)
 {
         if (!m->core_up || m->paused)
                 return;
         ev.now = machine_clock(w, m);
+        w->steps++;
         cluster_step(m->brain, &ev, &w->todo);
-        do_todo(w, m);
+        if (ev.kind != CLUSTER_EV_COPY)
+                do_todo(w, m);
 }
 
 static void tell(struct world *w, const struct machine *m, const struct note *n)
 {
         size_t room = STORY_MAX - w->story_length;
-        int length =
-                snprintf(w->story + w->story_length, room, "%s %s %s: %s\n",
-                         world_name(w, machine_index(w, m)), note_kind_name(n->kind), n->subject, n->text);
 
-        if (length > 0 && (size_t)length < room)
-                w->story_length += (size_t)length;
+        if (w->story) {
+                int length = snprintf(w->story + w->story_length, room, "%s %s %s: %s\n",
+                                      world_name(w, machine_index(w, m)), note_kind_name(n->kind), n->subject,
+                                      n->text);
+                if (length > 0 && (size_t)length < room)
+                        w->story_length += (size_t)length;
+        }
         if (w->config.trace)
                 fprintf(w->config.trace, "[%10.3f] %s > %s %s: %s\n", (double)w->now / 1000,
                         world_name(w, machine_index(w, m)), note_kind_name(n->kind), n->subject, n->text);
 }
 
+static void count_said(struct world *w, struct machine *m)
+{
+        if (w->now / 1000000 != m->said_second) {
+                m->said_second = w->now / 1000000;
+                m->said = 0;
+        }
+        uint32_t each = ++m->said / (w->config.nodes - 1U);
+        if (each > w->said_most)
+                w->said_most = each;
+}
+
 static void speak(struct world *w, struct machine *m, uint64_t to_mask)
 {
-        struct message msg;
+        instant now = machine_clock(w, m);
 
-        for (uint8_t to = 0; to < w->config.nodes; to++) {
-                if (!(to_mask & 1ULL << to))
+        for (uint8_t to = 0; to_mask; to++, to_mask >>= 1) {
+                if (!(to_mask & 1))
                         continue;
-                cluster_speak(m->brain, machine_clock(w, m), to, &msg);
-                for (uint8_t l = 0; l < w->config.links; l++)
-                        world_send(w, machine_index(w, m), to, l, &msg);
+                cluster_speak(m->brain, now, to, &w->message);
+                count_said(w, m);
+                world_send(w, machine_index(w, m), to, &w->message);
         }
 }
 
@@ -53,7 +149,8 @@ static void begin_save(struct world *w, struct machine *m)
                 return;
         m->writes = true;
         cluster_state_to_save(m->brain, &m->writing, &h.serial);
-        world_happen(w, world_random_span(w, w->config.save_min, w->config.save_max), h);
+        world_happen(w, span_add(world_random_span(w, w->config.save_min, w->config.save_max), m->disk_more),
+                     h);
 }
 
 static void group_result(struct world *w, struct machine *m, uint8_t g, span in,
@@ -79,7 +176,8 @@ static bool other_holds(const struct world *w, const struct machine *m, uint8_t 
 static void start_group(struct world *w, struct machine *m, const struct cluster_action *a)
 {
         struct held *h = &m->held[a->group];
-        span took = world_random_span(w, span_us(100), w->config.start_max);
+        span took = span_add(world_random_span(w, span_us(100), w->config.start_max), m->trouble.start_more);
+        bool fails = world_chance(w, w->config.start_fails + m->trouble.start_fails);
 
         if (a->probe && w->probes_see && other_holds(w, m, a->group)) {
                 group_result(w, m, a->group, span_ms(60), CLUSTER_EV_REFUSED);
@@ -87,14 +185,24 @@ static void start_group(struct world *w, struct machine *m, const struct cluster
         }
         h->starting = true;
         machine_set_exclusive(w, m, a->group, true);
+        group_result(w, m, a->group, took, fails ? CLUSTER_EV_START_FAILED : CLUSTER_EV_STARTED);
+}
+
+static void stop_group(struct world *w, struct machine *m, const struct cluster_action *a)
+{
+        span took = span_add(world_random_span(w, span_us(50), w->config.stop_max), m->trouble.stop_more);
+
+        m->held[a->group].stopping = true;
         group_result(w, m, a->group, took,
-                     world_chance(w, w->config.start_fails) ? CLUSTER_EV_START_FAILED : CLUSTER_EV_STARTED);
+                     world_chance(w, m->trouble.stop_fails) ? CLUSTER_EV_STOP_FAILED : CLUSTER_EV_STOPPED);
 }
 
 static void do_action(struct world *w, struct machine *m, const struct cluster_action *a)
 {
         struct held *h = &m->held[a->group];
 
+        if (a->kind == ACTION_ANNOUNCE || a->kind == ACTION_ASK)
+                return; /* nothing of it changes hands */
         if (a->kind == ACTION_FENCE) {
                 machine_fence(w, m, a->node);
                 return;
@@ -111,46 +219,64 @@ static void do_action(struct world *w, struct machine *m, const struct cluster_a
                 group_result(w, m, a->group, span_us(500),
                              h->exclusive ? CLUSTER_EV_STARTED : CLUSTER_EV_START_FAILED);
                 break;
-        case ACTION_STOP:
-                h->stopping = true;
-                group_result(w, m, a->group, world_random_span(w, span_us(50), w->config.stop_max),
-                             CLUSTER_EV_STOPPED);
-                break;
+        case ACTION_STOP: stop_group(w, m, a); break;
         case ACTION_ANNOUNCE:
         case ACTION_ASK:
         case ACTION_FENCE: break;
         }
 }
 
+static void write_ledger(struct world *w, struct machine *m)
+{
+        const struct cluster_promise *p = cluster_promise(m->brain);
+        bool lease_moved = p->lease_end.us != m->ledger.lease_end.us;
+
+        if (!instant_before(machine_clock(w, m), m->ledger.lease_end))
+                world_account(w, w->now); /* gates are closed up to now */
+        memcpy(&m->ledger, p,
+               offsetof(struct cluster_promise, tenure) + p->tenure_count * sizeof(p->tenure[0]));
+        for (uint8_t g = 0; g < p->tenure_count && g < w->config.groups; g++)
+                if (p->tenure[g].hold >= HOLD_STARTING && p->tenure[g].hold != HOLD_STOPPING &&
+                    p->tenure[g].hold != HOLD_STUCK)
+                        m->held[g].gate = p->lease_end;
+        if (lease_moved)
+                supervisor_watch(w, m);
+}
+
+static void exit_core(struct world *w, struct machine *m)
+{
+        world_account(w, w->now);
+        m->core_up = m->powered = false;
+        supervisor_watch(w, m);
+}
+
 static void do_todo(struct world *w, struct machine *m)
 {
         const struct todo *todo = &w->todo; /* until the last line: the arbiter's answer is the next step */
+        const struct arbiter_model *arbiter = w->config.arbiter;
 
-        world_account(w, w->now);
-        m->ledger = *cluster_promise(m->brain);
-        world_check_leaders(w);
+        write_ledger(w, m);
         for (uint8_t i = 0; i < todo->note_count; i++)
                 tell(w, m, &todo->note[i]);
         for (uint8_t i = 0; i < todo->action_count; i++)
                 do_action(w, m, &todo->action[i]);
         speak(w, m, todo->speak_to);
+        world_check_step(w, m);
         if (todo->save)
                 begin_save(w, m);
         if (todo->exit) {
-                m->exiting = true;
-                m->core_up = false;
-                m->powered = false;
-                world_account(w, w->now);
+                exit_core(w, m);
                 return;
         }
         m->due = machine_truth(m, cluster_deadline(m->brain));
-        const struct arbiter_model *arbiter = w->config.arbiter;
         bool asks = todo->question.ask != ARBITER_NOTHING;
         if (arbiter && arbiter->stepped)
                 arbiter->stepped(w, w->arbiter_memory, machine_index(w, m));
         if (arbiter && asks)
                 arbiter->asked(w, w->arbiter_memory, machine_index(w, m));
 }
+
+/* --- its starts and ends --- */
 
 void machine_boot_core(struct world *w, struct machine *m, bool first)
 {
@@ -166,10 +292,14 @@ void machine_boot_core(struct world *w, struct machine *m, bool first)
         world_note_apart(w);
         m->life++;
         m->core_up = true;
-        m->paused = m->frozen = m->writes = false;
+        m->paused = m->writes = false;
+        memset(m->hearing, 0, sizeof(m->hearing));
+        make_settings(w, m, &w->settings[machine_index(w, m)][m->settings_used]);
         if (w->config.arbiter && w->config.arbiter->starts)
                 w->config.arbiter->starts(w, w->arbiter_memory, machine_index(w, m), first);
-        cluster_init(m->brain, &w->settings[machine_index(w, m)], &start, &w->todo);
+        cluster_init(m->brain, machine_settings(w, m), &start, &w->todo);
+        m->seen = m->disk.document.version;
+        m->seen_leading = false;
         do_todo(w, m);
         if (w->config.watchdog.us) /* time, stretched as the edge does it */
                 machine_step(w, m,
@@ -180,7 +310,7 @@ void machine_boot_core(struct world *w, struct machine *m, bool first)
 void machine_boot(struct world *w, struct machine *m)
 {
         m->powered = true;
-        m->exiting = false;
+        m->supervisor_paused = false;
         m->boot++;
         m->core = 0;
         memset(m->held, 0, sizeof(m->held));
@@ -188,22 +318,16 @@ void machine_boot(struct world *w, struct machine *m)
         machine_boot_core(w, m, true);
 }
 
-/* The supervisor: what is still held a little after the lease is released, whatever the core does. */
-void machine_supervise(struct world *w, struct machine *m)
+void machine_kill_core(struct world *w, struct machine *m, span back_after)
 {
-        const struct timing *t = &w->settings[0].timing;
-        instant limit = instant_add(m->ledger.lease_end, span_us(t->margin.us / 2));
+        uint8_t node = machine_index(w, m);
 
-        if (!m->powered || m->frozen || !instant_reached(machine_clock(w, m), limit))
-                return;
-        for (uint8_t g = 0; g < w->config.groups; g++) {
-                if (!m->held[g].exclusive)
-                        continue;
-                machine_set_exclusive(w, m, g, false);
-                for (uint8_t i = 0; i < m->ledger.tenure_count; i++)
-                        if (m->ledger.tenure[i].group == world_group_id(g)) {
-                                m->ledger.tenure[i].hold = HOLD_STOPPING;
-                                m->ledger.tenure[i].sealed = m->ledger.tenure[i].epoch;
-                        }
-        }
+        m->core_up = m->paused = m->writes = false;
+        m->life++;
+        for (uint8_t g = 0; g < w->config.groups; g++)
+                m->held[g].job = ++w->order; /* nobody waits for what was under way */
+        if (w->config.arbiter && w->config.arbiter->dies)
+                w->config.arbiter->dies(w, w->arbiter_memory, node, false);
+        world_happen(w, back_after,
+                     (struct happening){.kind = HAPPEN_CORE_BACK, .node = node, .life = m->life});
 }

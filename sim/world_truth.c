@@ -2,12 +2,23 @@
 
 #include <string.h>
 
-const char *world_name(const struct world *w, uint8_t node)
+static const char *const violation_names[] = {
+        [VIOLATION_TWO_OWNERS] = "two owners", [VIOLATION_NO_OWNER] = "no owner",
+        [VIOLATION_MOVED] = "moved",           [VIOLATION_TWO_LEADERS] = "two leaders",
+        [VIOLATION_FORK] = "document forked",  [VIOLATION_STORM] = "storm",
+};
+
+const char *violation_name(enum violation v)
 {
-        return node < w->config.nodes ? w->settings[0].node_name[node] : "nobody";
+        return violation_names[v];
 }
 
-static void violate(struct world *w, enum violation v, const char *what, uint8_t a, uint8_t b)
+const char *world_name(const struct world *w, uint8_t node)
+{
+        return node < w->config.nodes ? w->settings[0][0].node_name[node] : "nobody";
+}
+
+void world_violate(struct world *w, enum violation v, const char *what, uint8_t a, uint8_t b)
 {
         if (w->violations[v]++ == 0 && !w->violation[0])
                 snprintf(w->violation, sizeof(w->violation), "seed %llu at %.3fms: %s: %s and %s",
@@ -18,12 +29,35 @@ static void violate(struct world *w, enum violation v, const char *what, uint8_t
                         world_name(w, a), world_name(w, b));
 }
 
+void world_found(struct world *w, enum violation v, const char *what)
+{
+        if (w->violations[v]++ == 0 && !w->violation[0])
+                snprintf(w->violation, sizeof(w->violation), "seed %llu at %.3fms: %s",
+                         (unsigned long long)w->config.seed, (double)w->now / 1000, what);
+        if (w->config.trace)
+                fprintf(w->config.trace, "[%10.3f] VIOLATION %s\n", (double)w->now / 1000, what);
+}
+
+/* --- who holds what --- */
+
+/* With the supervisor standing still, what is exclusive in its address only ends at the kernel's gate; what
+ * is exclusive in its data goes on. A suspended machine does nothing. */
+static bool holds(const struct world *w, const struct machine *m, uint8_t g)
+{
+        if (!m->powered || !m->held[g].exclusive)
+                return false;
+        if (w->now < m->suspended_until)
+                return false;
+        return !m->supervisor_paused || w->config.data ||
+               instant_before(machine_clock(w, m), m->held[g].gate);
+}
+
 int world_holders(const struct world *w, uint8_t g, uint8_t *ret_first, uint8_t *ret_second)
 {
         int n = 0;
 
         for (uint8_t i = 0; i < w->config.nodes; i++) {
-                if (!w->machine[i].powered || !w->machine[i].held[g].exclusive)
+                if (!holds(w, &w->machine[i], g))
                         continue;
                 *(n == 0 ? ret_first : ret_second) = i;
                 n++;
@@ -52,6 +86,9 @@ void world_account(struct world *w, int64_t until)
                         w->unheld[g] += until - w->accounted;
                 else if (n > 1)
                         w->both[g] += until - w->accounted;
+                w->both_since[g] = n > 1 ? w->both_since[g] + until - w->accounted : 0;
+                if (w->both_since[g] > w->both_longest)
+                        w->both_longest = w->both_since[g];
                 for (uint8_t i = 0; i < w->config.nodes; i++)
                         w->closed[g] += closed_since_accounted(w, &w->machine[i], g, until);
         }
@@ -70,19 +107,22 @@ static bool somebody_apart(const struct world *w)
         return false;
 }
 
-/* To be called before a fault ends. */
 void world_note_apart(struct world *w)
 {
         if (somebody_apart(w))
                 w->apart = w->now;
 }
 
+static bool weak(const struct world *w)
+{
+        return w->settings[0][0].arbiter == CLUSTER_ARBITER_WEAK;
+}
+
 /* What a weak arbiter cannot know: whether who is silent is dead, cut off, or stands still. */
 static bool weak_admits(struct world *w)
 {
         world_note_apart(w);
-        return w->settings[0].arbiter == CLUSTER_ARBITER_WEAK && !w->config.data && w->apart >= 0 &&
-               w->now - w->apart <= w->config.dead.us;
+        return weak(w) && !w->config.data && w->apart >= 0 && w->now - w->apart <= w->config.dead.us;
 }
 
 static void check_holders(struct world *w, uint8_t g)
@@ -93,32 +133,101 @@ static void check_holders(struct world *w, uint8_t g)
         if (n > 1 && weak_admits(w))
                 w->admitted++;
         else if (n > 1)
-                violate(w, VIOLATION_TWO_OWNERS, w->settings[0].group[g].name, a, b);
+                world_violate(w, VIOLATION_TWO_OWNERS, w->settings[0][0].group[g].name, a, b);
         if (n >= 1 && w->last_holder[g] != a) {
                 w->last_holder[g] = a;
                 w->moves[g]++;
         }
 }
 
-/* A weak arbiter may elect two after a split: that is what makes it weak. */
-void world_check_leaders(struct world *w)
-{
-        if (w->settings[0].arbiter == CLUSTER_ARBITER_WEAK)
-                return;
-        for (uint8_t i = 0; i < w->config.nodes; i++)
-                for (uint8_t j = i + 1; j < w->config.nodes; j++) {
-                        const struct machine *a = &w->machine[i], *b = &w->machine[j];
-                        if (a->core_up && b->core_up && a->ledger.leading && b->ledger.leading &&
-                            a->ledger.term == b->ledger.term)
-                                violate(w, VIOLATION_TWO_LEADERS, "two leaders of one term", i, j);
-                }
-}
-
 void machine_set_exclusive(struct world *w, struct machine *m, uint8_t g, bool held)
 {
         world_account(w, w->now);
         m->held[g].exclusive = held;
+        m->held[g].gate = m->ledger.lease_end;
         check_holders(w, g);
+        supervisor_watch(w, m);
+}
+
+/* --- leaders and documents --- */
+
+/* A weak arbiter may elect two after a split: that is what makes it weak. */
+static void check_leaders(struct world *w, const struct machine *m)
+{
+        for (uint8_t i = 0; i < w->config.nodes; i++) {
+                const struct machine *other = &w->machine[i];
+                if (other != m && other->core_up && other->ledger.leading &&
+                    other->ledger.term == m->ledger.term)
+                        world_violate(w, VIOLATION_TWO_LEADERS, "two leaders of one term",
+                                      machine_index(w, m), i);
+        }
+}
+
+static uint64_t digest(const struct document *d)
+{
+        uint64_t sum = 14695981039346656037ULL;
+
+#define MIX(value) (sum = (sum ^ (uint64_t)(value)) * 1099511628211ULL)
+        for (uint8_t i = 0; i < d->member_count; i++) {
+                MIX(d->member[i].boot);
+                MIX(d->member[i].standby);
+        }
+        for (uint8_t g = 0; g < d->group_count; g++) {
+                const struct assignment *a = &d->group[g];
+                MIX(a->group);
+                MIX(a->owner);
+                MIX(a->epoch.term);
+                MIX(a->epoch.n);
+                MIX(a->from);
+                MIX(a->admin);
+                MIX(a->debt_count);
+        }
+#undef MIX
+        return sum;
+}
+
+static void check_commit(struct world *w, const struct machine *m)
+{
+        const struct document *d = cluster_document(m->brain);
+        struct commit is = {.version = d->version, .digest = digest(d)};
+
+        for (uint32_t i = w->commit_count; i > 0; i--) {
+                const struct commit *was = &w->commit[(i - 1) % COMMITS_MAX];
+                if (!version_equal(was->version, is.version))
+                        continue;
+                if (was->digest != is.digest)
+                        world_violate(w, VIOLATION_FORK, "one committed version, two contents",
+                                      machine_index(w, m), NODE_NONE);
+                return;
+        }
+        if (w->commit_count < COMMITS_MAX)
+                w->commit[w->commit_count++] = is;
+        if (version_compare(is.version, w->committed) > 0)
+                w->committed = is.version;
+}
+
+/* I3, after each step. */
+void world_check_step(struct world *w, struct machine *m)
+{
+        const struct document *d = cluster_document(m->brain);
+        bool leads = m->ledger.leading,
+             elected = leads && (!m->seen_leading || m->seen_term != m->ledger.term);
+
+        if (!weak(w)) {
+                if (elected) {
+                        check_leaders(w, m);
+                        if (version_compare(m->seen, w->committed) < 0)
+                                world_violate(w, VIOLATION_FORK, "elected without what was committed",
+                                              machine_index(w, m), NODE_NONE);
+                }
+                struct version committed = cluster_committed(m->brain);
+                if (!version_equal(committed, m->seen_committed) && version_equal(committed, d->version))
+                        check_commit(w, m);
+                m->seen_committed = committed;
+        }
+        m->seen_leading = leads;
+        m->seen_term = m->ledger.term;
+        m->seen = d->version;
 }
 
 /* --- questions --- */
@@ -180,9 +289,24 @@ span world_both_held(const struct world *w, uint8_t group)
         return span_us(w->both[group]);
 }
 
+span world_both_longest(const struct world *w)
+{
+        return span_us(w->both_longest);
+}
+
 uint32_t world_moves(const struct world *w, uint8_t group)
 {
         return w->moves[group];
+}
+
+uint32_t world_said_most(const struct world *w)
+{
+        return w->said_most;
+}
+
+uint64_t world_steps(const struct world *w)
+{
+        return w->steps;
 }
 
 void world_reset_figures(struct world *w)

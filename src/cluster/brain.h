@@ -303,6 +303,10 @@ bool dependents_hold(const struct cluster *c, uint8_t g, bool here);
 /* fencing.c */
 void fencing_settle(struct cluster *c);
 void fencing_distrust(struct cluster *c);
+/* The same for what is committed alone while leading. */
+void fencing_doubt(struct cluster *c);
+/* Whether a voter without which it was committed may start this group's data too. */
+bool fencing_in_doubt(const struct cluster *c, uint8_t g);
 void fencing_ended(struct cluster *c, const struct cluster_event *event);
 enum order_error fencing_order(struct cluster *c, const struct order *o);
 /* Whether it was powered off for certain, and nothing newer of it is known. */

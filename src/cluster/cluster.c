@@ -271,12 +271,17 @@ static void notice_saved(struct cluster *c, uint32_t serial)
 void cluster_step(struct cluster *c, const struct cluster_event *event, struct todo *ret_todo)
 {
         begin(c, event->now, ret_todo);
+        if (event->kind == CLUSTER_EV_COPY) {
+                /* proves its link, and nothing follows from that before the next deadline */
+                hear_copy(c, event->from, event->link);
+                return;
+        }
         notice_pause(c);
         lease_expire(c);
         switch (event->kind) {
-        case CLUSTER_EV_TIME: break;
+        case CLUSTER_EV_TIME:
+        case CLUSTER_EV_COPY: break;
         case CLUSTER_EV_MESSAGE: hear_message(c, event->message, event->link); break;
-        case CLUSTER_EV_COPY: hear_copy(c, event->from, event->link); break;
         case CLUSTER_EV_SAVED: notice_saved(c, event->serial); break;
         case CLUSTER_EV_ARBITER: arbiter_answered(c, event); break;
         case CLUSTER_EV_ORDER: order_take(c, &event->order); break;

@@ -286,7 +286,8 @@ enum group_state cluster_group(const struct cluster *c, uint8_t group, instant n
 /* Of a group that runs everywhere: its state on that node. */
 enum group_state cluster_group_on(const struct cluster *c, uint8_t group, uint8_t node, instant now);
 const struct document *cluster_document(const struct cluster *c);
-uint8_t cluster_leader(const struct cluster *c); /* NODE_NONE */
+struct version cluster_committed(const struct cluster *c); /* the newest that this node knows to be */
+uint8_t cluster_leader(const struct cluster *c);           /* NODE_NONE */
 uint32_t cluster_term(const struct cluster *c);
 bool cluster_has_lease(const struct cluster *c, instant now);
 struct incarnation cluster_incarnation(const struct cluster *c, uint8_t node);

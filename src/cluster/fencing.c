@@ -132,6 +132,44 @@ void fencing_distrust(struct cluster *c)
         }
 }
 
+/* Whether `node`, leading by a weak vote of its own, could give this group to itself without our knowing. One
+ * that has left does the same with us when it comes back alone: it does not start it either. */
+static bool may_take_unheard(const struct cluster *c, uint8_t g, uint8_t node)
+{
+        const struct cluster_group *group = &c->settings->group[g];
+
+        return !is_self(c, node) && needs_data(c, group) && lists(group, node) && !c->peer[node].is.left &&
+               !fenced(c, node) && !owes(c, group, node);
+}
+
+/* What was committed by a weak arbiter in place of a voter, that voter may not know: what it heard released
+ * it may give to itself, as we do. */
+void fencing_doubt(struct cluster *c)
+{
+        if (c->alone.n == 0 || c->settings->arbiter != CLUSTER_ARBITER_WEAK)
+                return;
+        for (uint8_t g = 0; g < c->settings->group_count; g++)
+                for (uint8_t i = 0; i < c->settings->node_count; i++) {
+                        if (peer_present(c, i) || c->tenure[g].hold >= HOLD_STARTING ||
+                            !may_take_unheard(c, g, i))
+                                continue;
+                        struct assignment *a = document_add_group(document_edit(c), c->settings->group[g].id);
+                        if (a && a->debt_count < DOCUMENT_DEBTS_MAX)
+                                a->debt[a->debt_count++] =
+                                        (struct debt){.node = i, .boot = boot_known(c, i), .epoch = a->epoch};
+                }
+}
+
+bool fencing_in_doubt(const struct cluster *c, uint8_t g)
+{
+        if (c->alone.n == 0 || !version_equal(c->alone, c->committed.version))
+                return false;
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                if (may_take_unheard(c, g, i))
+                        return true;
+        return false;
+}
+
 /* --- whom to power off --- */
 
 /* A weak leader powers off whoever could take its data: the other side of a split will try the same. */

@@ -514,6 +514,7 @@ void govern(struct cluster *c)
                 return;
         }
         govern_members(c);
+        fencing_doubt(c);
         fencing_settle(c);
         if (c->state.document.maintenance)
                 return;

@@ -240,7 +240,8 @@ static void count_commit(struct cluster *c)
         struct version v = c->state.document.version;
         uint8_t votes = version_equal(c->saved_version, v);
 
-        if (version_equal(c->committed.version, v))
+        bool done = version_equal(c->committed.version, v);
+        if (done && c->alone.n == 0)
                 return;
         for (uint8_t i = 0; i < c->settings->node_count; i++)
                 if (!is_self(c, i) && peer_counts(c, i) &&
@@ -248,10 +249,12 @@ static void count_commit(struct cluster *c)
                     c->peer[i].is.term == c->state.term && version_equal(c->peer[i].is.newest, v))
                         votes++;
         votes += arbiter_is_strong(c) && version_equal(c->arbiter.stored, v);
-        if (votes >= votes_needed(c)) {
+        if (votes >= votes_needed(c)) { /* the others have it too now, if they had not */
                 c->alone = (struct version){0};
-                committed(c);
-        } else if (votes + 1 >= votes_needed(c) && arbiter_stands_in(c, c->settings->timing.arbiter_after)) {
+                if (!done)
+                        committed(c);
+        } else if (!done && votes + 1 >= votes_needed(c) &&
+                   arbiter_stands_in(c, c->settings->timing.arbiter_after)) {
                 c->alone = v;
                 committed(c);
         }

@@ -131,8 +131,9 @@ struct message {
         struct ballot ballot;
         struct order order;
         struct order_result result;
-        uint8_t hold_count;
-        struct hold hold[DOCUMENT_GROUPS_MAX];
         bool has_document; /* the sender's newest, in full */
+        uint8_t hold_count;
+        /* what follows is large, and void beyond the counts */
+        struct hold hold[DOCUMENT_GROUPS_MAX];
         struct document document;
 };

@@ -183,7 +183,7 @@ void cluster_speak(struct cluster *c, instant now, uint8_t to, struct message *r
         struct peer *p = &c->peer[to];
 
         assert(to < c->settings->node_count && !is_self(c, to));
-        memset(m, 0, offsetof(struct message, document));
+        memset(m, 0, offsetof(struct message, hold));
         say_self(c, now, to, m);
         number(c, now, to, m);
         say_ballot(c, now, to, &m->ballot);

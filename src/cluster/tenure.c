@@ -147,6 +147,8 @@ static const char *start_obstacle(struct cluster *c, uint8_t g, const struct ass
         bool presumed = c->settings->arbiter == CLUSTER_ARBITER_WEAK && group->accept_split;
         if (a->debt_count != 0 && group->data && !presumed)
                 return "nothing proves that the old owner let go of its data";
+        if (fencing_in_doubt(c, g))
+                return "another node that does not know of it may start it too";
         return waits_for(c, g) ? "what it starts after is not started yet" : NULL;
 }
 

@@ -298,6 +298,11 @@ const struct document *cluster_document(const struct cluster *c)
         return &c->state.document;
 }
 
+struct version cluster_committed(const struct cluster *c)
+{
+        return c->committed.version;
+}
+
 uint8_t cluster_leader(const struct cluster *c)
 {
         return c->leader;

@@ -1,0 +1,41 @@
+/* The supervisor, an actor of its own: it reads the ledger, and when the lease in it is over and something is
+ * still held, it takes that away and ends the core (src/main/supervisor_release.c). It stands still by
+ * itself, or with the core; then only the kernel's gate is left (held.gate). */
+#include "world_inside.h"
+
+static bool holds_any(const struct world *w, const struct machine *m)
+{
+        for (uint8_t g = 0; g < w->config.groups; g++)
+                if (m->held[g].exclusive)
+                        return true;
+        return false;
+}
+
+void supervisor_watch(struct world *w, struct machine *m)
+{
+        m->release_at = INT64_MAX;
+        if (!m->powered || !holds_any(w, m))
+                return;
+        /* it wakes half of the margin after the lease, and must be through before the margin is over */
+        span after = span_us(w->settings[0][0].timing.margin.us / 2 + m->release_late.us);
+        m->release_at = machine_truth(m, instant_add(m->ledger.lease_end, after));
+}
+
+void supervisor_release(struct world *w, struct machine *m)
+{
+        for (uint8_t i = 0; i < m->ledger.tenure_count; i++) {
+                struct cluster_tenure *t = &m->ledger.tenure[i];
+                if (t->hold == HOLD_NONE || t->hold == HOLD_WARM)
+                        continue;
+                t->hold = HOLD_STOPPING;
+                t->sealed = epoch_compare(t->epoch, t->sealed) > 0 ? t->epoch : t->sealed;
+        }
+        for (uint8_t g = 0; g < w->config.groups; g++)
+                if (m->held[g].exclusive)
+                        machine_set_exclusive(w, m, g, false);
+        m->release_late =
+                world_random_span(w, SPAN_ZERO, span_us(w->settings[0][0].timing.margin.us * 4 / 10));
+        if (m->core_up)
+                machine_kill_core(w, m, world_random_span(w, span_ms(5), span_ms(40)));
+        supervisor_watch(w, m);
+}
