@@ -137,6 +137,7 @@ struct config_fence {
         char **option;           /* KEY=VALUE, NULL-terminated; NULL: none */
         char **plug;             /* NODE=PLUG, likewise */
         char password_file[256]; /* empty: none */
+        char user[32];           /* the agent runs as; empty: root */
         span timeout;            /* of one call */
         span delay;              /* weak arbiter: of the second of two leaders that shoot each other */
         enum fence_action action;

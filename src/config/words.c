@@ -71,6 +71,8 @@ const struct word words[] = {
          .help = "NODE=PLUG: which of the device's plugs is the node's"},
         {"fence", "password-file", &type_path, .offset = FENCE(password_file), .most = 256, .fallback = "",
          .help = "its first line is the agent's password"},
+        {"fence", "user", &type_user, .offset = FENCE(user), .most = 32, .fallback = "",
+         .help = "the agent runs as; default: root"},
         {"fence", "timeout", &type_span, .offset = FENCE(timeout), .least = SECOND, .most = HOUR,
          .fallback = "60s", .help = "of one call of the agent"},
         {"fence", "delay", &type_span, .offset = FENCE(delay), .least = 0, .most = HOUR, .fallback = "5s",

@@ -57,7 +57,9 @@ static int actions_init(posix_spawn_file_actions_t *actions, const struct child_
         else if (r == 0)
                 r = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
         if (r == 0)
-                r = posix_spawn_file_actions_adddup2(actions, 2, 1);
+                r = posix_spawn_file_actions_adddup2(actions, setup->output_fd > 0 ? setup->output_fd : 2, 1);
+        if (r == 0 && setup->output_fd > 0)
+                r = posix_spawn_file_actions_adddup2(actions, 1, 2);
         if (r == 0)
                 r = posix_spawn_file_actions_addclosefrom_np(actions, setup->extra_fd != -1 ? 4 : 3);
         if (r != 0)

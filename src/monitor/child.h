@@ -18,13 +18,14 @@ struct child_setup {
         char *const *argv;        /* argv[0] is an absolute path */
         char *const *environment; /* whole */
         int stdin_fd;             /* -1: /dev/null. Stays the caller's */
+        int output_fd;            /* gets its standard output and error; 0: our own standard error */
         int extra_fd;             /* becomes descriptor 3; -1: none. Stays the caller's */
         child_exit_fn *on_exit;
         void *user;
 };
 
 /* 0, or a negative errno when the program cannot be run (its exec included); then there is no callback.
- * Standard output and error of the child both go to our standard error. */
+ */
 int child_start(const struct child_setup *setup, struct child **ret_child);
 int child_pid(const struct child *child);
 /* To the child and everything in its session's process group. */
