@@ -270,7 +270,8 @@ static void a_fencer_can_be_ended_in_the_middle(void **state)
 
         assert_int_equal(fencer_off(b->fencer, c, 1), 0);
         config_free(c);
-        uv_run(&b->loop, UV_RUN_ONCE); /* it is started now */
+        uv_run(&b->loop, UV_RUN_NOWAIT);
+        uv_run(&b->loop, UV_RUN_NOWAIT); /* by now it is started */
         fencer_free(b->fencer);
         b->fencer = NULL;
         uv_run(&b->loop, UV_RUN_DEFAULT);
