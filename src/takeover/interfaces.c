@@ -53,8 +53,13 @@ static int link_put(struct interfaces *all, const struct link *link)
                         return -ENOMEM;
                 all->links = links;
                 known = &all->links[all->link_count++];
+                *known = (struct link){0};
         }
+        bool tried = known->hook_tried;
+        int error = known->hook_error;
         *known = *link;
+        known->hook_tried = tried;
+        known->hook_error = error;
         return 0;
 }
 
@@ -168,6 +173,18 @@ static int apply_address(struct interfaces *all, const struct nlmsghdr *message)
         return interfaces_note(all, &address, message->nlmsg_type == RTM_NEWADDR);
 }
 
+/* Whoever removes a queueing discipline removes every filter on it, and says no more than that. */
+static void apply_unhooked(struct interfaces *all, const struct nlmsghdr *message)
+{
+        const struct tcmsg *head = mnl_nlmsg_get_payload(message);
+
+        if (mnl_nlmsg_get_payload_len(message) < sizeof(*head))
+                return;
+        struct link *known = link_find(all, (unsigned)head->tcm_ifindex);
+        if (known)
+                known->hook_tried = false;
+}
+
 int interfaces_apply(struct interfaces *all, const struct nlmsghdr *message)
 {
         switch (message->nlmsg_type) {
@@ -175,6 +192,8 @@ int interfaces_apply(struct interfaces *all, const struct nlmsghdr *message)
         case RTM_DELLINK: return apply_link(all, message);
         case RTM_NEWADDR:
         case RTM_DELADDR: return apply_address(all, message);
+        case RTM_DELQDISC:
+        case RTM_DELTFILTER: apply_unhooked(all, message); return 0;
         default: return 0;
         }
 }

@@ -15,6 +15,8 @@ struct link {
         struct mac mac;
         bool speaks_arp; /* an Ethernet with neighbours; not lo, dummy, a tunnel */
         bool carrier;    /* up, and the other end of the cable is there */
+        bool hook_tried; /* the gate was hung on it, or it was tried; false again when a filter of it went */
+        int hook_error;  /* 0, or why it could not */
 };
 
 struct local_address {
@@ -32,7 +34,8 @@ struct interfaces {
 
 void interfaces_free(struct interfaces *all);
 
-/* Takes one RTM_{NEW,DEL}{LINK,ADDR} message; passes over all others. 0, or -ENOMEM. */
+/* Takes one RTM_{NEW,DEL}{LINK,ADDR}, RTM_DEL{QDISC,TFILTER} message; passes over all others. 0, or -ENOMEM.
+ */
 int interfaces_apply(struct interfaces *all, const struct nlmsghdr *message);
 
 /* What we did ourselves, ahead of the kernel's message about it. 0, or -ENOMEM. */

@@ -11,8 +11,7 @@
 #include <sys/socket.h>
 
 /* libmnl's advice: a dump's parts fit in 8 KiB or a page, whichever is less; larger is fewer calls. */
-#define REPLY_SIZE   32768
-#define REQUEST_SIZE 512
+#define REPLY_SIZE 32768
 /* A dump that changes while it is read is read again, so often; then what came is good enough. */
 #define DUMP_TRIES 3
 
@@ -42,7 +41,7 @@ void netlink_close(struct netlink *n)
         n->socket = NULL;
 }
 
-static struct nlmsghdr *request_begin(struct netlink *n, void *buffer, uint16_t type, uint16_t flags)
+struct nlmsghdr *netlink_begin(struct netlink *n, void *buffer, uint16_t type, uint16_t flags)
 {
         struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 
@@ -52,8 +51,7 @@ static struct nlmsghdr *request_begin(struct netlink *n, void *buffer, uint16_t 
         return request;
 }
 
-/* Sends, and reads until the kernel's acknowledgement or the end of its dump. */
-static int request_run(struct netlink *n, const struct nlmsghdr *request, mnl_cb_t on_message, void *user)
+int netlink_run(struct netlink *n, const struct nlmsghdr *request, mnl_cb_t on_message, void *user)
 {
         char reply[REPLY_SIZE];
         int r;
@@ -99,9 +97,9 @@ static uint8_t scope_of(const struct ip *ip)
 
 int netlink_address_set(struct netlink *n, const struct netlink_address *a)
 {
-        char buffer[REQUEST_SIZE];
+        char buffer[NETLINK_REQUEST_SIZE];
         struct nlmsghdr *request =
-                request_begin(n, buffer, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK);
+                netlink_begin(n, buffer, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK);
         struct ifaddrmsg *head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
         struct ifa_cacheinfo lifetime = {.ifa_prefered = a->valid_s, .ifa_valid = a->valid_s};
 
@@ -115,13 +113,13 @@ int netlink_address_set(struct netlink *n, const struct netlink_address *a)
         if (a->ip.family == AF_INET6)
                 mnl_attr_put_u32(request, IFA_FLAGS, IFA_F_NODAD | (a->no_route ? IFA_F_NOPREFIXROUTE : 0u));
         mnl_attr_put(request, IFA_CACHEINFO, sizeof(lifetime), &lifetime);
-        return request_run(n, request, NULL, NULL);
+        return netlink_run(n, request, NULL, NULL);
 }
 
 int netlink_address_remove(struct netlink *n, const struct ip *ip, uint8_t prefix, unsigned ifindex)
 {
-        char buffer[REQUEST_SIZE];
-        struct nlmsghdr *request = request_begin(n, buffer, RTM_DELADDR, NLM_F_ACK);
+        char buffer[NETLINK_REQUEST_SIZE];
+        struct nlmsghdr *request = netlink_begin(n, buffer, RTM_DELADDR, NLM_F_ACK);
         struct ifaddrmsg *head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
 
         head->ifa_family = (uint8_t)ip->family;
@@ -129,7 +127,7 @@ int netlink_address_remove(struct netlink *n, const struct ip *ip, uint8_t prefi
         head->ifa_index = ifindex;
         put_ip(request, IFA_LOCAL, ip);
         put_ip(request, IFA_ADDRESS, ip);
-        return request_run(n, request, NULL, NULL);
+        return netlink_run(n, request, NULL, NULL);
 }
 
 int netlink_dump(struct netlink *n, uint16_t type, mnl_cb_t on_message, void *user)
@@ -137,13 +135,13 @@ int netlink_dump(struct netlink *n, uint16_t type, mnl_cb_t on_message, void *us
         int error = -EINTR;
 
         for (int i = 0; i < DUMP_TRIES && error == -EINTR; i++) {
-                char buffer[REQUEST_SIZE];
-                struct nlmsghdr *request = request_begin(n, buffer, type, NLM_F_DUMP);
+                char buffer[NETLINK_REQUEST_SIZE];
+                struct nlmsghdr *request = netlink_begin(n, buffer, type, NLM_F_DUMP);
                 if (type == RTM_GETLINK)
                         mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
                 else
                         mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
-                error = request_run(n, request, on_message, user);
+                error = netlink_run(n, request, on_message, user);
         }
         return error == -EINTR ? 0 : error;
 }
@@ -169,8 +167,8 @@ static int on_route(const struct nlmsghdr *message, void *user)
 
 int netlink_gateway(struct netlink *n, sa_family_t family, unsigned ifindex, struct ip *ret_gateway)
 {
-        char buffer[REQUEST_SIZE];
-        struct nlmsghdr *request = request_begin(n, buffer, RTM_GETROUTE, NLM_F_ACK);
+        char buffer[NETLINK_REQUEST_SIZE];
+        struct nlmsghdr *request = netlink_begin(n, buffer, RTM_GETROUTE, NLM_F_ACK);
         struct rtmsg *head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
         struct ip gateway = {0}, far;
 
@@ -182,7 +180,7 @@ int netlink_gateway(struct netlink *n, sa_family_t family, unsigned ifindex, str
         head->rtm_dst_len = (uint8_t)(ip_size(&far) * 8);
         put_ip(request, RTA_DST, &far);
         mnl_attr_put_u32(request, RTA_OIF, ifindex);
-        r = request_run(n, request, on_route, &gateway);
+        r = netlink_run(n, request, on_route, &gateway);
         if (r < 0)
                 return r;
         if (gateway.family == 0)
@@ -236,14 +234,14 @@ static int on_neighbour(const struct nlmsghdr *message, void *user)
 size_t netlink_neighbours(struct netlink *n, sa_family_t family, unsigned ifindex, struct ip *ret_list,
                           size_t max)
 {
-        char buffer[REQUEST_SIZE];
-        struct nlmsghdr *request = request_begin(n, buffer, RTM_GETNEIGH, NLM_F_DUMP);
+        char buffer[NETLINK_REQUEST_SIZE];
+        struct nlmsghdr *request = netlink_begin(n, buffer, RTM_GETNEIGH, NLM_F_DUMP);
         struct ndmsg *head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
         struct neighbour_list known = {.ifindex = ifindex, .list = ret_list, .max = max};
 
         head->ndm_family = (uint8_t)family;
         mnl_attr_put_u32(request, NDA_IFINDEX, ifindex);
         /* A broken dump leaves a shorter list: there are then fewer to ask. */
-        request_run(n, request, on_neighbour, &known);
+        netlink_run(n, request, on_neighbour, &known);
         return known.n;
 }

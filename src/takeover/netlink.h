@@ -32,6 +32,12 @@ struct netlink_address {
 int netlink_open(struct netlink *n);
 void netlink_close(struct netlink *n);
 
+/* For those who know a kind of request of their own: begins one in `buffer` of NETLINK_REQUEST_SIZE bytes;
+ * sends it, and reads until the kernel's acknowledgement (NLM_F_ACK) or the end of its dump. */
+#define NETLINK_REQUEST_SIZE 512
+struct nlmsghdr *netlink_begin(struct netlink *n, void *buffer, uint16_t type, uint16_t flags);
+int netlink_run(struct netlink *n, const struct nlmsghdr *request, mnl_cb_t on_message, void *user);
+
 /* Adds it, or gives the one that is there a new lifetime. IPv6: usable at once (IFA_F_NODAD). */
 int netlink_address_set(struct netlink *n, const struct netlink_address *a);
 /* -EADDRNOTAVAIL when it is not there. */
