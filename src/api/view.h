@@ -74,6 +74,8 @@ struct view {
         char strength[8];       /* weak strong */
         char arbiter_text[128]; /* what it answered last */
         char promise[160];      /* "a network split can run both" ... */
+        char gate[16];          /* in-force incomplete impossible off: of this node */
+        char gate_text[200];    /* on how many interfaces, or why not */
         bool maintenance;
         char maintenance_text[64];
         int node_count;

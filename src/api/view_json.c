@@ -111,9 +111,10 @@ json_t *view_to_json(const struct view *v)
 {
         json_t *json = json_object();
         json_t *quorum = json_object();
+        json_t *gate = json_object();
         json_t *maintenance = json_object();
 
-        assert(json && quorum && maintenance);
+        assert(json && quorum && gate && maintenance);
         set_text(json, "cluster", v->cluster);
         set_text(json, "self", v->self);
         set_text(json, "leader", v->leader);
@@ -125,6 +126,9 @@ json_t *view_to_json(const struct view *v)
         set_text(quorum, "text", v->arbiter_text);
         set(json, "quorum", quorum);
         set_text(json, "promise", v->promise);
+        set_text(gate, "state", v->gate);
+        set_text(gate, "text", v->gate_text);
+        set(json, "gate", gate);
         set(maintenance, "on", json_boolean(v->maintenance));
         set_text(maintenance, "text", v->maintenance_text);
         set(json, "maintenance", maintenance);
@@ -240,6 +244,7 @@ static void read_group(const json_t *group, struct view_group *g)
 int view_from_json(const json_t *json, struct view *v)
 {
         const json_t *quorum = json_object_get(json, "quorum");
+        const json_t *gate = json_object_get(json, "gate");
         const json_t *maintenance = json_object_get(json, "maintenance");
         json_t *array;
 
@@ -256,6 +261,8 @@ int view_from_json(const json_t *json, struct view *v)
         GET_STRING(quorum, "strength", v->strength);
         GET_STRING(quorum, "text", v->arbiter_text);
         GET_STRING(json, "promise", v->promise);
+        GET_STRING(gate, "state", v->gate);
+        GET_STRING(gate, "text", v->gate_text);
         v->maintenance = get_bool(maintenance, "on");
         GET_STRING(maintenance, "text", v->maintenance_text);
         v->node_count = get_array(json, "nodes", NODES_MAX, &array);

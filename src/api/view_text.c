@@ -125,6 +125,22 @@ static void print_label(const struct page *p, const char *label)
         print_cell(p, TINT_NONE, label, 11);
 }
 
+/* The kernel's own end of the lease. Where there is none, a node that stands still whole, kernel apart,
+ * answers for its addresses until their lifetime there is over. */
+static void print_gate(const struct page *p, const struct view *v)
+{
+        bool in_force = strcmp(v->gate, "in-force") == 0;
+
+        print_label(p, "gate");
+        print_tinted(p, in_force ? TINT_GOOD : TINT_WARN, in_force ? "in force" : v->gate);
+        if (v->gate_text[0])
+                fputs(in_force ? " on " : ": ", p->to);
+        print_safe(p->to, v->gate_text);
+        if (!in_force)
+                fputs("; if all of haven stands still here, this node may answer up to 2 s too long", p->to);
+        fputc('\n', p->to);
+}
+
 static void print_cluster(const struct page *p, const struct view *v)
 {
         bool weak = strcmp(v->strength, "strong") != 0;
@@ -159,6 +175,8 @@ static void print_cluster(const struct page *p, const struct view *v)
                              v->promise[0] ? v->promise : "a network split can run both");
                 fputc('\n', p->to);
         }
+        if (v->gate[0]) /* a havend of an earlier release says nothing of it */
+                print_gate(p, v);
         if (v->maintenance) {
                 print_label(p, "maintenance");
                 print_tinted(p, TINT_WARN, "on");

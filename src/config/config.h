@@ -188,6 +188,10 @@ struct config_alert {
         span timeout;
 };
 
+/* The lease gate in the kernel (takeover/gate.h): use it where it can be had; hold no address without; leave
+ * it. */
+enum gate_wish { GATE_WISH_TRY, GATE_WISH_REQUIRE, GATE_WISH_OFF };
+
 struct config {
         char path[256];
         char cluster[NAME_SIZE];
@@ -197,6 +201,7 @@ struct config {
         span warn;       /* silence of a link that is warned of before it counts as death */
         span start_wait; /* with a weak arbiter: how long a starting node waits for the other */
         uint16_t port;
+        enum gate_wish gate;
         size_t node_count;
         struct config_node *node;
         size_t link_count;

@@ -15,6 +15,7 @@
 
 const char *const script_styles[] = {"lsb", "heartbeat", NULL};
 const char *const exclusive_kinds[] = {"address", "data", NULL};
+const char *const gate_wishes[] = {"try", "require", "off", NULL};
 const char *const alert_events[] = {"down", "up", "moved", "split", "blocked", NULL};
 const char *const fence_actions[] = {"reboot", "off", NULL};
 const char *const stop_failures[] = {"block", "reset", NULL};
@@ -45,6 +46,8 @@ const struct word words[] = {
         {"cluster", "start-wait", &type_span, .offset = CONFIG(start_wait), .least = 0, .most = HOUR,
          .fallback = "10s", .help = "how long a starting node waits for the others"},
         {"cluster", "port", &type_port, .offset = CONFIG(port), .fallback = "694", .help = "UDP port"},
+        {"cluster", "gate", &type_choice, .choices = gate_wishes, .offset = CONFIG(gate), .fallback = "try",
+         .help = "whether the kernel cuts addresses at the lease's end"},
 
         {"node", "address", &type_ips, .list = true, .required = true, .offset = NODE(address),
          .count_offset = NODE(address_count), .most = LINKS_MAX, .help = "one address for each link"},

@@ -50,6 +50,7 @@ extern const size_t words_count;
 
 extern const char *const script_styles[];
 extern const char *const exclusive_kinds[];
+extern const char *const gate_wishes[];
 extern const char *const alert_events[];
 extern const char *const fence_actions[];
 extern const char *const stop_failures[];

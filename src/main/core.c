@@ -212,14 +212,16 @@ static int serve(struct core *core)
         if (status)
                 return status;
         int error = takeover_new(core->loop, &core->takeover);
-        if (!error)
+        if (!error && core->inherited.ledger->core == 1)
+                core_clear_leftovers(core);
+        if (!error) {
+                core_gate_open(core);
                 error = open_rooms(core);
+        }
         if (error) {
                 log_error("core: cannot start: %s", strerror(-error));
                 return HAVEND_EXIT_FAILURE;
         }
-        if (core->inherited.ledger->core == 1)
-                core_clear_leftovers(core->config);
         watch(core);
         core_begin(core);
         if (open_api(core) < 0)
@@ -232,8 +234,12 @@ static int serve(struct core *core)
 }
 
 /* What runs goes on running, for the next core or because nothing does. */
-static void close_rooms(struct core *core)
+static void close_rooms(struct core *core, int status)
 {
+        bool nothing_held = core->exiting || (status && core->inherited.ledger->core == 1);
+
+        if (core->takeover && nothing_held)
+                takeover_gate_close(core->takeover, core_gate_instance(core));
         if (core->api)
                 api_free(core->api);
         if (core->engine)
@@ -283,6 +289,6 @@ int main(int argc, char **argv)
         core_settings_make(core->config, core->self, core->settings);
         take_priority();
         status = serve(core);
-        close_rooms(core);
+        close_rooms(core, status);
         return status;
 }

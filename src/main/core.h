@@ -70,6 +70,8 @@ struct core {
         bool saving;
         uint32_t save_serial; /* of what is being written */
 
+        char gate_text[TAKEOVER_REASON]; /* why it could not be had; "" */
+
         bool pinging;
         char arbiter_text[128];
 
@@ -98,10 +100,18 @@ void core_addresses_reload(struct core *core);
 void core_checks_reload(struct core *core, const struct config *old);
 uint32_t core_check_id(const struct config_group *g, const struct config_check *check);
 /* Removes floating addresses that an earlier run left in the kernel. */
-void core_clear_leftovers(const struct config *config);
+void core_clear_leftovers(struct core *core);
 
 /* core_arbiter.c */
 void core_ask_arbiter(struct core *core);
+
+/* core_gate.c */
+/* Which lease gate is ours. */
+uint32_t core_gate_instance(const struct core *core);
+/* Puts the lease gate in place, or away, as the configuration wants it. What an earlier run left in the
+ * kernel must be gone by then. */
+void core_gate_open(struct core *core);
+void core_gate_view(const struct core *core, struct view *ret_view);
 
 /* core_history.c */
 void core_note(struct core *core, const struct note *note);

@@ -280,8 +280,11 @@ void core_report(void *user, const struct engine_report *r)
         }
 }
 
-void core_clear_leftovers(const struct config *config)
+void core_clear_leftovers(struct core *core)
 {
+        const struct config *config = core->config;
+
+        takeover_gate_clear_left(core->takeover, core_gate_instance(core));
         for (size_t g = 0; g < config->group_count; g++)
                 for (size_t i = 0; i < config->group[g].resource_count; i++) {
                         const struct config_resource *r = &config->group[g].resource[i];

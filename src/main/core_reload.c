@@ -65,6 +65,8 @@ static struct config *put_in_place(struct core *core, struct config *fresh)
                           strerror(-error));
                 abort();
         }
+        if (fresh->gate != old->gate)
+                core_gate_open(core);
         core_addresses_reload(core);
         core_checks_reload(core, old);
         if (alerts_reload(core->alerts, fresh, core->self) < 0)

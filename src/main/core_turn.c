@@ -25,6 +25,7 @@ static void ledger_write(struct core *core)
         }
         if (p->lease_end.us != ledger_lease_end(l).us) {
                 ledger_lease_set(l, p->lease_end);
+                takeover_lease(core->takeover, p->lease_end);
                 engine_lease(core->engine, p->lease_end);
         }
 }

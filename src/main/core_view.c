@@ -167,6 +167,7 @@ void core_view(void *user, struct view *v)
         snprintf(v->document, sizeof(v->document), "%u.%u.%u", d->version.term, d->version.author,
                  d->version.n);
         view_quorum(core, now, v);
+        core_gate_view(core, v);
         v->maintenance = d->maintenance;
         if (d->maintenance && d->maintenance_left.us)
                 span_format(d->maintenance_left, v->maintenance_text);

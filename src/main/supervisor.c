@@ -112,6 +112,7 @@ static void finish(struct supervisor *s)
                 if (error)
                         log_warning("cgroup %s: cannot remove it: %s", root, strerror(-error));
         }
+        release_gate(s);
         lock_drop(s);
         if (s->ready_once)
                 log_info("stopped");

@@ -86,6 +86,9 @@ void release_everything(struct supervisor *s, const char *why);
 /* While clearing: kills what has become our child meanwhile. */
 void release_clear(struct supervisor *s, instant now);
 
+/* At the end: takes the lease gate off, unless an address is still there. */
+void release_gate(struct supervisor *s);
+
 /* supervisor_daemon.c: what the outside sees of the start */
 /* Goes into the background; returns in the child only. The parent waits for the start and exits with its
  * status. */

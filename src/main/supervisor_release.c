@@ -1,7 +1,9 @@
 #include "main/supervisor.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "main/supervisor_cgroup.h"
+#include "takeover/gate.h"
 #include "takeover/takeover.h"
 
 #include <signal.h>
@@ -125,6 +127,17 @@ void release_watch(struct supervisor *s, instant now)
         }
         if (addresses_left(l) > 0)
                 s->lease_due = instant_add(now, REMOVE_RETRY);
+}
+
+void release_gate(struct supervisor *s)
+{
+        /* one that an earlier havend left, shut, over an address that nobody has removed stays so; and so
+         * does ours */
+        if (!s->ready_once || addresses_left(s->ledger) > 0)
+                return;
+        int error = gate_sweep(text_id(s->options.run_dir));
+        if (error)
+                log_warning("gate: cannot be taken off every interface: %s", strerror(-error));
 }
 
 /* As process 1 of a container every orphan of it is our child, not only the core's: then those are let be. */

@@ -63,6 +63,8 @@ void address_refuse(struct address *a, enum address_state state, const char *for
 void address_gone(struct address *a, enum address_state state, const char *why)
 {
         become_quiet(a);
+        if (a->takeover->gate)
+                gate_forget(a->takeover->gate, &a->ip);
         address_set_state(a, state, "%s", why);
 }
 
@@ -209,7 +211,24 @@ static const char *error_text(const struct address *a, int error)
                 return "IPv6 is disabled there (sysctl net.ipv6.conf.*.disable_ipv6)";
         if (error == -EPERM)
                 return "not permitted: needs CAP_NET_ADMIN";
+        if (error == -ENOTRECOVERABLE)
+                return "gate = require, and it is not in force here (haven status)";
         return strerror(-error);
+}
+
+/* Guarded first, then there: whatever stands still in between. */
+static int put_in_kernel(struct address *a, instant now)
+{
+        struct takeover *t = a->takeover;
+        int r = t->gate_required && !t->gated ? -ENOTRECOVERABLE : 0;
+
+        if (r == 0)
+                r = takeover_gate_guard(t, &a->ip, a->prefix, true);
+        if (r == 0)
+                r = lease_write(a, now);
+        if (r < 0 && t->gate)
+                gate_forget(t->gate, &a->ip);
+        return r;
 }
 
 void address_claim(struct address *a, instant now)
@@ -221,7 +240,7 @@ void address_claim(struct address *a, instant now)
                                ip_format(&a->ip, ip));
                 return;
         }
-        int r = lease_write(a, now);
+        int r = put_in_kernel(a, now);
         if (r < 0) {
                 address_refuse(a, ADDRESS_ABSENT, "cannot add %s to %s: %s", ip_format(&a->ip, ip), a->device,
                                error_text(a, r));
@@ -283,7 +302,9 @@ void address_adopt(struct address *a, instant lease_end)
                 return;
         }
         a->lease_end = lease_end;
-        int r = lease_over(a, now) ? -ETIME : lease_write(a, now);
+        int r = lease_over(a, now) ? -ETIME : takeover_gate_guard(a->takeover, &a->ip, a->prefix, true);
+        if (r == 0)
+                r = lease_write(a, now);
         if (r < 0) {
                 address_refuse(a, ADDRESS_ABSENT, "cannot keep %s on %s: %s", ip_format(&a->ip, ip),
                                a->device, r == -ETIME ? "its lease is over" : error_text(a, r));
@@ -322,8 +343,12 @@ int address_release(struct address *a)
         if (a->ifindex)
                 r = netlink_address_remove(&a->takeover->requests, &a->ip, a->prefix, a->ifindex);
         become_quiet(a);
-        if (r < 0 && r != -EADDRNOTAVAIL && r != -ENODEV)
+        if (r < 0 && r != -EADDRNOTAVAIL && r != -ENODEV) {
+                takeover_gate_guard(a->takeover, &a->ip, a->prefix, false); /* there, and yet not reached */
                 return r;
+        }
+        if (a->takeover->gate)
+                gate_forget(a->takeover->gate, &a->ip);
         interfaces_note(&a->takeover->interfaces, &local, false);
         if (a->ifindex)
                 address_set_state(a, ADDRESS_ABSENT, "not here, released");

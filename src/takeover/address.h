@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "takeover/gate.h"
 #include "takeover/interfaces.h"
 #include "takeover/netlink.h"
 #include "takeover/takeover.h"
@@ -89,6 +90,9 @@ struct takeover {
         struct watch *watch;
         int sender;
         struct address *first;
+        struct gate *gate; /* NULL: off, or not possible */
+        bool gated;        /* it hangs on every interface */
+        bool gate_required;
 };
 
 /* address.c: what the parts may do to the whole. */
@@ -112,6 +116,9 @@ void address_due(struct address *a, enum due due, instant at);
 void address_sync(struct address *a);
 /* takeover.c: some floating address of this process: `interfaces_ignore_fn`. */
 bool takeover_floats(void *takeover, const struct ip *ip);
+
+/* gate_keep.c: hangs it where it does not hang yet. To be called when interfaces have changed. */
+void gate_keep(struct takeover *t);
 
 /* lease.c: how long the kernel keeps it. */
 int lease_write(struct address *a, instant now);

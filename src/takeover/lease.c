@@ -1,4 +1,5 @@
-/* lease.c - the kernel's lifetime of a held address: the last dead-man's switch but the watchdog. */
+/* lease.c - the kernel's lifetime of a held address: the dead-man's switch behind the
+ * gate (gate.h), and in its place where there is none. */
 
 #include "takeover/address.h"
 
@@ -11,10 +12,15 @@ bool lease_over(const struct address *a, instant now)
         return instant_reached(now, a->lease_end);
 }
 
-/* Whole seconds, rounded up: it may live a little longer than the lease, never less. */
+/* Whole seconds, rounded up: it may live a little longer than the lease, never less. Behind a gate, which
+ * ends it to the microsecond, the lifetime only clears up after us: twice the lease and more, so that a
+ * process that was late by a whole lease finds the address where it left it. */
 static uint32_t seconds_left(const struct address *a, instant now)
 {
         int64_t us = span_between(now, a->lease_end).us;
+
+        if (a->takeover->gated && us > 0)
+                us = us > INT64_MAX / 4 ? us : 2 * us + 1000000;
         int64_t s = us <= 0 ? 1 : (us - 1) / 1000000 + 1;
 
         return s >= NETLINK_FOREVER ? NETLINK_FOREVER : (uint32_t)s;

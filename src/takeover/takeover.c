@@ -23,6 +23,7 @@ static void on_change(void *user)
 {
         struct takeover *t = user;
 
+        gate_keep(t); /* first: an address may follow its interface */
         for (struct address *a = t->first; a; a = a->next)
                 if (!a->freed)
                         address_sync(a);
@@ -54,6 +55,7 @@ void takeover_free(struct takeover *t)
                 return;
         assert(!t->first);
         watch_free(t->watch);
+        gate_free(t->gate);
         netlink_close(&t->requests);
         if (t->sender >= 0)
                 close(t->sender);

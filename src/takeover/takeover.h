@@ -97,6 +97,28 @@ const char *address_text(const struct address *a);
 bool takeover_interface_of(struct takeover *t, const struct ip *local, char name[static TAKEOVER_NAME],
                            bool *ret_carrier);
 
+/* The lease gate (gate.h): the kernel itself drops what concerns a held address once the lease is over. In
+ * the order of a start: clear what an earlier run left, open, say what is held already, then hang it on every
+ * interface, in the place of an earlier core's at once. Addresses taken and released later are its business
+ * without further word. `instance` tells this havend from others in the network namespace. */
+#define TAKEOVER_REASON 200 /* GATE_REASON */
+/* Removes from the kernel the addresses that a gate which still hangs here guards. */
+void takeover_gate_clear_left(struct takeover *t, uint32_t instance);
+/* A new one in the place of any before. 0, or a negative errno with a reason for people, and nothing changed.
+ */
+int takeover_gate_open(struct takeover *t, uint32_t instance, char reason[static TAKEOVER_REASON]);
+int takeover_gate_guard(struct takeover *t, const struct ip *ip, uint8_t prefix, bool leased);
+void takeover_gate_hang(struct takeover *t);
+/* Takes it off every interface, also that of an earlier run. */
+void takeover_gate_close(struct takeover *t, uint32_t instance);
+/* While it does not hang on every interface no address is taken. */
+void takeover_gate_require(struct takeover *t, bool required);
+/* The node's lease ends then. A store in memory. */
+void takeover_lease(struct takeover *t, instant end);
+/* Whether it is in force. With it: on how many interfaces. Without: where it does not hang; untouched when it
+ * is not open at all. */
+bool takeover_gate_text(const struct takeover *t, char text[static TAKEOVER_REASON]);
+
 /* Without a loop, for the supervisor and for clearing up at start: removes the address from the interface (0:
  * from every interface that has it). 0 also if it was not there; else the kernel's negative errno. */
 int address_remove_now(const struct ip *ip, uint8_t prefix, unsigned ifindex);

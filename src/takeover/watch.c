@@ -88,7 +88,7 @@ static int subscribe(struct watch *w)
         w->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (!w->socket)
                 return -errno;
-        if (mnl_socket_bind(w->socket, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+        if (mnl_socket_bind(w->socket, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_TC,
                             MNL_SOCKET_AUTOPID) == -1)
                 return -errno;
         int fd = mnl_socket_get_fd(w->socket);

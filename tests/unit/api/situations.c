@@ -90,6 +90,8 @@ void situation_calm(struct view *v)
         SET(v->strength, "weak");
         SET(v->arbiter_text, "10.0.0.254 answered 0.4ms ago");
         SET(v->promise, "a network split can run both");
+        SET(v->gate, "in-force");
+        SET(v->gate_text, "3 interfaces");
         add_node(v, "alpha", "online", "");
         struct view_node *beta = add_node(v, "beta", "online", "");
         add_link(beta, "10.0.0.2", "up", 40000);
@@ -110,6 +112,8 @@ void situation_night(struct view *v)
         v->node_count = v->group_count = 0;
         v->quorum_held = false;
         SET(v->leader, "");
+        SET(v->gate, "impossible");
+        SET(v->gate_text, "bpf: Operation not permitted");
         SET(v->promise, ""); /* the renderer has words of its own then */
         add_node(v, "alpha", "online", "");
         struct view_node *beta = add_node(v, "beta", "offline", "silent for 3.2s");
