@@ -19,7 +19,8 @@ static const struct {
         [OPTION_REMOVE] = {"remove", 0, NULL, "print what takes the rules away again"},
         [OPTION_CONFIRM] = {"confirm", 0, "DURATION", "go back unless confirmed within it"},
         [OPTION_STATE_DIR] = {"state-dir", 0, "DIR", "where havend keeps its state (" CLI_STATE_DIR ")"},
-        [OPTION_FORCE] = {"force", 0, NULL, "also where there is a state already"},
+        [OPTION_FORCE] = {"force", 0, NULL, "also where there is something already"},
+        [OPTION_CONFIG] = {"config", 'c', "FILE", "the configuration (" CLI_CONFIG ")"},
 };
 
 static bool allowed(const struct command *c, int option)

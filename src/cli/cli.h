@@ -32,6 +32,7 @@ enum cli_option {
         OPTION_CONFIRM,
         OPTION_STATE_DIR,
         OPTION_FORCE,
+        OPTION_CONFIG,
         OPTIONS,
 };
 
@@ -93,5 +94,6 @@ enum cli_status command_confirm(const struct command *command, const struct argu
 enum cli_status command_check(const struct command *command, const struct arguments *a);
 enum cli_status command_keygen(const struct command *command, const struct arguments *a);
 enum cli_status command_init(const struct command *command, const struct arguments *a);
+enum cli_status command_disk(const struct command *command, const struct arguments *a);
 enum cli_status command_firewall(const struct command *command, const struct arguments *a);
 enum cli_status command_help(const struct command *command, const struct arguments *a);

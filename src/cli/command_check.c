@@ -7,9 +7,14 @@ static void on_mistake(void *user, const char *file, int line, const char *text)
         config_print_mistake(stderr, file, line, text);
 }
 
+struct config *offline_config_at(const char *path)
+{
+        return config_load(path, on_mistake, NULL);
+}
+
 struct config *offline_config(const struct arguments *a)
 {
-        return config_load(a->count ? a->word[0] : CLI_CONFIG, on_mistake, NULL);
+        return offline_config_at(a->count ? a->word[0] : CLI_CONFIG);
 }
 
 static void print_span(const char *before, span s)

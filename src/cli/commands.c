@@ -149,6 +149,18 @@ const struct command commands[] = {
          "  haven init\n"
          "  haven init -n beta --state-dir /var/lib/haven\n",
          command_init},
+        {"disk", "init|show DEVICE", 2, 2, BIT(OPTION_CONFIG) | BIT(OPTION_FORCE) | BIT(OPTION_JSON),
+         "prepare the disk arbiter's device, or look at it",
+         "'init' makes DEVICE (a shared block device, or a file on a shared file system) the area of this\n"
+         "cluster's disk arbiter: once, on one node. It refuses what is mounted, what looks like a file "
+         "system\n"
+         "or a partition table and the area of a cluster, and says what it found; --force destroys all but "
+         "the\n"
+         "first. 'show' prints what each node has written there. Neither needs a daemon.\n"
+         "\n"
+         "  haven disk init /dev/disk/by-id/wwn-0x5000c500a1b2c3d4 -c haven.conf\n"
+         "  haven disk show /dev/disk/by-id/wwn-0x5000c500a1b2c3d4 --json\n",
+         command_disk},
         {"help", "[COMMAND]", 0, 1, 0, "this list, or more on one command",
          "The same as --help.\n"
          "\n"
