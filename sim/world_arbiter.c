@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct arbiter_model *const models[] = {&arbiter_none, &arbiter_ping, &arbiter_witness};
+static const struct arbiter_model *const models[] = {&arbiter_none, &arbiter_ping, &arbiter_witness,
+                                                     &arbiter_disk};
 
 const struct arbiter_model *arbiter_find(const char *name)
 {

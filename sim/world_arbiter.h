@@ -47,6 +47,8 @@ extern const struct arbiter_model arbiter_none; /* weak: whoever is alone is rig
 extern const struct arbiter_model arbiter_ping; /* weak: whoever reaches the targets is right */
 extern const struct arbiter_model arbiter_witness;
 
+extern const struct arbiter_model arbiter_disk; /* world_disk.c */
+
 /* By name; NULL if there is no such. `arbiter_list` prints them. */
 const struct arbiter_model *arbiter_find(const char *name);
 void arbiter_list(FILE *out);
