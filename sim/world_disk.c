@@ -211,7 +211,7 @@ static void disk_starts(struct world *w, void *self, uint8_t node, bool first_co
         s->life = m->life;
         disk_voter_init(&s->voter, node, w->config.nodes,
                         (struct incarnation){.boot = m->boot, .core = m->core},
-                        w->settings[node].timing.heartbeat, machine_clock(w, m));
+                        w->settings[node]->timing.heartbeat, machine_clock(w, m));
         arbiter_later(w, SPAN_ZERO, node, PROGRESS_TICK, calloc(1, sizeof(uint32_t)));
 }
 
