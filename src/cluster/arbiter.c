@@ -38,7 +38,7 @@ bool arbiter_stands_in(const struct cluster *c, span silence)
 /* A voter is missing when the nodes alone would let the leader's lease run down, or a campaign fail. */
 static bool arbiter_needed(const struct cluster *c)
 {
-        const struct timing *t = &c->settings->timing;
+        const struct timing *t = &c->timing;
         uint8_t needed = votes_needed(c);
         /* A candidate campaigns because its leader is silent so long: waiting longer would let the leases of
          * owners end. */
@@ -63,14 +63,14 @@ void arbiter_watch(struct cluster *c)
         if (c->settings->arbiter == CLUSTER_ARBITER_ABSENT)
                 return;
         if (arbiter_needed(c))
-                c->arbiter_needed_until = instant_add(c->now, c->settings->timing.dead);
+                c->arbiter_needed_until = instant_add(c->now, c->timing.dead);
         if (instant_reached(c->now, c->arbiter_needed_until)) {
                 c->arbiter_granted = INSTANT_LONG_AGO;
                 return;
         }
         if (arbiter_is_strong(c) || !instant_reached(c->now, c->arbiter_due))
                 return;
-        c->arbiter_due = instant_add(c->now, c->settings->timing.heartbeat);
+        c->arbiter_due = instant_add(c->now, c->timing.heartbeat);
         c->todo->question.ask = ARBITER_RENEW;
 }
 

@@ -16,7 +16,7 @@ const char *arbiter_ask_name(enum arbiter_ask ask)
 /* In peace it is looked at now and then: whether it is there, whether it lost its state. */
 static span watch_pace(const struct cluster *c)
 {
-        return span_max(span_s(1), span_times(c->settings->timing.heartbeat, 2));
+        return span_max(span_s(1), span_times(c->timing.heartbeat, 2));
 }
 
 static enum arbiter_ask what_to_ask(const struct cluster *c)
@@ -60,13 +60,12 @@ void arbiter_settle(struct cluster *c)
                                        .newest = c->saved_version,
                                        .without = without,
                                        .document = keep ? d : NULL,
-                                       .election = c->settings->timing.election,
-                                       .dead = c->settings->timing.dead};
+                                       .election = c->timing.election,
+                                       .dead = c->timing.dead};
         c->arbiter.asked = ask;
         c->arbiter.asked_term = term;
         c->arbiter.asked_to_keep = to_keep;
-        c->arbiter_due =
-                instant_add(c->now, ask == ARBITER_WATCH ? watch_pace(c) : c->settings->timing.heartbeat);
+        c->arbiter_due = instant_add(c->now, ask == ARBITER_WATCH ? watch_pace(c) : c->timing.heartbeat);
 }
 
 /* --- its answers --- */
@@ -125,7 +124,7 @@ void arbiter_strong_answered(struct cluster *c, const struct cluster_event *even
                 return;
         }
         /* whatever it promised so long ago is over */
-        if (span_between(event->asked, c->now).us >= c->settings->timing.dead.us)
+        if (span_between(event->asked, c->now).us >= c->timing.dead.us)
                 return;
         c->arbiter.answered = c->now;
         tell_answer(c, a, event->text);

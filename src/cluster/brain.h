@@ -130,6 +130,7 @@ struct care {
 
 struct cluster {
         const struct cluster_settings *settings;
+        struct timing timing; /* in force: the document's */
         struct incarnation self;
         instant now; /* of this step */
         instant started;
@@ -201,9 +202,13 @@ struct cluster {
         instant standby_since[CLUSTER_NODES_MAX]; /* leader: from when standby_left counts */
         instant maintenance_since;
 
-        uint8_t level_missed; /* of a document that we cannot read, as told in the notes */
-        bool edited;          /* the document, in this step */
-        bool changed;         /* something all peers should know at once */
+        uint8_t level_missed;          /* of a document that we cannot read, as told in the notes */
+        struct version timing_version; /* leader: the document that brought this timing, or our first; */
+        uint64_t timing_known;         /* bit i: node i has it, committed and on disk; */
+        instant timing_common;         /* since when all have; NEVER: not yet */
+        bool timing_told;              /* what a change waits for */
+        bool edited;                   /* the document, in this step */
+        bool changed;                  /* something all peers should know at once */
         struct todo *todo;
 };
 
@@ -315,6 +320,14 @@ bool fenced(const struct cluster *c, uint8_t node);
 const char *debt_settled(const struct cluster *c, const struct debt *d);
 /* What will pay it, and what a person can do. */
 void debt_advice(const struct cluster *c, const struct debt *d, char *text, size_t size);
+
+/* membership.c */
+/* Takes over the timing that our document has; after every change of it. */
+void membership_apply(struct cluster *c);
+/* A leader begins: its document says what is in force. */
+void membership_begin(struct cluster *c);
+/* The leader: one step from what is in force to what all files want. */
+void membership_govern(struct cluster *c);
 
 /* foresee.c */
 void foresee(struct cluster *c);

@@ -193,7 +193,7 @@ void cluster_init(struct cluster *c, const struct cluster_settings *settings,
                   const struct cluster_start *start, struct todo *todo)
 {
         assert(settings->node_count >= 1 && settings->node_count <= CLUSTER_NODES_MAX);
-        assert(timing_check(&settings->timing));
+        assert(timing_possible(settings->timing.heartbeat, settings->timing.dead, settings->timing.dead));
         memset(c, 0, sizeof(*c));
         c->settings = settings;
         c->self = start->incarnation;
@@ -204,6 +204,7 @@ void cluster_init(struct cluster *c, const struct cluster_settings *settings,
         c->valid = start->state_valid;
         if (!c->valid)
                 forget_promise_of_lost_state(c);
+        membership_apply(c);
         if (version_equal(c->state.committed, c->state.document.version))
                 c->committed = c->state.document;
         c->saved_term = c->state.term;
@@ -224,9 +225,9 @@ void cluster_init(struct cluster *c, const struct cluster_settings *settings,
         if (start->promise.leading && c->valid && start->promise.term == c->state.term)
                 c->campaign_due = start->now;
         else /* by rank: nodes that start together would else all ask at once */
-                c->campaign_due = instant_add(start->now,
-                                              span_add(settings->timing.election,
-                                                       span_times(settings->timing.stagger, settings->self)));
+                c->campaign_due =
+                        instant_add(start->now, span_add(c->timing.election,
+                                                         span_times(c->timing.stagger, settings->self)));
         tenure_adopt(c);
         if (!c->valid)
                 note(c, NOTE_MEMBER, node_name(c, settings->self),
@@ -242,11 +243,11 @@ static void notice_pause(struct cluster *c)
         char text[SPAN_TEXT];
 
         /* we are called at every heartbeat; in a gap of two we have not listened, and nobody was silent */
-        if (gap.us > 2 * c->settings->timing.heartbeat.us)
+        if (gap.us > 2 * c->timing.heartbeat.us)
                 for (uint8_t i = 0; i < c->settings->node_count; i++)
                         c->peer[i].silent_from =
                                 instant_min(c->now, instant_add(c->peer[i].silent_from, gap));
-        if (gap.us <= c->settings->timing.dead.us)
+        if (gap.us <= c->timing.dead.us)
                 return;
         note(c, NOTE_PAUSED, node_name(c, c->settings->self),
              "this node stood still for %s (longer than dead) -> its leases are over, what it held is let go",
@@ -319,7 +320,7 @@ instant cluster_deadline(const struct cluster *c)
                         instant over = leases_over(c, i);
                         if (!is_self(c, i) && instant_before(c->stepped, over))
                                 due = instant_min(due, over);
-                        instant silent = instant_add(c->peer[i].heard, c->settings->timing.dead);
+                        instant silent = instant_add(c->peer[i].heard, c->timing.dead);
                         if (!is_self(c, i) && instant_before(c->stepped, silent))
                                 due = instant_min(due, silent);
                 }
@@ -366,6 +367,7 @@ int cluster_reconfigure(struct cluster *c, const struct cluster_settings *settin
                         c->peer[n].is.hold[j] = (struct hold){0};
                 }
         c->settings = settings;
+        membership_apply(c);
         promise_update(c);
         return 0;
 }

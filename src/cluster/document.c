@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "cluster/message.h"
+#include "cluster/timing.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -28,6 +29,7 @@ enum document_field {
         DOCUMENT_MAINTENANCE = 1, /* left */
         DOCUMENT_NODES,           /* node, node, ... */
         DOCUMENT_GROUPS,          /* group, group, ... */
+        DOCUMENT_TIMING,          /* heartbeat u64, dead u64, lease_dead u64, microseconds */
         DOCUMENT_FIELDS
 };
 
@@ -253,6 +255,16 @@ static void put_nodes(struct writer *w, const struct document *d)
         part_end(w, nodes);
 }
 
+static void put_timing(struct writer *w, const struct document_timing *t)
+{
+        uint8_t *content = field_begin(w, DOCUMENT_TIMING);
+
+        put_u64(w, (uint64_t)t->heartbeat.us);
+        put_u64(w, (uint64_t)t->dead.us);
+        put_u64(w, (uint64_t)t->lease_dead.us);
+        part_end(w, content);
+}
+
 static void put_document_fields(struct writer *w, const struct document *d)
 {
         if (d->maintenance)
@@ -261,6 +273,8 @@ static void put_document_fields(struct writer *w, const struct document *d)
                 put_nodes(w, d);
         if (d->group_count)
                 put_groups(w, d);
+        if (d->timing.heartbeat.us)
+                put_timing(w, &d->timing);
 }
 
 int document_encode(const struct document *d, uint8_t *bytes, size_t size)
@@ -480,6 +494,14 @@ static void get_list(struct reader *r, struct document *d, const uint8_t *count,
         }
 }
 
+static void get_timing(struct reader *r, struct document_timing *t)
+{
+        t->heartbeat = get_left(r);
+        t->dead = get_left(r);
+        t->lease_dead = get_left(r);
+        refuse_unless(r, !r->failed && timing_possible(t->heartbeat, t->dead, t->lease_dead));
+}
+
 static void get_document_field(enum document_field tag, struct reader *r, struct document *d)
 {
         switch (tag) {
@@ -489,6 +511,7 @@ static void get_document_field(enum document_field tag, struct reader *r, struct
                 break;
         case DOCUMENT_NODES: get_list(r, d, &d->member_count, DOCUMENT_NODES_MAX, get_node_entry); break;
         case DOCUMENT_GROUPS: get_list(r, d, &d->group_count, DOCUMENT_GROUPS_MAX, get_group); break;
+        case DOCUMENT_TIMING: get_timing(r, &d->timing); break;
         case DOCUMENT_FIELDS: break;
         }
 }

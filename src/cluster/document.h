@@ -64,10 +64,19 @@ struct member {
                           */
 };
 
+/* What is in force, whatever the files say (rule 26). While `dead` changes, leases are for a time those of a
+ * shorter one: they never outlast what any node takes for dead. */
+struct document_timing {
+        span heartbeat; /* 0: no leader has written it yet, the file's is in force */
+        span dead;
+        span lease_dead; /* of which leases are derived: <= dead */
+};
+
 struct document {
         struct version version;
         uint32_t members;      /* digest of the membership that the indices mean */
         uint8_t feature_level; /* what every member understands; raised by the leader, never lowered */
+        struct document_timing timing;
         bool maintenance;
         span maintenance_left; /* 0: until revoked */
         uint8_t member_count;

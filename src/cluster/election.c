@@ -8,7 +8,7 @@
 static bool leader_is_near(const struct cluster *c)
 {
         return c->leader != NODE_NONE && !is_self(c, c->leader) &&
-               span_between(c->leader_heard, c->now).us < c->settings->timing.election.us;
+               span_between(c->leader_heard, c->now).us < c->timing.election.us;
 }
 
 static span own_age(const struct cluster *c)
@@ -34,7 +34,7 @@ static void campaign_stop(struct cluster *c)
 /* Candidates are staggered by rank, so that the first usually wins; a failed try waits longer each time. */
 static void campaign_schedule(struct cluster *c, instant from)
 {
-        const struct timing *t = &c->settings->timing;
+        const struct timing *t = &c->timing;
         span rank = span_times(t->stagger, c->settings->self * (1 + c->tries % 4));
 
         c->campaign_due = instant_add(from, span_add(t->election, rank));
@@ -113,7 +113,7 @@ static void judge_vote(struct cluster *c, uint8_t from, const struct message *m)
 
 void raise_take_after(struct cluster *c, span age)
 {
-        const struct timing *t = &c->settings->timing;
+        const struct timing *t = &c->timing;
         span left = span_max(SPAN_ZERO, span_sub(t->dead, age));
 
         c->take_after = instant_max(
@@ -140,8 +140,7 @@ void election_heard(struct cluster *c, uint8_t from, const struct message *m)
                 note(c, NOTE_LEADER, node_name(c, from), "term %u: leader resigned -> electing another",
                      m->term);
                 c->leader = NODE_NONE;
-                c->campaign_due =
-                        instant_add(c->now, span_times(c->settings->timing.stagger, c->settings->self));
+                c->campaign_due = instant_add(c->now, span_times(c->timing.stagger, c->settings->self));
         }
         if (m->ballot.kind == BALLOT_NONE)
                 return;
@@ -157,7 +156,7 @@ void election_heard(struct cluster *c, uint8_t from, const struct message *m)
 
 static void campaign_begin(struct cluster *c)
 {
-        const struct timing *t = &c->settings->timing;
+        const struct timing *t = &c->timing;
 
         campaign_stop(c);
         c->campaign = BALLOT_PREVOTE;
@@ -173,7 +172,7 @@ static void campaign_begin(struct cluster *c)
 static void campaign_for_real(struct cluster *c)
 {
         c->campaign = BALLOT_VOTE;
-        c->campaign_end = instant_add(c->now, span_times(c->settings->timing.heartbeat, 3));
+        c->campaign_end = instant_add(c->now, span_times(c->timing.heartbeat, 3));
         c->state.term++;
         c->state.voted_for = c->settings->self;
         c->take_after = INSTANT_LONG_AGO;
@@ -194,7 +193,7 @@ static bool quorum(struct cluster *c, bool own, bool real)
                 return true;
         if (votes + 1 < votes_needed(c) || instant_before(c->arbiter_granted, c->campaign_began))
                 return false;
-        return arbiter_stands_in(c, c->settings->timing.election);
+        return arbiter_stands_in(c, c->timing.election);
 }
 
 static bool peers_elected(const struct cluster *c)

@@ -200,7 +200,7 @@ static bool started_long_ago(const struct cluster *c, uint8_t node)
 static bool silent(const struct cluster *c, uint8_t node)
 {
         const struct peer *p = &c->peer[node];
-        span dead = c->settings->timing.dead;
+        span dead = c->timing.dead;
 
         if (peer_present(c, node))
                 return false;
@@ -275,7 +275,7 @@ static void notice_alive(struct cluster *c, uint8_t node)
         const struct fencing *f = &c->peer[node].fencing;
 
         if (!peer_present(c, node) || !fenced(c, node) ||
-            !instant_before(instant_add(f->off_at, c->settings->timing.dead), c->peer[node].heard))
+            !instant_before(instant_add(f->off_at, c->timing.dead), c->peer[node].heard))
                 return;
         document_edit(c)->member[node].fenced = 0;
         note(c, NOTE_SPLIT, node_name(c, node),

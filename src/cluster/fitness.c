@@ -5,7 +5,7 @@
 
 bool peer_present(const struct cluster *c, uint8_t node)
 {
-        return is_self(c, node) || peer_heard_within(c, node, c->settings->timing.dead);
+        return is_self(c, node) || peer_heard_within(c, node, c->timing.dead);
 }
 
 /* What a node is to every group: FIT, or why to none. */
@@ -72,7 +72,7 @@ enum place fitness(const struct cluster *c, uint8_t g, uint8_t node)
 static bool settled(const struct cluster *c, const struct cluster_group *g, uint8_t node)
 {
         const struct peer *p = &c->peer[node];
-        span wait = c->settings->timing.failback_settle;
+        span wait = c->timing.failback_settle;
 
         if (is_self(c, node))
                 return instant_reached(c->now, instant_add(c->started, wait)) &&

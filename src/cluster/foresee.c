@@ -34,7 +34,7 @@ void foresee(struct cluster *c)
                 const struct assignment *a = may_be_taken(c, g);
                 if (!a)
                         continue;
-                if (peer_heard_within(c, a->owner, c->settings->timing.election)) {
+                if (peer_heard_within(c, a->owner, c->timing.election)) {
                         c->care[g].foreseen = (struct epoch){0}; /* its next silence is asked about anew */
                 } else if (!epoch_equal(c->care[g].foreseen, a->epoch) && would_be_ours(c, g, a->owner)) {
                         c->care[g].foreseen = a->epoch;
@@ -53,7 +53,7 @@ instant foresee_due(const struct cluster *c)
                 const struct assignment *a = may_be_taken(c, g);
                 if (!a)
                         continue;
-                instant silent = instant_add(c->peer[a->owner].heard, c->settings->timing.election);
+                instant silent = instant_add(c->peer[a->owner].heard, c->timing.election);
                 if (instant_before(c->stepped, silent))
                         due = instant_min(due, silent);
         }

@@ -67,7 +67,7 @@ bool peer_holds(const struct cluster *c, uint8_t node, uint8_t group, struct epo
 {
         struct hold h = hold_on(c, node, group);
 
-        if (!is_self(c, node) && !peer_heard_within(c, node, c->settings->timing.dead))
+        if (!is_self(c, node) && !peer_heard_within(c, node, c->timing.dead))
                 return false;
         return h.state >= HOLD_STARTING && epoch_equal(h.epoch, epoch);
 }
@@ -363,7 +363,7 @@ static bool wait_for_preferred(const struct cluster *c, const struct placement_q
 {
         const struct cluster_group *lead = &c->settings->group[p->lead];
 
-        if (instant_reached(c->now, instant_add(c->elected, c->settings->timing.dead)))
+        if (instant_reached(c->now, instant_add(c->elected, c->timing.dead)))
                 return false;
         for (uint8_t i = 0; i < lead->node_count && lead->node[i] != p->to; i++)
                 if (q->place[p->lead][lead->node[i]] == PLACE_OFFLINE &&
@@ -464,6 +464,7 @@ static void govern_feature_level(struct cluster *c)
 static void govern_members(struct cluster *c)
 {
         govern_feature_level(c);
+        membership_govern(c);
         for (uint8_t i = 0; i < c->settings->node_count; i++) {
                 const struct member *m = &c->state.document.member[i];
                 if (peer_present(c, i) && boot_of(c, i) > m->boot) {

@@ -26,7 +26,7 @@ static bool proves(const struct cluster *c, const struct peer *p, const struct m
         if (incarnation_compare(m->echo.of, c->self) != 0)
                 return false;
         const struct sent *s = sent_find(p, m->echo.seq);
-        return s && span_between(s->at, c->now).us < c->settings->timing.dead.us;
+        return s && span_between(s->at, c->now).us < c->timing.dead.us;
 }
 
 /* Another core or another boot speaks: all that the former one said and was owed is void. */
@@ -160,8 +160,7 @@ void hear_message(struct cluster *c, const struct message *m, uint8_t link)
         link_heard(c, from, link);
         if (proves(c, p, m))
                 hear_proven(c, from, m);
-        else if (instant_reached(instant_add(c->now, span_us(c->settings->timing.heartbeat.us / 2)),
-                                 p->beat_due))
+        else if (instant_reached(instant_add(c->now, span_us(c->timing.heartbeat.us / 2)), p->beat_due))
                 p->speak = true;
 }
 
@@ -196,7 +195,7 @@ static void notice_down(struct cluster *c, uint8_t node)
                 p->flaps++;
         if (p->is.left)
                 note(c, NOTE_NODE_DOWN, node_name(c, node), "has left in order -> offline");
-        else if (span_between(p->heard_at_all, c->now).us < c->settings->timing.dead.us)
+        else if (span_between(p->heard_at_all, c->now).us < c->timing.dead.us)
                 note(c, NOTE_NODE_DOWN, node_name(c, node),
                      "heard, but it does not hear us on any link (one-way link or firewall) -> offline");
         else
@@ -227,7 +226,7 @@ void peers_watch(struct cluster *c)
         for (uint8_t i = 0; i < c->settings->node_count; i++) {
                 if (is_self(c, i))
                         continue;
-                if (peer_heard_within(c, i, c->settings->timing.dead))
+                if (peer_heard_within(c, i, c->timing.dead))
                         notice_up(c, i);
                 else
                         notice_down(c, i);

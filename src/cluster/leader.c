@@ -21,8 +21,9 @@ static void committed(struct cluster *c)
 
 static void readmit(struct cluster *c, uint8_t from, const struct message *m)
 {
-        if (c->valid || !m->readmits ||
-            !instant_reached(c->now, instant_add(c->started, c->settings->timing.wait)))
+        /* the document says how long its promises may have lasted; without it that is not known */
+        if (c->valid || !m->readmits || c->state.document.version.n == 0 ||
+            !instant_reached(c->now, instant_add(c->started, c->timing.wait)))
                 return;
         c->valid = true;
         c->state.term = m->term;
@@ -41,8 +42,8 @@ static void take_grant(struct cluster *c, struct peer *leader, const struct gran
         /* a lease under a document that we do not have yet may be about a group that we have lost */
         if (version_compare(c->state.document.version, g->version) < 0)
                 return;
-        c->promise.lease_end = instant_max(
-                c->promise.lease_end, instant_add(s->at, span_min(g->length, c->settings->timing.lease)));
+        c->promise.lease_end =
+                instant_max(c->promise.lease_end, instant_add(s->at, span_min(g->length, c->timing.lease)));
 }
 
 static void answer(struct cluster *c, struct peer *leader, const struct message *m)
@@ -83,9 +84,9 @@ void follower_heard_leader(struct cluster *c, uint8_t from, const struct message
         c->leader_heard = c->now;
         leader->lead_seq = m->seq;
         c->tries = 0;
-        readmit(c, from, m);
         if (m->has_document && version_compare(m->document.version, c->state.document.version) > 0)
                 document_adopt(c, &m->document, from);
+        readmit(c, from, m);
         if (m->committed.n != 0 && version_equal(m->committed, c->state.document.version) &&
             !version_equal(c->committed.version, m->committed))
                 committed(c);
@@ -126,6 +127,7 @@ void document_adopt(struct cluster *c, const struct document *d, uint8_t from)
                      d->version.n);
         c->alone = (struct version){0};
         c->state.document = *d;
+        membership_apply(c);
         save(c);
 }
 
@@ -143,6 +145,7 @@ void leader_begin(struct cluster *c)
         d->version = (struct version){.term = c->state.term, .author = c->settings->self, .n = 1};
         d->members = c->settings->members;
         d->member_count = c->settings->node_count;
+        membership_begin(c);
         if (c->alone_elected)
                 fencing_distrust(c);
         for (uint8_t i = 0; i < c->settings->node_count; i++) {
@@ -191,7 +194,7 @@ static instant quorum_support(const struct cluster *c, bool with_arbiter)
                 at[n++] = is_self(c, i) ? c->now : c->peer[i].answered;
         if (with_arbiter && arbiter_is_strong(c))
                 at[n++] = c->arbiter.renewed;
-        else if (with_arbiter && arbiter_stands_in(c, c->settings->timing.arbiter_after))
+        else if (with_arbiter && arbiter_stands_in(c, c->timing.arbiter_after))
                 at[n++] = c->arbiter_granted;
         for (uint8_t i = 1; i < n; i++) /* newest first */
                 for (uint8_t j = i; j > 0 && instant_before(at[j - 1], at[j]); j--) {
@@ -206,7 +209,7 @@ instant lease_without_arbiter(const struct cluster *c)
 {
         instant support = quorum_support(c, false);
 
-        return support.us != 0 ? instant_add(support, c->settings->timing.lease) : INSTANT_LONG_AGO;
+        return support.us != 0 ? instant_add(support, c->timing.lease) : INSTANT_LONG_AGO;
 }
 
 static void renew_lease(struct cluster *c)
@@ -214,8 +217,7 @@ static void renew_lease(struct cluster *c)
         instant support = quorum_support(c, true);
 
         if (support.us != 0)
-                c->lead_lease_end =
-                        instant_max(c->lead_lease_end, instant_add(support, c->settings->timing.lease));
+                c->lead_lease_end = instant_max(c->lead_lease_end, instant_add(support, c->timing.lease));
         c->promise.lease_end = instant_max(c->promise.lease_end, c->lead_lease_end);
         if (leads_with_lease(c)) {
                 if (!c->quorum_told)
@@ -231,7 +233,7 @@ static void renew_lease(struct cluster *c)
                      c->state.term);
                 c->quorum_told = false;
         }
-        if (span_between(c->lease_missed_since, c->now).us > c->settings->timing.dead.us)
+        if (span_between(c->lease_missed_since, c->now).us > c->timing.dead.us)
                 step_down(c, "no quorum answered within dead"); /* rule 3 */
 }
 
@@ -244,8 +246,7 @@ static void count_commit(struct cluster *c)
         if (done && c->alone.n == 0)
                 return;
         for (uint8_t i = 0; i < c->settings->node_count; i++)
-                if (!is_self(c, i) && peer_counts(c, i) &&
-                    peer_heard_within(c, i, c->settings->timing.dead) &&
+                if (!is_self(c, i) && peer_counts(c, i) && peer_heard_within(c, i, c->timing.dead) &&
                     c->peer[i].is.term == c->state.term && version_equal(c->peer[i].is.newest, v))
                         votes++;
         votes += arbiter_is_strong(c) && version_equal(c->arbiter.stored, v);
@@ -253,8 +254,7 @@ static void count_commit(struct cluster *c)
                 c->alone = (struct version){0};
                 if (!done)
                         committed(c);
-        } else if (!done && votes + 1 >= votes_needed(c) &&
-                   arbiter_stands_in(c, c->settings->timing.arbiter_after)) {
+        } else if (!done && votes + 1 >= votes_needed(c) && arbiter_stands_in(c, c->timing.arbiter_after)) {
                 c->alone = v;
                 committed(c);
         }
@@ -271,17 +271,16 @@ void leader_settle(struct cluster *c)
 
 span grant_length(const struct cluster *c, instant now)
 {
-        return span_min(c->settings->timing.lease, span_between(now, c->lead_lease_end)); /* rule 9 */
+        return span_min(c->timing.lease, span_between(now, c->lead_lease_end)); /* rule 9 */
 }
 
 instant leases_over(const struct cluster *c, uint8_t node)
 {
         const struct peer *p = &c->peer[node];
-        instant over = instant_max(c->take_after,
-                                   instant_add(p->granted_until, drifted(c->settings->timing.margin)));
+        instant over = instant_max(c->take_after, instant_add(p->granted_until, drifted(c->timing.margin)));
 
         /* by a weak vote of its own it may have led until we last heard it */
         if (c->settings->arbiter == CLUSTER_ARBITER_WEAK && p->heard.us && !p->is.left)
-                over = instant_max(over, instant_add(p->silent_from, c->settings->timing.wait));
+                over = instant_max(over, instant_add(p->silent_from, c->timing.wait));
         return over;
 }

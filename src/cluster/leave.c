@@ -23,7 +23,7 @@ static bool somebody_stays(const struct cluster *c)
 {
         for (uint8_t i = 0; i < c->settings->node_count; i++)
                 if (!is_self(c, i) && peer_counts(c, i) && !c->peer[i].is.leaving &&
-                    peer_heard_within(c, i, c->settings->timing.dead))
+                    peer_heard_within(c, i, c->timing.dead))
                         return true;
         return false;
 }
@@ -45,8 +45,7 @@ void leave_settle(struct cluster *c)
         /* the vote of the one who leaves helps to elect the next: wait for that, but not for ever */
         if (c->role != ROLE_LEADER && somebody_stays(c)) {
                 bool waited = c->resigned_at.us
-                                      ? instant_reached(c->now,
-                                                        instant_add(c->resigned_at, c->settings->timing.dead))
+                                      ? instant_reached(c->now, instant_add(c->resigned_at, c->timing.dead))
                                       : !led_by_other;
                 if (!(led_by_other && owns_nothing(c)) && !waited)
                         return;

@@ -37,13 +37,13 @@ instant speak_due(const struct cluster *c)
                 if (!is_self(c, i))
                         due = instant_min(due, c->peer[i].beat_due);
         /* alone, the lease is renewed by the clock */
-        return instant_min(due, instant_add(c->stepped, c->settings->timing.heartbeat));
+        return instant_min(due, instant_add(c->stepped, c->timing.heartbeat));
 }
 
 static void next_beat(struct cluster *c, instant now, uint8_t to)
 {
         struct peer *p = &c->peer[to];
-        span heartbeat = c->settings->timing.heartbeat;
+        span heartbeat = c->timing.heartbeat;
 
         if (c->role == ROLE_LEADER && !p->beat)
                 return; /* a grant: the beat keeps its pace */
@@ -120,20 +120,19 @@ static bool document_would_harm(const struct cluster *c, uint8_t to)
 static void say_document(struct cluster *c, instant now, uint8_t to, struct message *m)
 {
         struct peer *p = &c->peer[to];
-        bool led = c->leader != NODE_NONE &&
-                   span_between(c->leader_heard, now).us < c->settings->timing.election.us;
+        bool led = c->leader != NODE_NONE && span_between(c->leader_heard, now).us < c->timing.election.us;
         bool candidate = p->is.term >= c->state.term && !led;
 
         if (c->role != ROLE_LEADER && !candidate)
                 return;
-        if (!peer_heard_within(c, to, c->settings->timing.dead) || c->state.document.version.n == 0 ||
+        if (!peer_heard_within(c, to, c->timing.dead) || c->state.document.version.n == 0 ||
             version_compare(p->is.newest, c->state.document.version) >= 0)
                 return;
         if (instant_before(now, p->document_due) || document_would_harm(c, to))
                 return;
         m->has_document = true;
         m->document = c->state.document;
-        p->document_due = instant_add(now, span_us(c->settings->timing.heartbeat.us / 2));
+        p->document_due = instant_add(now, span_us(c->timing.heartbeat.us / 2));
 }
 
 static void say_order(struct cluster *c, uint8_t to, struct message *m)
@@ -169,8 +168,7 @@ static void say_self(const struct cluster *c, instant now, uint8_t to, struct me
         m->committed = c->committed.version;
         m->echo = (struct echo){.of = p->incarnation, .seq = p->heard_seq};
         for (uint8_t l = 0; l < c->settings->link_count; l++)
-                if (p->link[l].heard.us &&
-                    span_between(p->link[l].heard, now).us < c->settings->timing.dead.us)
+                if (p->link[l].heard.us && span_between(p->link[l].heard, now).us < c->timing.dead.us)
                         m->hears |= (uint8_t)(1U << l);
         m->hold_count = c->settings->group_count;
         for (uint8_t g = 0; g < m->hold_count; g++)

@@ -140,7 +140,7 @@ static const char *start_obstacle(struct cluster *c, uint8_t g, const struct ass
         if (a->from != NODE_NONE && !peer_released(c, a->from, g, BOOT_ANY, a->from_epoch))
                 return "the old owner has not let go yet";
         for (uint8_t i = 0; i < c->settings->node_count; i++)
-                if (!is_self(c, i) && peer_heard_within(c, i, c->settings->timing.dead) &&
+                if (!is_self(c, i) && peer_heard_within(c, i, c->timing.dead) &&
                     hold_of(c, i, g)->state >= HOLD_STARTING)
                         return "another node says that it still holds it";
         /* under a weak arbiter the user may accept that the silent peer's release is presumed */
@@ -237,7 +237,7 @@ static bool taker_is_ready(const struct cluster *c, const struct assignment *a, 
         if (is_self(c, a->owner))
                 return true;
         const struct hold *h = hold_of(c, a->owner, g);
-        return peer_heard_within(c, a->owner, c->settings->timing.dead) && h->state != HOLD_NONE &&
+        return peer_heard_within(c, a->owner, c->timing.dead) && h->state != HOLD_NONE &&
                epoch_equal(h->epoch, a->epoch);
 }
 

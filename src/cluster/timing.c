@@ -39,3 +39,22 @@ bool timing_check(const struct timing *t)
                t->election.us + t->heartbeat.us / 2 <= t->lease.us && /* no blink when the leader dies */
                t->arbiter_after.us + t->heartbeat.us <= t->lease.us;  /* the arbiter answers in time */
 }
+
+struct timing timing_between(span heartbeat, span dead, span lease_dead)
+{
+        struct timing t = timing_derive(heartbeat, lease_dead), waiting = timing_derive(heartbeat, dead);
+
+        t.dead = dead;
+        t.wait = waiting.wait;
+        t.failback_settle = waiting.failback_settle;
+        return t;
+}
+
+bool timing_possible(span heartbeat, span dead, span lease_dead)
+{
+        if (heartbeat.us <= 0 || heartbeat.us > dead.us || dead.us > span_s(3600).us ||
+            lease_dead.us > dead.us)
+                return false;
+        struct timing t = timing_between(heartbeat, dead, lease_dead);
+        return timing_check(&t);
+}

@@ -28,6 +28,13 @@ struct timing {
 /* Derives all from `heartbeat` and `dead`. */
 struct timing timing_derive(span heartbeat, span dead);
 
+/* While `dead` changes: leases as of `lease_dead` <= dead, everything that waits for leases to end as of
+ * `dead`.
+ */
+struct timing timing_between(span heartbeat, span dead, span lease_dead);
+/* Whether timing_check() holds for it, and it is of this world: an hour at most. */
+bool timing_possible(span heartbeat, span dead, span lease_dead);
+
 /* x(1+rho)/(1-rho): who waits so long by its clock has waited `x` by any other. */
 span timing_stretched(span x);
 

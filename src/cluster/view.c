@@ -56,7 +56,7 @@ static bool present(const struct cluster *c, uint8_t node, instant now)
         const struct peer *p = &c->peer[node];
 
         return is_self(c, node) ||
-               (p->heard.us && !p->is.left && span_between(p->heard, now).us < c->settings->timing.dead.us);
+               (p->heard.us && !p->is.left && span_between(p->heard, now).us < c->timing.dead.us);
 }
 
 enum node_state cluster_node(const struct cluster *c, uint8_t node, instant now, char *text, size_t size)
@@ -74,8 +74,7 @@ enum node_state cluster_node(const struct cluster *c, uint8_t node, instant now,
                         snprintf(text, size, "powered off for certain");
                 else if (p->is.left)
                         snprintf(text, size, "has left in order");
-                else if (p->heard_at_all.us &&
-                         span_between(p->heard_at_all, now).us < c->settings->timing.dead.us)
+                else if (p->heard_at_all.us && span_between(p->heard_at_all, now).us < c->timing.dead.us)
                         snprintf(text, size, "heard, but it does not hear us");
                 else if (p->heard.us)
                         snprintf(text, size, "silent for %s",
@@ -106,7 +105,7 @@ enum link_state cluster_link(const struct cluster *c, uint8_t node, uint8_t link
                              span *ret_silent)
 {
         const struct peer_link *l = &c->peer[node].link[link];
-        bool we_hear = l->heard.us && span_between(l->heard, now).us < c->settings->timing.dead.us;
+        bool we_hear = l->heard.us && span_between(l->heard, now).us < c->timing.dead.us;
         bool they_hear = l->they_hear && present(c, node, now);
 
         *ret_silent = l->heard.us ? span_between(l->heard, now) : span_us(-1);

@@ -104,12 +104,6 @@ static void digest(struct config *c)
                 members = fnv64(members, c->node[i].name, strlen(c->node[i].name) + 1);
         const char *arbiter = arbiter_kind_name(c->arbiter.kind);
         members = fnv64(members, arbiter, strlen(arbiter));
-        /* votes and answers between nodes that wait differently long would vouch for nothing (protocol.md
-         * rule 26) */
-        char timing[48];
-        int n = snprintf(timing, sizeof(timing), "%lld/%lld", (long long)c->heartbeat.us,
-                         (long long)c->dead.us);
-        members = fnv64(members, timing, (size_t)n);
         c->members_digest = (uint32_t)(members ^ members >> 32);
 }
 

@@ -282,8 +282,6 @@ bool config_reload_possible(const struct config *old, const struct config *fresh
         } fixed[] = {
                 {strcmp(old->cluster, fresh->cluster) == 0, "the cluster's name"},
                 {same_nodes(old, fresh), "the nodes or their addresses"},
-                {old->heartbeat.us == fresh->heartbeat.us && old->dead.us == fresh->dead.us,
-                 "heartbeat or dead"},
                 {old->arbiter.kind == fresh->arbiter.kind, "the arbiter"},
                 {old->port == fresh->port, "the port"},
                 {same_watchdog(&old->watchdog, &fresh->watchdog), "the watchdog"},

@@ -83,6 +83,10 @@ void sample_random_document(uint64_t *seed, struct document *ret_document)
                                .feature_level = (uint8_t)sample_number(seed),
                                .maintenance = below(seed, 2) == 1,
                                .member_count = (uint8_t)below(seed, DOCUMENT_NODES_MAX + 1)};
+        if (below(seed, 2)) {
+                span dead = span_ms(500 + (int64_t)below(seed, 1000));
+                d->timing = (struct document_timing){span_ms(50), dead, span_ms(500)};
+        }
         if (d->maintenance)
                 d->maintenance_left = span_us(below(seed, 2) ? (int64_t)below(seed, INT64_MAX / 4) : 0);
         for (size_t i = 0; i < d->member_count; i++) {
@@ -133,7 +137,9 @@ bool sample_documents_equal(const struct document *a, const struct document *b)
 {
         if (!version_equal(a->version, b->version) || a->members != b->members ||
             a->feature_level != b->feature_level || a->maintenance != b->maintenance ||
-            a->maintenance_left.us != b->maintenance_left.us || a->member_count != b->member_count ||
+            a->maintenance_left.us != b->maintenance_left.us ||
+            a->timing.heartbeat.us != b->timing.heartbeat.us || a->timing.dead.us != b->timing.dead.us ||
+            a->timing.lease_dead.us != b->timing.lease_dead.us || a->member_count != b->member_count ||
             a->group_count != b->group_count)
                 return false;
         for (size_t i = 0; i < a->member_count; i++)
