@@ -41,6 +41,12 @@ struct view_check {
         int64_t age_us; /* of the state; -1 unknown */
 };
 
+/* Of a group that runs everywhere: what it is on one of its nodes. */
+struct view_place {
+        char node[NAME_SIZE];
+        char state[16]; /* as of a group */
+};
+
 struct view_group {
         char name[NAME_SIZE];
         char state[16];       /* started starting stopping stopped failed blocked */
@@ -48,6 +54,9 @@ struct view_group {
         char node[NAME_SIZE]; /* owner, or "" */
         char epoch[24];       /* "TERM.N" or "" */
         char failed_on[256];  /* names of nodes marked failed, or "" */
+        bool everywhere;      /* it has no owner, but places */
+        int place_count;
+        struct view_place place[NODES_MAX];
         int resource_count;
         struct view_resource
                 resource[RESOURCES_MAX]; /* as this node knows them: its own; "unknown" elsewhere */

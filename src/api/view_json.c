@@ -89,6 +89,12 @@ static void write_group(json_t *groups, const struct view_group *g)
         set_text(group, "epoch", g->epoch);
         set_text(group, "text", g->text);
         set_text(group, "failed_on", g->failed_on);
+        json_t *places = g->everywhere ? add_array(group, "everywhere") : NULL;
+        for (int i = 0; places && i < g->place_count; i++) {
+                json_t *place = add_object(places);
+                set_text(place, "node", g->place[i].node);
+                set_text(place, "state", g->place[i].state);
+        }
         json_t *resources = add_array(group, "resources");
         for (int i = 0; i < g->resource_count; i++) {
                 json_t *resource = add_object(resources);
@@ -215,7 +221,7 @@ static void read_node(const json_t *node, struct view_node *n)
 
 static void read_group(const json_t *group, struct view_group *g)
 {
-        json_t *resources, *checks;
+        json_t *places, *resources, *checks;
 
         GET_STRING(group, "name", g->name);
         GET_STRING(group, "state", g->state);
@@ -223,6 +229,13 @@ static void read_group(const json_t *group, struct view_group *g)
         GET_STRING(group, "epoch", g->epoch);
         GET_STRING(group, "text", g->text);
         GET_STRING(group, "failed_on", g->failed_on);
+        g->everywhere = json_is_array(json_object_get(group, "everywhere"));
+        g->place_count = get_array(group, "everywhere", NODES_MAX, &places);
+        for (int i = 0; i < g->place_count; i++) {
+                const json_t *place = json_array_get(places, (size_t)i);
+                GET_STRING(place, "node", g->place[i].node);
+                GET_STRING(place, "state", g->place[i].state);
+        }
         g->resource_count = get_array(group, "resources", RESOURCES_MAX, &resources);
         for (int i = 0; i < g->resource_count; i++) {
                 const json_t *resource = json_array_get(resources, (size_t)i);

@@ -226,8 +226,10 @@ static enum group_state everywhere_state(const struct cluster *c, uint8_t g, con
                         state = worst[i];
                 }
         }
-        if (state == GROUP_STARTED && found)
+        if (state == GROUP_STARTED && found) {
+                memmove(text, text + strlen("started "), strlen(text) - strlen("started ") + 1);
                 return GROUP_STARTED;
+        }
         if (state == GROUP_STOPPED || !found) {
                 char why[NOTE_TEXT] = "";
                 if (tell_stopped(c, g, a, why, sizeof(why)))

@@ -57,6 +57,9 @@ void config_free(struct config *c)
                 }
                 free(group->resource);
                 free(group->check);
+                command_free(group->with);
+                command_free(group->apart);
+                command_free(group->after);
         }
         for (size_t i = 0; c->fence && i < c->fence_count; i++) {
                 command_free(c->fence[i].option);

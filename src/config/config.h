@@ -32,6 +32,7 @@ struct config_place {
 struct config_node {
         char name[NAME_SIZE];
         struct config_place place;
+        int capacity; /* of load; 0: without limit */
         size_t address_count;
         struct ip address[LINKS_MAX]; /* the i-th addresses of all nodes together are a link */
         char address_text[LINKS_MAX][IP_TEXT];
@@ -163,6 +164,13 @@ struct config_group {
         enum exclusive_kind exclusive;
         bool accept_split;
         enum stop_failure on_stop_failure;
+        int load;        /* what it takes of its node's capacity */
+        int priority;    /* who gets room first where it is scarce */
+        bool everywhere; /* runs on all its nodes at once */
+        /* names of other groups, NULL-terminated; NULL: none */
+        char **with;  /* on the same node as these */
+        char **apart; /* never on one node with these */
+        char **after; /* starts after these, and stops before them */
         size_t resource_count;
         struct config_resource *resource; /* in order of start */
         size_t check_count;

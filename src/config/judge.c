@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "config/command.h"
+#include "config/judge_company.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -391,5 +392,6 @@ void judge(struct tree *t, const struct config *c)
         for (size_t g = 0; g < c->group_count; g++)
                 judge_group(t, c, g);
         judge_fences(t, c);
+        judge_company(t, c);
         judge_alerts(t, c);
 }

@@ -102,6 +102,31 @@ static void nodes_put(const struct word *w, const struct target *from, struct te
 
 const struct value_type type_nodes = {"nodes", nodes_set, nodes_put};
 
+/* Whether there are such groups is not known before all are read: judge_company.c asks. */
+static int groups_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
+{
+        char ***list = FIELD(char **, w, to);
+        const struct config_group *g = to->object;
+        size_t n = 0;
+
+        if (strcmp(text, g->name) == 0) {
+                snprintf(why, size, "is the group itself");
+                return -EINVAL;
+        }
+        for (; *list && (*list)[n]; n++) {
+                if (strcmp((*list)[n], text) == 0) {
+                        snprintf(why, size, "is named twice");
+                        return -EINVAL;
+                }
+        }
+        *list = memory_grow(*list, n + 2, sizeof(char *));
+        (*list)[n] = memory_text(text);
+        (*list)[n + 1] = NULL;
+        return 0;
+}
+
+const struct value_type type_groups = {"groups", groups_set, environment_put};
+
 /* A span of words such as "after 60s": what follows `text`, blanks skipped. */
 static const char *skip_blanks(const char *text)
 {

@@ -52,6 +52,9 @@ const struct word words[] = {
         {"node", "address", &type_ips, .list = true, .required = true, .offset = NODE(address),
          .count_offset = NODE(address_count), .most = LINKS_MAX, .help = "one address for each link"},
 
+        {"node", "capacity", &type_int, .offset = NODE(capacity), .least = 0, .most = 1000000,
+         .fallback = "0", .help = "load that it carries; 0 is without limit"},
+
         {"arbiter ping", "target", &type_ips, .list = true, .required = true, .offset = ARBITER(target),
          .count_offset = ARBITER(target_count), .most = TARGETS_MAX, .help = "addresses that must answer"},
 
@@ -98,6 +101,18 @@ const struct word words[] = {
          .help = "run exclusive data although a split can run both"},
         {"group", "on-stop-failure", &type_choice, .choices = stop_failures, .offset = GROUP(on_stop_failure),
          .fallback = "block", .help = "what follows when it cannot be stopped"},
+        {"group", "load", &type_int, .offset = GROUP(load), .least = 0, .most = 65535, .fallback = "1",
+         .help = "what it takes of its node's capacity"},
+        {"group", "priority", &type_int, .offset = GROUP(priority), .least = 0, .most = 1000, .fallback = "0",
+         .help = "who gets the room where it is scarce: the higher"},
+        {"group", "with", &type_groups, .list = true, .offset = GROUP(with),
+         .help = "groups that it shares a node with"},
+        {"group", "apart", &type_groups, .list = true, .offset = GROUP(apart),
+         .help = "groups that it never shares a node with"},
+        {"group", "after", &type_groups, .list = true, .offset = GROUP(after),
+         .help = "groups that it starts after and stops before"},
+        {"group", "everywhere", &type_bool, .offset = GROUP(everywhere), .fallback = "no",
+         .help = "runs on all its nodes at once"},
 
         {"address", "device", &type_device, .offset = RESOURCE(device), .most = 16, .fallback = "",
          .help = "network interface; default: the one in the same network"},

@@ -85,8 +85,23 @@ static void free_group(struct core *core, int group)
         ledger_group_free(entry(core, group));
 }
 
+/* What runs everywhere runs without a lease: the supervisor has nothing to release when that ends. The epoch
+ * is for the core that goes on with it. */
+static void start_everywhere(struct core *core, const struct cluster_action *a)
+{
+        struct ledger_group *g = entry(core, a->group);
+
+        g->epoch_term = a->epoch.term;
+        g->epoch_n = a->epoch.n;
+        engine_start(core->engine, a->group, to_engine(a->epoch), ENGINE_ALL, false);
+}
+
 static void start(struct core *core, const struct cluster_action *a)
 {
+        if (core->config->group[a->group].everywhere) {
+                start_everywhere(core, a);
+                return;
+        }
         bool held = ledger_group_hold(core->inherited.ledger, entry(core, a->group), a->epoch);
 
         if (!held || !hold_addresses(core, a->group)) {
@@ -201,7 +216,9 @@ void core_checks_reload(struct core *core, const struct config *old)
                                 checker_stop(core->checker, id);
                 }
         for (size_t g = 0; g < core->config->group_count; g++)
-                if (ledger_state(&entry(core, (int)g)->state) == LEDGER_HELD)
+                if (ledger_state(&entry(core, (int)g)->state) == LEDGER_HELD ||
+                    (core->config->group[g].everywhere &&
+                     cluster_holds(core->brain, core->config->group[g].id)))
                         checks_start(core, (int)g);
 }
 
@@ -268,6 +285,7 @@ void core_report(void *user, const struct engine_report *r)
                 break;
         case ENGINE_STOP_FAILED: tell_brain(core, r, CLUSTER_EV_STOP_FAILED, false); break;
         case ENGINE_FAILED: tell_brain(core, r, CLUSTER_EV_FAILED, false); break;
+        case ENGINE_BROKEN: core_tell(core, "group-broken", name, 0, r->text); break;
         case ENGINE_RESTARTED:
                 /* what the checks saw was the broken one: they look anew */
                 checks_stop(core, r->group);

@@ -28,10 +28,19 @@ static bool keeps_what_runs(struct core *core, const struct config *fresh, FILE 
 
         for (size_t i = 0; i < core->config->group_count; i++) {
                 const struct config_group *g = &core->config->group[i];
-                if (config_find_group(fresh, g->name) >= 0 || !cluster_holds(core->brain, g->id))
+                int same = config_find_group(fresh, g->name);
+                if (!cluster_holds(core->brain, g->id))
                         continue;
-                fprintf(to, "group %s runs here and is no longer in the file: 'haven stop %s' first\n",
-                        g->name, g->name);
+                if (same >= 0 && fresh->group[same].everywhere == g->everywhere)
+                        continue;
+                if (same >= 0)
+                        fprintf(to,
+                                "group %s runs here and changes its 'everywhere': 'haven stop %s' first\n",
+                                g->name, g->name);
+                else
+                        fprintf(to,
+                                "group %s runs here and is no longer in the file: 'haven stop %s' first\n",
+                                g->name, g->name);
                 keeps = false;
         }
         return keeps;

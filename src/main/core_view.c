@@ -101,6 +101,18 @@ static void name_failed(const struct core *core, uint64_t failed, char *text, si
                                               core->config->node[i].name);
 }
 
+static void view_places(struct core *core, int group, instant now, struct view_group *v)
+{
+        const struct config_group *g = &core->config->group[group];
+
+        v->place_count = (int)g->node_count;
+        for (int i = 0; i < v->place_count; i++) {
+                enum group_state s = cluster_group_on(core->brain, (uint8_t)group, g->node[i], now);
+                text_copy(v->place[i].node, sizeof(v->place[i].node), core->config->node[g->node[i]].name);
+                text_copy(v->place[i].state, sizeof(v->place[i].state), group_state_name(s));
+        }
+}
+
 static void view_group(struct core *core, int group, instant now, struct view_group *v)
 {
         const struct config_group *g = &core->config->group[group];
@@ -114,6 +126,9 @@ static void view_group(struct core *core, int group, instant now, struct view_gr
                 text_copy(v->node, sizeof(v->node), core->config->node[a->owner].name);
                 snprintf(v->epoch, sizeof(v->epoch), "%u.%u", a->epoch.term, a->epoch.n);
         }
+        v->everywhere = g->everywhere;
+        if (g->everywhere)
+                view_places(core, group, now, v);
         if (a)
                 name_failed(core, a->failed, v->failed_on, sizeof(v->failed_on));
         view_resources(core, group, cluster_holds(core->brain, g->id), v);

@@ -32,10 +32,12 @@ enum engine_report_kind {
                                 when the stop that these need fails: `text` then names both reasons */
         ENGINE_FAILED,       /* broke while started and cannot be mended in place: `restart` is used up.
                                 What is left keeps running until told to stop */
-        ENGINE_RESTARTED,    /* broke and was mended in place; for the events only */
-        ENGINE_UNFIT,        /* this node cannot serve the group now (carrier lost, interface missing) */
-        ENGINE_FIT,          /* it can again */
-        ENGINE_NOTE,         /* worth an event line (verified, conflict, restored...), nothing changes */
+        ENGINE_BROKEN, /* broke, or did not start at once; `text` says what is done about it; for the events
+                          only */
+        ENGINE_RESTARTED, /* broke and was mended in place; for the events only */
+        ENGINE_UNFIT,     /* this node cannot serve the group now (carrier lost, interface missing) */
+        ENGINE_FIT,       /* it can again */
+        ENGINE_NOTE,      /* worth an event line (verified, conflict, restored...), nothing changes */
 };
 
 struct engine_report {

@@ -117,7 +117,7 @@ static bool step_looking(struct group_run *g)
                 all = all && g->resource[i]->state == RESOURCE_STARTED;
         }
         if (!all)
-                report(g, ENGINE_NOTE, "not everything runs any more, starting what is missing");
+                report(g, ENGINE_BROKEN, "not everything runs any more, starting what is missing");
         if (g->state == GROUP_LOOKING)
                 group_set_state(g, GROUP_STARTING);
         return true;
@@ -308,7 +308,7 @@ static void mend(struct group_run *g, size_t from, bool hopeless)
         group_set_state(g, GROUP_MENDING);
         snprintf(text, sizeof(text), "%s; restarting it in place, %zu of %d in %s", g->why, g->restart_count,
                  g->restart_max, span_format(g->restart_window, window));
-        report(g, ENGINE_NOTE, text);
+        report(g, ENGINE_BROKEN, text);
 }
 
 static void on_broken(struct group_run *g, struct resource *r, bool hopeless)
@@ -320,7 +320,7 @@ static void on_broken(struct group_run *g, struct resource *r, bool hopeless)
         if (g->state == GROUP_UP && g->world->maintenance) {
                 char said[sizeof(g->why) + 64];
                 snprintf(said, sizeof(said), "%s; left alone, maintenance is on", g->why);
-                report(g, ENGINE_NOTE, said);
+                report(g, ENGINE_BROKEN, said);
                 return;
         }
         switch (g->state) {

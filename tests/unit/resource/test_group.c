@@ -48,7 +48,7 @@ static void what_does_not_start_is_tried_again_and_then_undone(void **state)
         assert_non_null(strstr(text, "start says no"));
         assert_string_equal(stage_log(&s),
                             "a start, b start, b stop, b start, b stop, b start, b stop, a stop");
-        assert_int_equal(stage_reported(&s, ENGINE_NOTE), 2);
+        assert_int_equal(stage_reported(&s, ENGINE_BROKEN), 2);
         assert_int_equal(stage_reported(&s, ENGINE_STARTED), 0);
         assert_false(stage_flagged(&s, "a.run"));
         stage_done(&s);
@@ -82,7 +82,7 @@ static void a_program_that_is_not_there_is_not_tried_again(void **state)
         engine_start(s.engine, 0, epoch, ENGINE_ALL, false);
         const char *text = stage_await(&s, ENGINE_START_FAILED);
         assert_non_null(strstr(text, "cannot run /nowhere/to/be/found: No such file or directory"));
-        assert_int_equal(stage_reported(&s, ENGINE_NOTE), 0);
+        assert_int_equal(stage_reported(&s, ENGINE_BROKEN), 0);
         stage_done(&s);
 }
 

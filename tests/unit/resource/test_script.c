@@ -30,7 +30,7 @@ static bool is_taken_as_running(enum script_style style, int code, const char *s
         stage_open(&s);
         engine_adopt(s.engine, 0, epoch);
         stage_await(&s, ENGINE_STARTED);
-        bool running = stage_reported(&s, ENGINE_NOTE) == 0;
+        bool running = stage_reported(&s, ENGINE_BROKEN) == 0;
         stage_done(&s);
         return running;
 }
@@ -121,7 +121,7 @@ static void lsb_start_is_not_tried_again_where_it_cannot_help(void **state)
                 stage_open(&s);
                 engine_start(s.engine, 0, epoch, ENGINE_ALL, false);
                 stage_await(&s, ENGINE_START_FAILED);
-                assert_int_equal(stage_reported(&s, ENGINE_NOTE), row[i].tries - 1);
+                assert_int_equal(stage_reported(&s, ENGINE_BROKEN), row[i].tries - 1);
                 stage_done(&s);
         }
 }

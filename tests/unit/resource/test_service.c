@@ -205,7 +205,7 @@ static void fails(const char *unit, const char *text, size_t notes)
         const char *why = stage_await(&s, ENGINE_START_FAILED);
         if (!strstr(why, text))
                 fail_msg("\"%s\" is not in \"%s\"", text, why);
-        assert_int_equal(stage_reported(&s, ENGINE_NOTE), notes);
+        assert_int_equal(stage_reported(&s, ENGINE_BROKEN), notes);
         stage_done(&s);
 }
 
