@@ -173,6 +173,8 @@ void api_answer(struct api *api, struct client *c, const char *line, size_t n)
         case REQUEST_MAINTENANCE: answer_order(api, c, &r, API_MAINTENANCE); return;
         case REQUEST_RELOAD: answer_order(api, c, &r, API_RELOAD); return;
         case REQUEST_CONFIRM: answer_order(api, c, &r, API_CONFIRM); return;
+        case REQUEST_FENCE: answer_order(api, c, &r, API_FENCE); return;
+        case REQUEST_CONFIRM_OFF: answer_order(api, c, &r, API_CONFIRM_OFF); return;
         case REQUEST_RESTART: answer_order(api, c, &r, API_RESTART); return;
         }
 }

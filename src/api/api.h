@@ -37,6 +37,8 @@ enum api_command_kind {
         API_MAINTENANCE,
         API_RELOAD,
         API_CONFIRM,
+        API_FENCE,
+        API_CONFIRM_OFF,
         API_RESTART,
 };
 
@@ -48,7 +50,7 @@ struct api_command {
         span lasts;           /* of standby and maintenance: 0 until revoked; of reload: 0 or the time to
                                  confirm in */
         bool on;              /* maintenance */
-        char text[64];        /* why, for maintenance; or "" */
+        char text[64];        /* why, for maintenance; who, for fence and confirm-off; or "" */
 };
 
 struct api_hooks {

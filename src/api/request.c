@@ -40,6 +40,8 @@ static const struct {
         [REQUEST_MAINTENANCE] = {"maintenance", PART_ON, PART_FOR | PART_TEXT},
         [REQUEST_RELOAD] = {"reload", 0, PART_FOR},
         [REQUEST_CONFIRM] = {"confirm", 0, 0},
+        [REQUEST_FENCE] = {"fence", PART_NODE, PART_TEXT},
+        [REQUEST_CONFIRM_OFF] = {"confirm-off", PART_NODE, PART_TEXT},
         [REQUEST_RESTART] = {"restart", 0, 0},
 };
 
@@ -185,7 +187,8 @@ int request_parse(const char *line, size_t n, struct request *ret_request, char 
         } else if (kind == -1) {
                 snprintf(error, REQUEST_ERROR_SIZE,
                          "unknown command '%.40s'; this havend knows: status watch "
-                         "events explain move stop start clear standby online maintenance reload confirm restart",
+                         "events explain move stop start clear standby online maintenance reload confirm "
+                         "fence confirm-off restart",
                          name);
         } else {
                 r.kind = (enum request_kind)kind;

@@ -30,6 +30,8 @@ enum request_kind {
         REQUEST_MAINTENANCE,
         REQUEST_RELOAD,
         REQUEST_CONFIRM,
+        REQUEST_FENCE,
+        REQUEST_CONFIRM_OFF,
         REQUEST_RESTART,
 };
 

@@ -15,10 +15,14 @@ struct view_link {
         int64_t silent_us; /* since last heard; -1 never */
 };
 
+#define VIEW_WATCHDOG 96
+
 struct view_node {
         char name[NAME_SIZE];
         char state[16]; /* online standby offline leaving */
         char text[128]; /* why, for people: "silent for 3.2s", "standby for 1h 20m more", "no state file" */
+        char watchdog[VIEW_WATCHDOG]; /* "armed, 10s (Software Watchdog)"; "" none */
+        char power[8]; /* "fencing": being powered off; "off": powered off for certain; or "" */
         bool self;
         bool config_differs;
         uint64_t boot;

@@ -64,6 +64,8 @@ static void write_node(json_t *nodes, const struct view_node *n)
         set_text(node, "name", n->name);
         set_text(node, "state", n->state);
         set_text(node, "text", n->text);
+        set_text(node, "watchdog", n->watchdog);
+        set_text(node, "power", n->power);
         set(node, "self", json_boolean(n->self));
         set(node, "config_differs", json_boolean(n->config_differs));
         /* a string: JSON readers keep 53 bits of a number */
@@ -205,6 +207,8 @@ static void read_node(const json_t *node, struct view_node *n)
         GET_STRING(node, "name", n->name);
         GET_STRING(node, "state", n->state);
         GET_STRING(node, "text", n->text);
+        GET_STRING(node, "watchdog", n->watchdog);
+        GET_STRING(node, "power", n->power);
         n->self = get_bool(node, "self");
         n->config_differs = get_bool(node, "config_differs");
         GET_STRING(node, "boot", boot);

@@ -215,7 +215,7 @@ static void print_node(const struct page *p, const struct view_node *n, int widt
 
         fputs("  ", p->to);
         print_cell(p, TINT_NONE, n->name, width);
-        if (!n->self && !n->text[0] && !n->config_differs && n->link_count == 0) {
+        if (!n->self && !n->text[0] && !n->watchdog[0] && !n->config_differs && n->link_count == 0) {
                 print_tinted(p, tint_of(n->state), n->state);
                 fputc('\n', p->to);
                 return;
@@ -238,6 +238,11 @@ static void print_node(const struct page *p, const struct view_node *n, int widt
         if (n->text[0]) {
                 fputs(before, p->to);
                 print_safe(p->to, n->text);
+                before = "; ";
+        }
+        if (n->watchdog[0]) {
+                fprintf(p->to, "%swatchdog ", before);
+                print_safe(p->to, n->watchdog);
                 before = "; ";
         }
         if (n->config_differs) {

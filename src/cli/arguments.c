@@ -21,6 +21,7 @@ static const struct {
         [OPTION_STATE_DIR] = {"state-dir", 0, "DIR", "where havend keeps its state (" CLI_STATE_DIR ")"},
         [OPTION_FORCE] = {"force", 0, NULL, "also where there is something already"},
         [OPTION_CONFIG] = {"config", 'c', "FILE", "the configuration (" CLI_CONFIG ")"},
+        [OPTION_YES] = {"yes", 'y', NULL, "do not ask"},
 };
 
 static bool allowed(const struct command *c, int option)

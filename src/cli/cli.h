@@ -33,6 +33,7 @@ enum cli_option {
         OPTION_STATE_DIR,
         OPTION_FORCE,
         OPTION_CONFIG,
+        OPTION_YES,
         OPTIONS,
 };
 
@@ -89,6 +90,8 @@ enum cli_status command_group_order(const struct command *command, const struct 
 enum cli_status command_move(const struct command *command, const struct arguments *a);
 enum cli_status command_node_order(const struct command *command, const struct arguments *a);
 enum cli_status command_maintenance(const struct command *command, const struct arguments *a);
+enum cli_status command_fence(const struct command *command, const struct arguments *a);
+enum cli_status command_confirm_off(const struct command *command, const struct arguments *a);
 enum cli_status command_reload(const struct command *command, const struct arguments *a);
 enum cli_status command_confirm(const struct command *command, const struct arguments *a);
 enum cli_status command_check(const struct command *command, const struct arguments *a);

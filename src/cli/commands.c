@@ -80,6 +80,22 @@ const struct command commands[] = {
          "\n"
          "  haven online beta\n",
          command_node_order},
+        {"fence", "NODE", 1, 1, BIT(OPTION_YES), "power a node off, and make sure",
+         "Has the leader switch off the node's power through its fence devices and waits until a status "
+         "query\n"
+         "says off. What the node held then starts elsewhere.\n"
+         "\n"
+         "  haven fence beta\n"
+         "  haven fence beta --yes   without being asked\n",
+         command_fence},
+        {"confirm-off", "NODE", 1, 1, BIT(OPTION_YES), "say that a node is off, having looked",
+         "For a node that is silent and that nothing can switch off: frees what it may have held, until it "
+         "is\n"
+         "heard again. If it is not off, data may be destroyed: pull its plug first. Who said so is on "
+         "record.\n"
+         "\n"
+         "  haven confirm-off beta\n",
+         command_confirm_off},
         {"maintenance", "on|off [DURATION] [TEXT]", 1, 3, 0, "hands off: touch nothing, on all nodes",
          "While maintenance is on, nothing is started, stopped or moved, whatever happens; the nodes keep\n"
          "watching. With a duration it ends by itself. The text is shown to everybody who asks for the "

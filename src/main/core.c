@@ -169,6 +169,8 @@ static int open_rooms(struct core *core)
         if (!error && core->config->arbiter.kind == ARBITER_PING)
                 error = pinger_new(core->loop, &core->pinger);
         if (!error)
+                error = core_fence_open(core);
+        if (!error)
                 error = core_checks_open(core);
         if (!error)
                 error = engine_new(&setup, &core->engine);
@@ -242,6 +244,7 @@ static void close_rooms(struct core *core, int status)
                 takeover_gate_close(core->takeover, core_gate_instance(core));
         if (core->api)
                 api_free(core->api);
+        fencer_free(core->fencer);
         if (core->engine)
                 engine_free(core->engine);
         if (core->checker)

@@ -9,6 +9,7 @@
 #include "api/journal.h"
 #include "cluster/cluster.h"
 #include "config/config.h"
+#include "fence/fencer.h"
 #include "heartbeat/transport.h"
 #include "main/inherit.h"
 #include "main/options.h"
@@ -52,6 +53,8 @@ struct core {
         struct checker *checker; /* NULL: no group has a check */
         struct alerts *alerts;
         struct pinger *pinger; /* NULL: the arbiter is another */
+        struct fencer *fencer;
+        int32_t watchdog_state; /* as told to the brain */
         struct journal *journal;
         struct api *api;
 
@@ -101,6 +104,17 @@ void core_checks_reload(struct core *core, const struct config *old);
 uint32_t core_check_id(const struct config_group *g, const struct config_check *check);
 /* Removes floating addresses that an earlier run left in the kernel. */
 void core_clear_leftovers(struct core *core);
+
+/* core_fence.c */
+int core_fence_open(struct core *core);
+/* Powers it off; the brain is told the end. */
+void core_fence(struct core *core, int node);
+/* Wants the watchdog armed when that is right, and tells the brain when it is. */
+void core_watchdog(struct core *core);
+/* For the status; "" without one. */
+const char *core_watchdog_text(struct core *core, char text[static VIEW_WATCHDOG]);
+/* Resets this node if the group's configuration wants that. */
+void core_stop_failed(struct core *core, int group);
 
 /* core_arbiter.c */
 void core_ask_arbiter(struct core *core);

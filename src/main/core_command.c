@@ -6,8 +6,10 @@
 #include <string.h>
 
 static const enum order_kind order_of[] = {
-        [API_MOVE] = ORDER_MOVE,   [API_STOP] = ORDER_STOP,       [API_START] = ORDER_START,
-        [API_CLEAR] = ORDER_CLEAR, [API_STANDBY] = ORDER_STANDBY, [API_ONLINE] = ORDER_ONLINE,
+        [API_MOVE] = ORDER_MOVE,       [API_STOP] = ORDER_STOP,
+        [API_START] = ORDER_START,     [API_CLEAR] = ORDER_CLEAR,
+        [API_STANDBY] = ORDER_STANDBY, [API_ONLINE] = ORDER_ONLINE,
+        [API_FENCE] = ORDER_FENCE,     [API_CONFIRM_OFF] = ORDER_CONFIRM_OFF,
 };
 
 static void reply_reload(struct core *core, const struct api_command *c, struct api_reply *reply)
@@ -59,6 +61,17 @@ static void give_order(struct core *core, const struct api_command *c, struct ap
         api_reply_send(reply, -EBUSY, order_error_text(ORDER_BUSY));
 }
 
+/* What cannot be taken back is on record with who wanted it, done or not. */
+static void tell_who(struct core *core, const struct api_command *c)
+{
+        char text[160];
+
+        snprintf(text, sizeof(text),
+                 c->kind == API_FENCE ? "%s wants it powered off" : "%s says that it is off",
+                 c->text[0] ? c->text : "somebody");
+        core_tell(core, "order", c->node, 0, text);
+}
+
 void core_command(void *user, const struct api_command *c, struct api_reply *reply)
 {
         struct core *core = user;
@@ -70,6 +83,11 @@ void core_command(void *user, const struct api_command *c, struct api_reply *rep
         case API_CONFIRM:
                 error = core_confirm(core);
                 api_reply_send(reply, error, error ? "nothing waits for a confirmation" : "confirmed");
+                break;
+        case API_FENCE:
+        case API_CONFIRM_OFF:
+                tell_who(core, c);
+                give_order(core, c, reply);
                 break;
         case API_MOVE:
         case API_STOP:

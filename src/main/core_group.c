@@ -96,12 +96,22 @@ static void start_everywhere(struct core *core, const struct cluster_action *a)
         engine_start(core->engine, a->group, to_engine(a->epoch), ENGINE_ALL, false);
 }
 
+/* The watchdog is not fed while data is held without a lease; the supervisor does not read configurations. */
+static void note_data(struct core *core, int group)
+{
+        const struct config_group *g = &core->config->group[group];
+        struct ledger *l = core->inherited.ledger;
+
+        l->group_data[entry(core, group) - l->group] = g->exclusive == EXCLUSIVE_DATA;
+}
+
 static void start(struct core *core, const struct cluster_action *a)
 {
         if (core->config->group[a->group].everywhere) {
                 start_everywhere(core, a);
                 return;
         }
+        note_data(core, a->group);
         bool held = ledger_group_hold(core->inherited.ledger, entry(core, a->group), a->epoch);
 
         if (!held || !hold_addresses(core, a->group)) {
@@ -134,7 +144,7 @@ void core_act(struct core *core, const struct cluster_action *a)
                 break;
         case ACTION_ANNOUNCE: engine_announce(core->engine, a->group); break;
         case ACTION_ASK: engine_ask(core->engine, a->group); break;
-        case ACTION_FENCE: break;
+        case ACTION_FENCE: core_fence(core, a->node); break;
         }
 }
 
@@ -283,7 +293,10 @@ void core_report(void *user, const struct engine_report *r)
                 free_group(core, r->group);
                 tell_brain(core, r, CLUSTER_EV_STOPPED, false);
                 break;
-        case ENGINE_STOP_FAILED: tell_brain(core, r, CLUSTER_EV_STOP_FAILED, false); break;
+        case ENGINE_STOP_FAILED:
+                tell_brain(core, r, CLUSTER_EV_STOP_FAILED, false);
+                core_stop_failed(core, r->group);
+                break;
         case ENGINE_FAILED: tell_brain(core, r, CLUSTER_EV_FAILED, false); break;
         case ENGINE_BROKEN: core_tell(core, "group-broken", name, 0, r->text); break;
         case ENGINE_RESTARTED:

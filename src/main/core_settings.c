@@ -4,6 +4,14 @@
 
 #include <string.h>
 
+static void make_fence(const struct config_fence *f, struct cluster_settings *s)
+{
+        for (size_t i = 0; i < f->node_count; i++) {
+                s->fenceable |= 1ULL << f->node[i];
+                s->fence_delay[f->node[i]] = span_max(s->fence_delay[f->node[i]], f->delay);
+        }
+}
+
 void core_settings_make(const struct config *config, int self, struct cluster_settings *ret_settings)
 {
         struct cluster_settings *s = ret_settings;
@@ -19,4 +27,6 @@ void core_settings_make(const struct config *config, int self, struct cluster_se
         s->config = config->digest;
         /* an odd number of nodes always has a majority or has none: a further vote would only make it even */
         s->arbiter = config->node_count % 2 ? CLUSTER_ARBITER_ABSENT : CLUSTER_ARBITER_WEAK;
+        for (size_t i = 0; i < config->fence_count; i++)
+                make_fence(&config->fence[i], s);
 }

@@ -142,6 +142,8 @@ void core_event(struct core *core, const struct cluster_event *event)
         core->queued = 0;
         core->turning = false;
         if (!core->exiting)
+                core_watchdog(core);
+        if (!core->exiting)
                 arm(core);
 }
 

@@ -33,6 +33,21 @@ static void view_link(struct core *core, int node, int link, instant now, struct
         v->silent_us = silent.us;
 }
 
+static void view_power(struct core *core, int node, struct view_node *v)
+{
+        static const char *const power[] = {
+                [FENCE_NONE] = "", [FENCE_RUNNING] = "fencing", [FENCE_OFF] = "off"};
+        span watchdog = cluster_watchdog(core->brain, (uint8_t)node);
+        char time[SPAN_TEXT];
+
+        text_copy(v->power, sizeof(v->power), power[cluster_fence(core->brain, (uint8_t)node)]);
+        if (node == core->self)
+                core_watchdog_text(core, v->watchdog);
+        else if (watchdog.us)
+                snprintf(v->watchdog, sizeof(v->watchdog), "armed, resets it within %s",
+                         span_format(span_s((watchdog.us + 999999) / 1000000), time));
+}
+
 static void view_node(struct core *core, int node, instant now, struct view_node *v)
 {
         struct incarnation inc = cluster_incarnation(core->brain, (uint8_t)node);
@@ -41,6 +56,7 @@ static void view_node(struct core *core, int node, instant now, struct view_node
         text_copy(v->state, sizeof(v->state),
                   node_state_name(cluster_node(core->brain, (uint8_t)node, now, v->text, sizeof(v->text))));
         v->self = node == core->self;
+        view_power(core, node, v);
         v->config_differs = cluster_config_differs(core->brain, (uint8_t)node);
         v->boot = inc.boot;
         v->core = inc.core;

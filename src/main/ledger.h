@@ -19,11 +19,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LEDGER_MAGIC         0x4841564eu
-#define LEDGER_VERSION       1
-#define LEDGER_BYTES         65536 /* of the memory, whatever the version; untouched pages cost nothing */
-#define LEDGER_ADDRESSES_MAX 256
-#define LEDGER_PATH          512
+#define LEDGER_MAGIC          0x4841564eu
+#define LEDGER_VERSION        2
+#define LEDGER_BYTES          65536 /* of the memory, whatever the version; untouched pages cost nothing */
+#define LEDGER_ADDRESSES_MAX  256
+#define LEDGER_WATCHDOG_ARMED 1
+#define LEDGER_PATH           512
 
 /* Per entry, changed by compare-and-swap only: FREE -> HELD by the core; HELD -> RELEASING by whoever begins
  * to release; RELEASING -> FREE when it is gone. Nothing goes from RELEASING to HELD. */
@@ -60,6 +61,15 @@ struct ledger {
         char cgroup_root[LEDGER_PATH]; /* every cgroup below it is killed at lease end; "" if none */
         struct ledger_group group[GROUPS_MAX];
         struct ledger_address address[LEDGER_ADDRESSES_MAX];
+        /* version 2 */
+        uint8_t group_data[GROUPS_MAX]; /* of group[i]: exclusive in its data; written by the core */
+        char watchdog_device[256];      /* wanted by the core... */
+        uint32_t watchdog_timeout_s;
+        _Atomic uint32_t watchdog_wanted; /* ...once nothing is left of earlier boots */
+        _Atomic int32_t watchdog_state;   /* LEDGER_WATCHDOG_ARMED, 0 not tried, or a negative errno */
+        uint32_t watchdog_armed_s;        /* its real time; the supervisor's, as are these two */
+        char watchdog_identity[32];
+        _Atomic uint32_t reset_wanted; /* the core: a group does not stop, reset the machine */
 };
 
 /* The supervisor's side. Makes it in a sealed memfd (close-on-exec: the child that becomes the core clears

@@ -19,7 +19,7 @@
 static void timer_set(const struct supervisor *s, instant now)
 {
         struct itimerspec spec = {0};
-        instant due = s->lease_due;
+        instant due = instant_min(s->lease_due, watchdog_due(s));
 
         if (!s->core && !s->clearing && !s->done)
                 due = instant_min(due, s->restart_at);
@@ -93,6 +93,7 @@ static void turn(struct supervisor *s)
 
         instant now = instant_now();
         release_watch(s, now);
+        watchdog_turn(s, now);
         if (s->clearing)
                 release_clear(s, now);
         if (s->handing_over && s->core && instant_reached(now, s->handover_until))
@@ -107,6 +108,7 @@ static void finish(struct supervisor *s)
 {
         const char *root = s->ledger->cgroup_root;
 
+        watchdog_end(s);
         if (root[0] != '\0') {
                 int error = cgroup_clear(root);
                 if (error)
@@ -136,6 +138,8 @@ int main(int argc, char **argv)
                 .former = -1,
                 .restart_at = INSTANT_NEVER,
                 .lease_due = INSTANT_NEVER,
+                .watchdog = -1,
+                .reset_at = INSTANT_NEVER,
         };
 
         switch (options_parse(argc, argv, stdout, stderr, &s.options)) {

@@ -51,6 +51,13 @@ struct supervisor {
         bool clearing; /* after a release: all descendants are being killed, no core until they are gone */
         instant clear_until; /* ...or until then */
 
+        int watchdog;          /* -1: not held */
+        bool watchdog_disarms; /* closing it in good order disarms it */
+        bool watchdog_hungry;  /* not fed, and told so */
+        instant watchdog_fed, watchdog_due;
+        bool reset_begun;
+        instant reset_at; /* NEVER: no reset is wanted */
+
         bool stopping;
         instant stop_until;
         bool done;
@@ -88,6 +95,13 @@ void release_clear(struct supervisor *s, instant now);
 
 /* At the end: takes the lease gate off, unless an address is still there. */
 void release_gate(struct supervisor *s);
+
+/* supervisor_watchdog.c: the fourth */
+/* Arms it when the core wants that, feeds it while that is right, resets the machine when told to. */
+void watchdog_turn(struct supervisor *s, instant now);
+instant watchdog_due(const struct supervisor *s);
+/* Before a clean end: disarms it, if nothing is held. */
+void watchdog_end(struct supervisor *s);
 
 /* supervisor_daemon.c: what the outside sees of the start */
 /* Goes into the background; returns in the child only. The parent waits for the start and exits with its
