@@ -1,0 +1,158 @@
+"""Data that must not be twice: its silent node is powered off first, or a person says that it is off."""
+import os
+import signal
+import threading
+
+import pytest
+
+from lab import now, wait_for
+from lab.haven import group_text, process_text
+
+AGENT = """#!/bin/sh
+# A fence agent by the fence-agents' convention; the switch is a thread of the test that watches this directory.
+cd "${0%/*}" || exit 1
+while IFS= read -r line; do
+    case $line in action=*) action=${line#*=};; plug=*) plug=${line#*=};; esac
+done
+echo "$action $plug" >> calls
+[ -e broken ] && { echo "no answer from the switch" >&2; exit 1; }
+case $action in
+off) : > "$plug.wanted"; i=0
+     while [ ! -e "$plug.off" ] && [ $((i += 1)) -le 200 ]; do sleep 0.05; done
+     [ -e "$plug.off" ];;
+on) exit 0;;
+status) [ -e "$plug.off" ] && exit 2; exit 0;;
+*) exit 1;;
+esac
+"""
+
+
+class Switch:
+    """Cuts the power of a machine when its file `wanted` appears; `at`: when it did."""
+
+    def __init__(self, lab):
+        self.directory = os.path.join(lab.directory, "switch")
+        self.cluster, self.at, self.ended = None, {}, threading.Event()
+        os.makedirs(self.directory)
+        self.agent = os.path.join(self.directory, "agent")
+        with open(self.agent, "w", encoding="ascii") as f:
+            f.write(AGENT)
+        os.chmod(self.agent, 0o755)
+        self.thread = threading.Thread(target=self.work)
+        self.thread.start()
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def work(self):
+        while not self.ended.wait(0.02):
+            for name in self.cluster.nodes if self.cluster else ():
+                if os.path.exists(self.path(name + ".wanted")) and not os.path.exists(self.path(name + ".off")):
+                    self.cluster.power_cut(name)
+                    self.at[name] = now()
+                    self.touch(name + ".off")
+
+    def touch(self, name):
+        with open(self.path(name), "w", encoding="ascii"):
+            pass
+
+    def calls(self):
+        try:
+            with open(self.path("calls"), encoding="ascii") as f:
+                return f.read().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def text(self, nodes=("alpha", "beta")):
+        return "fence switch {\n    agent = %s\n    node = {%s}\n    plug = {%s}\n    delay = 500ms\n    timeout = 15s\n}\n" % (
+            self.agent, ", ".join(nodes), ", ".join('"%s=%s"' % (n, n) for n in nodes))
+
+    def end(self):
+        self.ended.set()
+        self.thread.join()
+
+
+@pytest.fixture
+def switch(lab):
+    s = Switch(lab)
+    yield s
+    s.end()
+
+
+@pytest.fixture
+def data_pair(cluster, switch):
+    """Two nodes, a switch for both, and a group whose process must not run twice."""
+    def make(**named):
+        address = "10.77.0.111"
+        group = group_text("web", ["alpha", "beta"], address, first=process_text() + "\nexclusive = data")
+        c = cluster(nodes=2, arbiter="none", service=None, groups=[group], extra=switch.text(), **named)
+        switch.cluster = c
+        c.start()
+        return c
+
+    return make
+
+
+def freeze_machine(c, name):
+    """Every process of it, as when a machine stands still; returns when."""
+    machine = c.machine(name)
+    return machine.kill(machine.processes(), signal.SIGSTOP)
+
+
+def echo_runs(c, name):
+    return bool(c.machine(name).pids("lab-echo"))
+
+
+def node_power(c, asked, name):
+    return next(n["power"] for n in c[asked].status()["nodes"] if n["name"] == name)
+
+
+def test_a_frozen_owner_of_data_is_powered_off_before_another_starts(data_pair, switch):
+    c = data_pair()
+    c.wait_group("web", "alpha")
+    freeze_machine(c, "alpha")
+    started = []
+
+    def look():
+        if not started and echo_runs(c, "beta"):
+            started.append(now())
+        return started
+
+    wait_for(look, 30, "the service runs on beta", 0.01)
+    assert "alpha" in switch.at and switch.at["alpha"] < started[0], "started before alpha was off"
+    c.wait_group("web", "beta", names=["beta"])
+    assert switch.calls()[:2] == ["off alpha", "status alpha"]
+    assert node_power(c, "beta", "alpha") == "off"
+    c.power_on("alpha")
+    c.wait_node("alpha", "online", names=["beta"])
+    wait_for(lambda: node_power(c, "beta", "alpha") == "", 10, "alpha is no longer taken for off")
+
+
+def test_without_a_working_switch_it_is_blocked_until_a_person_confirms(data_pair, switch):
+    c = data_pair()
+    c.wait_group("web", "alpha")
+    switch.touch("broken")
+    refused = c.haven("confirm-off", "alpha", "--yes", node="beta", check=False)
+    assert refused.returncode == 1 and "is heard" in refused.stderr
+    freeze_machine(c, "alpha")
+    status = c.wait_group("web", state="blocked", names=["beta"])
+    text = next(g["text"] for g in status["groups"] if g["name"] == "web")
+    assert "haven confirm-off alpha" in text, text
+    wait_for(lambda: any("could not be powered off" in e["text"] for e in c["beta"].events()), 20, "the failure is told")
+    assert not echo_runs(c, "beta")
+    c.power_cut("alpha")
+    c.haven("confirm-off", "alpha", "--yes", node="beta")
+    c.wait_group("web", "beta", names=["beta"])
+    assert any("says that it is off" in e["text"] for e in c["beta"].events())
+
+
+def test_haven_fence_powers_off_and_waits_for_it(data_pair, switch):
+    c = data_pair()
+    leader = c["alpha"].status()["leader"]
+    other = "beta" if leader == "alpha" else "alpha"
+    done = c.haven("fence", other, "--yes", node=leader)
+    assert "powered off for certain" in done.stdout
+    assert other in switch.at
+    c.wait_group("web", leader, names=[leader])
+    alone = c.haven("fence", leader, node=leader, check=False)
+    assert alone.returncode == 1 and "say --yes" in alone.stderr
