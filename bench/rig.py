@@ -1,4 +1,8 @@
-"""A subject in a lab of its own, watched and probed."""
+"""A subject in a lab of its own, watched and probed.
+
+Who has an address in its kernel need not answer for it: a gate in the kernel may be shut. So beside the client there
+are two insisters, one per node, who take no news of where the address is: they go on sending to that node's MAC.
+Whom they get answers from answers, whatever else is believed."""
 import time
 
 from lab import Lab, Prober, Watcher, now
@@ -6,6 +10,16 @@ from lab import Lab, Prober, Watcher, now
 
 class NotSteady(Exception):
     """The subject did not come to rest with its preferred owner."""
+
+
+INSIST = 0.005  # seconds between an insister's requests
+
+
+def insister(lab, machine, address):
+    """A client for whom the address is at that machine for ever."""
+    client = lab.add_client("insister-" + machine.name)
+    lab.batch(client.netns, ["neigh replace %s lladdr %s dev front nud permanent" % (address, machine.mac("front"))])
+    return Prober(client, address, interval=INSIST)
 
 
 class Rig:
@@ -17,6 +31,7 @@ class Rig:
             self.watcher = Watcher(self.lab)
             self.subject.start()
             self.prober = Prober(self.client, self.subject.address)
+            self.insisters = [insister(self.lab, m, self.subject.address) for m in self.subject.nodes]
         except BaseException:
             self.lab.close()
             raise
@@ -50,8 +65,15 @@ class Rig:
             raise NotSteady("holders %s, answers from %s\n%s" % (self.watcher.holders(self.address),
                                                                  self.prober.node(), self.subject.log()))
 
+    def both_answered(self, start, end):
+        """Seconds of start..end in which both nodes answered to who insisted."""
+        silent = [(o.start, o.end) for p in self.insisters for o in p.during(start, end)]
+        edges = sorted({start, end} | {t for span in silent for t in span if start < t < end})
+        return sum(b - a for a, b in zip(edges, edges[1:]) if not any(x <= a and b <= y for x, y in silent))
+
     def measure(self, start, end):
         """Seconds, over start..end. `end` must lie a tenth of a second back, so that every request is decided."""
         return {"outage": self.prober.longest(start, end), "lost": self.prober.lost_time(start, end),
+                "answered": self.both_answered(start, end),
                 "none": self.watcher.none_held(self.address, start, end),
                 "both": self.watcher.both_held(self.address, start, end), "window": end - start}
