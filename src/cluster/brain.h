@@ -297,13 +297,17 @@ enum place fitness(const struct cluster *c, uint8_t g, uint8_t node);
 bool peer_present(const struct cluster *c, uint8_t node);
 void placement_ask(const struct cluster *c, struct placement_query *ret_query);
 
+/* after.c */
+/* What the group starts after and which is not started yet, or NULL. */
+const struct cluster_group *waits_for(const struct cluster *c, uint8_t g);
+/* Whether any group that comes after it is still held: on this node, or on any that we hear. */
+bool dependents_hold(const struct cluster *c, uint8_t g, bool here);
+
 /* everywhere.c */
 void everywhere_govern(struct cluster *c, uint8_t g);
 /* Whoever has ended the group may start it again. */
 void everywhere_renew(struct cluster *c, uint8_t g);
 void everywhere_settle(struct cluster *c, uint8_t g);
-/* Whether any group that comes after it is still held: on this node, or on any that we hear. */
-bool dependents_hold(const struct cluster *c, uint8_t g, bool here);
 
 /* fencing.c */
 void fencing_settle(struct cluster *c);
@@ -342,8 +346,6 @@ void tenure_start(struct cluster *c, uint8_t g, struct epoch epoch);
 void tenure_stop(struct cluster *c, uint8_t g, const char *why);
 /* STUCK: tries the stop once more when it is time. */
 void tenure_stop_again(struct cluster *c, uint8_t g);
-/* What the group starts after and which is not started yet, or NULL. */
-const struct cluster_group *waits_for(const struct cluster *c, uint8_t g);
 
 /* order.c */
 void order_take(struct cluster *c, const struct order *order);

@@ -65,25 +65,6 @@ static bool wanted_here(const struct cluster *c, uint8_t g, const struct assignm
                !(placement_stopped(c->settings, &c->state.document) & 1ULL << g);
 }
 
-static bool holds(enum hold_state h)
-{
-        return h >= HOLD_STARTING;
-}
-
-bool dependents_hold(const struct cluster *c, uint8_t g, bool here)
-{
-        for (uint8_t o = 0; o < c->settings->group_count; o++) {
-                if (!(c->settings->group[o].after & 1ULL << g))
-                        continue;
-                if (holds(tenure_hold(c, o).state))
-                        return true;
-                for (uint8_t i = 0; !here && i < c->settings->node_count; i++)
-                        if (!is_self(c, i) && peer_present(c, i) && holds(hold_of(c, i, o)->state))
-                                return true;
-        }
-        return false;
-}
-
 void everywhere_settle(struct cluster *c, uint8_t g)
 {
         const struct assignment *a = document_group_const(&c->state.document, c->settings->group[g].id);

@@ -149,38 +149,6 @@ static const char *start_obstacle(struct cluster *c, uint8_t g, const struct ass
                 return "nothing proves that the old owner let go of its data";
         if (fencing_in_doubt(c, g))
                 return "another node that does not know of it may start it too";
-        return waits_for(c, g) ? "what it starts after is not started yet" : NULL;
-}
-
-static bool started_on(const struct cluster *c, uint8_t node, uint8_t g)
-{
-        return peer_present(c, node) && hold_on(c, node, g).state == HOLD_STARTED;
-}
-
-/* Started anywhere; of what runs everywhere it is this node's that counts, unless it has none or it failed.
- */
-static bool is_started(const struct cluster *c, uint8_t g)
-{
-        const struct cluster_group *group = &c->settings->group[g];
-        const struct assignment *a = document_group_const(&c->state.document, group->id);
-        uint8_t self = c->settings->self;
-
-        if (group->everywhere && memchr(group->node, self, group->node_count) &&
-            !(a && a->failed & 1ULL << self))
-                return started_on(c, self, g);
-        for (uint8_t i = 0; i < c->settings->node_count; i++)
-                if (started_on(c, i, g))
-                        return true;
-        return false;
-}
-
-const struct cluster_group *waits_for(const struct cluster *c, uint8_t g)
-{
-        for (uint64_t after = c->settings->group[g].after; after; after &= after - 1) {
-                uint8_t first = (uint8_t)__builtin_ctzll(after);
-                if (!is_started(c, first))
-                        return &c->settings->group[first];
-        }
         return NULL;
 }
 
@@ -201,8 +169,9 @@ static void start(struct cluster *c, uint8_t g, const struct assignment *a)
         struct tenure *t = &c->tenure[g];
         const char *obstacle = start_obstacle(c, g, a);
 
-        if (obstacle) {
+        if (obstacle)
                 tell_blocked(c, g, a, obstacle);
+        if (obstacle || waits_for(c, g)) {
                 if (t->hold == HOLD_NONE && a->from != NODE_NONE) {
                         t->warm_ready = false;
                         set_hold(c, g, HOLD_WARM);
