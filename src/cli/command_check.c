@@ -52,7 +52,10 @@ static void print_group(const struct config *c, const struct config_group *g)
 /* What this set of nodes can promise; the same words as `haven status` has. */
 static void print_promise(const struct config *c)
 {
-        if (c->node_count % 2 == 0)
+        if (c->node_count % 2 == 0 && arbiter_kind_is_strong(c->arbiter.kind))
+                printf("arbiter %s (strong): a majority of nodes and arbiter decides: never two owners\n",
+                       arbiter_kind_name(c->arbiter.kind));
+        else if (c->node_count % 2 == 0)
                 printf("arbiter %s (weak): a network split can run both\n",
                        arbiter_kind_name(c->arbiter.kind));
         else if (c->node_count > 1)

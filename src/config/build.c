@@ -246,6 +246,14 @@ static void build_node(struct tree *t, const struct entry *e, struct config *c)
         c->node_count++;
 }
 
+static int arbiter_kind_of(const char *word)
+{
+        for (int k = ARBITER_NONE; k <= ARBITER_DISK; k++)
+                if (strcmp(arbiter_kind_name((enum arbiter_kind)k), word) == 0)
+                        return k;
+        return -1;
+}
+
 static void build_arbiter(struct tree *t, const struct entry *e, struct config *c)
 {
         struct target to = {.object = &c->arbiter, .config = c};
@@ -256,13 +264,13 @@ static void build_arbiter(struct tree *t, const struct entry *e, struct config *
                 return;
         }
         c->arbiter.place = e->place;
-        if (e->title && strcmp(e->title, "ping") == 0)
-                c->arbiter.kind = ARBITER_PING;
-        else if (!e->title || strcmp(e->title, "none") != 0) {
-                tree_mistake(t, e->place, "'%s' is no arbiter: write arbiter none or arbiter ping",
+        int kind = arbiter_kind_of(e->title ? e->title : "");
+        if (kind < 0) {
+                tree_mistake(t, e->place, "'%s' is no arbiter: write arbiter none, ping or disk",
                              e->title ? e->title : "");
                 return;
         }
+        c->arbiter.kind = (enum arbiter_kind)kind;
         set_words(t, e, "arbiter", e->title, &to);
 }
 
@@ -480,8 +488,8 @@ void build(struct tree *t, struct config *c)
         each(t, c, "node", NODES_MAX, build_node);
         /* in what order these stand means nothing, so it must not count when two files are compared */
         qsort(c->node, c->node_count, sizeof(*c->node), compare_names);
-        config_links_make(c);
         each(t, c, "arbiter", SIZE_MAX, build_arbiter);
+        config_links_make(c);
         each(t, c, "watchdog", SIZE_MAX, build_watchdog);
         c->fence = memory_new(FENCES_MAX + 1, sizeof(*c->fence));
         each(t, c, "fence", FENCES_MAX, build_fence);

@@ -12,7 +12,7 @@
 
 static const char *const resource_kinds[] = {"address", "service", "process", "script"};
 static const char *const check_kinds[] = {"tcp", "http"};
-static const char *const arbiter_kinds[] = {"none", "ping"};
+static const char *const arbiter_kinds[] = {"none", "ping", "disk"};
 
 const char *resource_kind_name(enum resource_kind kind)
 {
@@ -27,6 +27,16 @@ const char *check_kind_name(enum check_kind kind)
 const char *arbiter_kind_name(enum arbiter_kind kind)
 {
         return arbiter_kinds[kind];
+}
+
+bool arbiter_kind_is_strong(enum arbiter_kind kind)
+{
+        switch (kind) {
+        case ARBITER_NONE:
+        case ARBITER_PING: return false;
+        case ARBITER_DISK: return true;
+        }
+        return false;
 }
 
 int config_find_node(const struct config *c, const char *name)

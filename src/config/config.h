@@ -38,7 +38,7 @@ struct config_node {
         char address_text[LINKS_MAX][IP_TEXT];
 };
 
-enum link_kind { LINK_UDP, LINK_KINDS };
+enum link_kind { LINK_UDP, LINK_DISK, LINK_KINDS };
 
 /* What two nodes hear each other by. All nodes agree on the order. */
 struct config_link {
@@ -47,13 +47,15 @@ struct config_link {
         uint32_t peers[NODES_MAX]; /* bit j of peers[i]: nodes i and j share it; never bit i */
 };
 
-enum arbiter_kind { ARBITER_NONE, ARBITER_PING };
+enum arbiter_kind { ARBITER_NONE, ARBITER_PING, ARBITER_DISK };
 
 struct config_arbiter {
         enum arbiter_kind kind;
         struct config_place place; /* line 0: not in the file, the default */
         size_t target_count;
         struct ip target[TARGETS_MAX];
+        char device[256]; /* disk: block device or file */
+        bool disk_link;   /* disk: carries heartbeats too */
 };
 
 enum resource_kind { RESOURCE_ADDRESS, RESOURCE_SERVICE, RESOURCE_PROCESS, RESOURCE_SCRIPT };
@@ -264,3 +266,5 @@ const char *config_link_name(const struct config *c, int link, int self, int nod
 const char *resource_kind_name(enum resource_kind kind);
 const char *check_kind_name(enum check_kind kind);
 const char *arbiter_kind_name(enum arbiter_kind kind);
+/* Whether it is a true third vote, so that no split runs anything twice. */
+bool arbiter_kind_is_strong(enum arbiter_kind kind);

@@ -261,11 +261,11 @@ static void judge_group(struct tree *t, const struct config *c, size_t index)
                              "group %s has nothing in it: add an address, a service, a process or a script",
                              g->name);
         if (g->exclusive == EXCLUSIVE_DATA && !g->accept_split && !all_can_be_fenced(c, g) && c->node_count &&
-            c->node_count % 2 == 0)
+            c->node_count % 2 == 0 && !arbiter_kind_is_strong(c->arbiter.kind))
                 tree_mistake(t, g->place,
                              "group %s: exclusive = data, but with an even number of nodes and arbiter %s a "
                              "network split can "
-                             "run it twice; use three nodes, fence devices for "
+                             "run it twice; use three nodes, a shared disk, fence devices for "
                              "all of its nodes, or write accept-split = yes to take that risk",
                              g->name, arbiter_kind_name(c->arbiter.kind));
         if (g->exclusive == EXCLUSIVE_ADDRESS && g->accept_split)
@@ -291,13 +291,12 @@ static void judge_arbiter(struct tree *t, const struct config *c)
         const struct config_arbiter *a = &c->arbiter;
         char text[IP_TEXT];
 
-        if (a->kind == ARBITER_PING && c->node_count % 2 && c->node_count)
-                tree_mistake(
-                        t, a->place,
-                        "arbiter ping with %zu nodes: an odd number decides by itself, and a further vote "
-                        "would make it even; "
-                        "leave the arbiter out",
-                        c->node_count);
+        if (a->kind != ARBITER_NONE && c->node_count % 2 && c->node_count)
+                tree_mistake(t, a->place,
+                             "arbiter %s with %zu nodes: an odd number decides by itself, and a further vote "
+                             "would make it even; "
+                             "leave the arbiter out",
+                             arbiter_kind_name(a->kind), c->node_count);
         for (size_t i = 0; i < a->target_count; i++) {
                 const char *why = unusable(&a->target[i]);
                 ip_format(&a->target[i], text);

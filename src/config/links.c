@@ -42,10 +42,21 @@ static size_t add_addresses(struct config *c)
         return wanted;
 }
 
+static size_t add_disk(struct config *c, size_t wanted)
+{
+        if (c->arbiter.kind != ARBITER_DISK || !c->arbiter.disk_link)
+                return wanted;
+        struct config_link *l = link_add(c, &wanted, LINK_DISK, 0);
+        for (size_t n = 0; n < c->node_count; n++)
+                for (size_t m = 0; m < n; m++)
+                        link_share(l, n, m);
+        return wanted;
+}
+
 size_t config_links_make(struct config *c)
 {
         c->link_count = 0;
-        return add_addresses(c);
+        return add_disk(c, add_addresses(c));
 }
 
 bool config_link_shared(const struct config *c, int link, int node, int other)
@@ -61,6 +72,7 @@ const char *config_link_name(const struct config *c, int link, int self, int nod
 
         switch (l->kind) {
         case LINK_UDP: text_copy(name, LINK_NAME, c->node[node].address_text[l->number]); break;
+        case LINK_DISK: text_copy(name, LINK_NAME, "disk"); break;
         case LINK_KINDS: assert(!"a kind");
         }
         return name;

@@ -58,6 +58,11 @@ const struct word words[] = {
         {"arbiter ping", "target", &type_ips, .list = true, .required = true, .offset = ARBITER(target),
          .count_offset = ARBITER(target_count), .most = TARGETS_MAX, .help = "addresses that must answer"},
 
+        {"arbiter disk", "device", &type_path, .required = true, .offset = ARBITER(device), .most = 256,
+         .help = "the shared disk, prepared with haven disk init"},
+        {"arbiter disk", "link", &type_bool, .offset = ARBITER(disk_link), .fallback = "yes",
+         .help = "whether the nodes hear each other over it, too"},
+
         {"watchdog", "device", &type_path, .offset = WATCHDOG(device), .most = 256,
          .fallback = "/dev/watchdog", .help = "the device"},
         {"watchdog", "timeout", &type_span, .offset = WATCHDOG(timeout), .least = SECOND, .most = HOUR,

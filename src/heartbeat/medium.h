@@ -64,3 +64,4 @@ struct medium {
 };
 
 extern const struct medium_kind medium_udp;
+extern const struct medium_kind medium_relay; /* relay.h */

@@ -14,7 +14,7 @@ static_assert(WINDOW_LINKS == LINKS_MAX, "a window for every link");
 /* Who is refused sixty times a second, or replays as often, does not fill the log. */
 #define TELL_AGAIN span_s(60)
 
-static const struct medium_kind *const media[] = {&medium_udp};
+static const struct medium_kind *const media[] = {&medium_udp, &medium_relay};
 #define MEDIA (sizeof(media) / sizeof(media[0]))
 
 struct sender {
@@ -232,6 +232,14 @@ void transport_free(struct transport *t)
         free_media(t);
         seal_done(&t->seal);
         free(t);
+}
+
+struct medium *transport_relay(struct transport *t)
+{
+        for (size_t i = 0; i < MEDIA; i++)
+                if (media[i] == &medium_relay)
+                        return t->medium[i];
+        return NULL;
 }
 
 void transport_set_keys(struct transport *t, const struct keyring *keys)

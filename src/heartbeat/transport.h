@@ -15,6 +15,7 @@
 #include <uv.h>
 
 struct transport;
+struct medium;
 
 /* Any of them may be NULL but on_message. They may send, and may not free the transport. */
 struct transport_hooks {
@@ -54,6 +55,9 @@ int transport_new(uv_loop_t *loop, const struct config *config, int self, const 
                   const struct transport_hooks *hooks, struct transport **ret_transport);
 /* No hook is called any more; memory goes when the loop has run once. */
 void transport_free(struct transport *t);
+
+/* The medium of the arbiter's disk, for relay.h; NULL: no link is of that kind. */
+struct medium *transport_relay(struct transport *t);
 
 /* Changes the keys while running. */
 void transport_set_keys(struct transport *t, const struct keyring *keys);

@@ -138,6 +138,8 @@ static int open_transport(struct core *core)
                 return HAVEND_EXIT_CONFIG;
         }
         int error = transport_new(core->loop, core->config, core->self, &keys, &hooks, &core->transport);
+        if (!error && core->config->arbiter.kind == ARBITER_DISK)
+                error = core_arbiter_disk_open(core, &keys);
         key_wipe(&keys);
         if (error)
                 log_error("heartbeat: cannot open the links: %s", strerror(-error));
@@ -251,6 +253,7 @@ static void close_rooms(struct core *core, int status)
                 checker_free(core->checker);
         if (core->alerts)
                 alerts_free(core->alerts);
+        disk_free(core->disk);
         if (core->transport)
                 transport_free(core->transport);
         writer_free(core->writer);

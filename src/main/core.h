@@ -9,6 +9,7 @@
 #include "api/journal.h"
 #include "cluster/cluster.h"
 #include "config/config.h"
+#include "disk/disk.h"
 #include "fence/fencer.h"
 #include "heartbeat/transport.h"
 #include "main/inherit.h"
@@ -75,6 +76,7 @@ struct core {
 
         char gate_text[TAKEOVER_REASON]; /* why it could not be had; "" */
 
+        struct disk *disk; /* NULL: the arbiter is another */
         bool pinging;
         char arbiter_text[128];
 
@@ -126,6 +128,13 @@ uint32_t core_gate_instance(const struct core *core);
  * kernel must be gone by then. */
 void core_gate_open(struct core *core);
 void core_gate_view(const struct core *core, struct view *ret_view);
+
+/* core_arbiter_disk.c */
+/* 0, or a negative errno. */
+int core_arbiter_disk_open(struct core *core, const struct keyring *keys);
+/* What it answered last, and how the disk does. */
+void core_arbiter_disk_view(const struct core *core, char *text, size_t size);
+void core_arbiter_disk_ask(struct core *core, const struct arbiter_question *q);
 
 /* core_history.c */
 void core_note(struct core *core, const struct note *note);

@@ -67,7 +67,9 @@ static void ask_ping(struct core *core)
 
 void core_ask_arbiter(struct core *core)
 {
-        if (cut_off(core))
+        if (core->config->arbiter.kind == ARBITER_DISK)
+                core_arbiter_disk_ask(core, &core->todo.question);
+        else if (cut_off(core))
                 answer(core, false, instant_now(),
                        "none of our own interfaces has carrier: we are the one cut off");
         else if (core->config->arbiter.kind == ARBITER_PING)

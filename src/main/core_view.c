@@ -171,14 +171,20 @@ static void view_quorum(struct core *core, instant now, struct view *v)
         bool odd = core->config->node_count % 2;
 
         v->quorum_held = cluster_has_lease(core->brain, now);
-        text_copy(v->arbiter, sizeof(v->arbiter),
-                  core->config->arbiter.kind == ARBITER_PING ? "ping" : "none");
-        text_copy(v->strength, sizeof(v->strength), odd ? "strong" : "weak");
+        text_copy(v->arbiter, sizeof(v->arbiter), arbiter_kind_name(core->config->arbiter.kind));
+        bool strong = odd || arbiter_kind_is_strong(core->config->arbiter.kind);
+        text_copy(v->strength, sizeof(v->strength), strong ? "strong" : "weak");
         text_copy(v->arbiter_text, sizeof(v->arbiter_text),
                   core->arbiter_text[0] ? core->arbiter_text : "not asked");
+        if (core->disk)
+                core_arbiter_disk_view(core, v->arbiter_text, sizeof(v->arbiter_text));
         if (odd)
                 text_copy(v->promise, sizeof(v->promise),
                           "a majority of the nodes decides: never two owners");
+        else if (strong)
+                snprintf(v->promise, sizeof(v->promise),
+                         "a majority of nodes and %s decides: never two owners",
+                         arbiter_kind_name(core->config->arbiter.kind));
         else
                 text_copy(v->promise, sizeof(v->promise), "a network split can run both");
 }
