@@ -87,9 +87,9 @@ static void watchdog_resets(struct stage *s)
 {
         stage_wait_some(s, span_ms(200));
         world_pause_machine(s->w, 0, span_s(100));
-        stage_run(s, span_ms(2300));
+        stage_run(s, span_ms(1900));
         expect(s, world_holder(s->w, 0) == 0, "let go before its watchdog could");
-        stage_run(s, span_ms(900));
+        stage_run(s, span_ms(1300));
         expect(s, world_holder(s->w, 0) != NODE_NONE && world_holder(s->w, 0) != 0, "started nowhere else");
         expect_settles(s, span_s(10));
 }

@@ -64,6 +64,9 @@ void world_run(struct world *w, span length);
 bool world_settle(struct world *w, span most);
 span world_now(const struct world *w);
 
+/* From now on nothing is lost, late or slow, and what is started starts. */
+void world_calm(struct world *w);
+
 /* --- faults of the network --- */
 void world_cut(struct world *w, uint8_t from, uint8_t to, uint8_t link, bool cut); /* one direction */
 void world_cut_pair(struct world *w, uint8_t a, uint8_t b, bool cut);              /* both, all links */
@@ -71,6 +74,7 @@ void world_isolate(struct world *w, uint8_t node, bool cut);
 /* What `from` sends to `to` takes so much longer from now on. */
 void world_delay(struct world *w, uint8_t from, uint8_t to, span more);
 void world_replay(struct world *w); /* some packets of before come again */
+void world_stop_flapping(struct world *w);
 void world_flap_node(struct world *w, uint8_t node, uint32_t times, span each);
 
 /* --- faults of machines --- */
@@ -83,8 +87,10 @@ void world_pause_machine(struct world *w, uint8_t node,
                          span length); /* both; its clock goes on, and so does its watchdog */
 void world_suspend(struct world *w, uint8_t node, span length); /* its clock stands still too */
 void world_lose_state(struct world *w, uint8_t node);
-void world_keep_state(struct world *w, uint8_t node);    /* a copy of its disk as of now, */
-void world_restore_state(struct world *w, uint8_t node); /* put back: the node believes that it is then */
+void world_keep_state(struct world *w, uint8_t node); /* a copy of its disk as of now, */
+bool world_restore_state(
+        struct world *w,
+        uint8_t node); /* put back: the node believes that it is then; false: none was kept */
 /* Its disk takes so much longer, or fails each write. */
 void world_disk(struct world *w, uint8_t node, span more, bool fails);
 

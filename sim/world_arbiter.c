@@ -14,6 +14,16 @@ const struct arbiter_model *arbiter_find(const char *name)
         return NULL;
 }
 
+size_t arbiter_count(void)
+{
+        return sizeof(models) / sizeof(models[0]);
+}
+
+const struct arbiter_model *arbiter_at(size_t i)
+{
+        return models[i];
+}
+
 void arbiter_list(FILE *out)
 {
         for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)

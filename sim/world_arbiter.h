@@ -52,6 +52,8 @@ extern const struct arbiter_model arbiter_disk; /* world_disk.c */
 /* By name; NULL if there is no such. `arbiter_list` prints them. */
 const struct arbiter_model *arbiter_find(const char *name);
 void arbiter_list(FILE *out);
+size_t arbiter_count(void);
+const struct arbiter_model *arbiter_at(size_t i);
 
 /* Has happens() called `in` from now. `data` (malloc, or NULL) belongs to the agenda from here on. */
 void arbiter_later(struct world *w, span in, uint8_t node, uint32_t serial, void *data);

@@ -47,6 +47,9 @@ void world_pause_supervisor(struct world *w, uint8_t node, span length)
         if (!m->powered || m->supervisor_paused)
                 return;
         m->supervisor_paused = true;
+        m->supervisor_pauses++;
+        if (w->config.watchdog.us)
+                machine_watchdog_arm(w, m);
         world_happen(w, length,
                      (struct happening){.kind = HAPPEN_SUPERVISOR_BACK, .node = node, .life = m->boot});
 }
@@ -55,8 +58,6 @@ void world_pause_machine(struct world *w, uint8_t node, span length)
 {
         world_pause_core(w, node, length);
         world_pause_supervisor(w, node, length);
-        if (w->config.watchdog.us && w->machine[node].supervisor_paused)
-                machine_watchdog_arm(w, &w->machine[node]);
 }
 
 /* Rule 30: after waking, what it held answers until its lease ends by its own clock. While it stands still
@@ -89,12 +90,15 @@ void world_keep_state(struct world *w, uint8_t node)
         m->kept_boot = m->boot;
 }
 
-void world_restore_state(struct world *w, uint8_t node)
+bool world_restore_state(struct world *w, uint8_t node)
 {
         struct machine *m = &w->machine[node];
 
+        if (m->kept_boot == 0)
+                return false;
         m->disk = m->kept;
         m->boot = m->kept_boot;
+        return true;
 }
 
 void world_disk(struct world *w, uint8_t node, span more, bool fails)

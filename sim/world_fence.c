@@ -55,24 +55,24 @@ void world_on_fence(struct world *w, const struct happening *h)
                                                     .text = "by the simulator"});
 }
 
-/* The dog is fed while the lease holds; it bites `watchdog` after that by its own clock, the machine's. */
+/* The supervisor feeds the dog while the lease holds or nothing is held. Standing still it feeds nobody, and
+ * the dog bites `watchdog` later by its own clock, the machine's. */
 void machine_watchdog_arm(struct world *w, struct machine *m)
 {
-        instant bites = instant_add(m->ledger.lease_end, w->config.watchdog);
+        instant bites = instant_add(machine_clock(w, m), w->config.watchdog);
 
-        world_happen(
-                w, span_us(machine_truth(m, bites) - w->now),
-                (struct happening){.kind = HAPPEN_WATCHDOG, .node = machine_index(w, m), .life = m->life});
+        world_happen(w, span_us(machine_truth(m, bites) - w->now),
+                     (struct happening){.kind = HAPPEN_WATCHDOG,
+                                        .node = machine_index(w, m),
+                                        .life = m->boot,
+                                        .serial = m->supervisor_pauses});
 }
 
 void world_on_watchdog(struct world *w, const struct happening *h)
 {
         struct machine *m = &w->machine[h->node];
-        bool holds = false;
 
-        for (uint8_t g = 0; g < w->config.groups; g++)
-                holds |= m->held[g].exclusive;
-        if (h->life != m->life || !m->supervisor_paused || !holds)
+        if (!m->powered || h->life != m->boot || !m->supervisor_paused || h->serial != m->supervisor_pauses)
                 return;
         if (w->config.trace)
                 fprintf(w->config.trace, "[%10.3f] %s is reset by its watchdog\n", (double)w->now / 1000,

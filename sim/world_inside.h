@@ -79,6 +79,7 @@ struct hearing {
 
 struct machine {
         bool powered, core_up, paused, supervisor_paused;
+        uint32_t supervisor_pauses;
         int64_t clock_offset;
         double clock_rate, clock_inverse;
         uint64_t boot;
@@ -128,7 +129,8 @@ struct world {
         bool cut[WORLD_NODES][WORLD_NODES][WORLD_LINKS];
         span delay[WORLD_NODES][WORLD_NODES];
         void *arbiter_memory;
-        int64_t apart; /* when somebody was last cut off from another, or stood still */
+        uint32_t flapping; /* flaps of an earlier number are over */
+        int64_t apart;     /* when somebody was last cut off from another, or stood still */
         bool probes_see;
         struct packet *replay[REPLAY_MAX];
         uint32_t replay_next;

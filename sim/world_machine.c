@@ -126,6 +126,9 @@ static void count_said(struct world *w, struct machine *m)
         uint32_t each = ++m->said / (w->config.nodes - 1U);
         if (each > w->said_most)
                 w->said_most = each;
+        if (w->config.trace && each == 150 && m->said % (w->config.nodes - 1U) == 0)
+                fprintf(w->config.trace, "[%10.3f] %s says a lot\n", (double)w->now / 1000,
+                        world_name(w, machine_index(w, m)));
 }
 
 static void speak(struct world *w, struct machine *m, uint64_t to_mask)
@@ -235,7 +238,7 @@ static void write_ledger(struct world *w, struct machine *m)
                 world_account(w, w->now); /* gates are closed up to now */
         memcpy(&m->ledger, p,
                offsetof(struct cluster_promise, tenure) + p->tenure_count * sizeof(p->tenure[0]));
-        for (uint8_t g = 0; g < p->tenure_count && g < w->config.groups; g++)
+        for (uint8_t g = 0; g < machine_settings(w, m)->group_count; g++)
                 if (p->tenure[g].hold >= HOLD_STARTING && p->tenure[g].hold != HOLD_STOPPING &&
                     p->tenure[g].hold != HOLD_STUCK)
                         m->held[g].gate = p->lease_end;
@@ -278,6 +281,17 @@ static void do_todo(struct world *w, struct machine *m)
 
 /* --- its starts and ends --- */
 
+/* What the file does not name and the supervisor has let go of is free in the ledger (src/main/core_turn.c).
+ */
+static void forget_released(const struct world *w, const struct machine *m, struct cluster_promise *p)
+{
+        for (uint8_t i = 0; i < p->tenure_count; i++)
+                for (uint8_t g = 0; g < w->config.groups; g++)
+                        if (p->tenure[i].group == world_group_id(g) && machine_group(w, m, g) < 0 &&
+                            !m->held[g].exclusive)
+                                p->tenure[i].hold = HOLD_NONE;
+}
+
 void machine_boot_core(struct world *w, struct machine *m, bool first)
 {
         struct cluster_start start = {
@@ -295,6 +309,7 @@ void machine_boot_core(struct world *w, struct machine *m, bool first)
         m->paused = m->writes = false;
         memset(m->hearing, 0, sizeof(m->hearing));
         make_settings(w, m, &w->settings[machine_index(w, m)][m->settings_used]);
+        forget_released(w, m, &start.promise);
         if (w->config.arbiter && w->config.arbiter->starts)
                 w->config.arbiter->starts(w, w->arbiter_memory, machine_index(w, m), first);
         cluster_init(m->brain, machine_settings(w, m), &start, &w->todo);

@@ -169,20 +169,35 @@ void world_delay(struct world *w, uint8_t from, uint8_t to, span more)
         w->delay[from][to] = more;
 }
 
+void world_calm(struct world *w)
+{
+        w->config.loss = w->config.duplicate = w->config.late = w->config.start_fails = 0;
+        w->config.delay_max = span_us(400);
+}
+
 /* --- flapping: a node that is cut off and back, again and again --- */
 
 void world_flap_node(struct world *w, uint8_t node, uint32_t times, span each)
 {
-        world_happen(
-                w, each,
-                (struct happening){
-                        .kind = HAPPEN_FLAP, .node = node, .serial = times * 2, .life = (uint64_t)each.us});
+        world_happen(w, each,
+                     (struct happening){.kind = HAPPEN_FLAP,
+                                        .node = node,
+                                        .serial = times * 2,
+                                        .life = (uint64_t)each.us,
+                                        .epoch.n = w->flapping});
+}
+
+void world_stop_flapping(struct world *w)
+{
+        w->flapping++;
 }
 
 void world_flap(struct world *w, const struct happening *h)
 {
         struct happening next = *h;
 
+        if (h->epoch.n != w->flapping)
+                return;
         world_isolate(w, h->node, h->serial % 2 == 0);
         if (--next.serial > 0)
                 world_happen(w, span_us((int64_t)h->life), next);

@@ -191,6 +191,8 @@ struct cluster {
         struct cluster_promise promise;
         struct peer peer[CLUSTER_NODES_MAX];
         struct tenure tenure[CLUSTER_GROUPS_MAX];
+        struct cluster_tenure unnamed[CLUSTER_GROUPS_MAX]; /* groups that our settings do not have */
+        uint8_t unnamed_count;
         struct care care[CLUSTER_GROUPS_MAX];
 
         uint32_t next_order;
@@ -346,6 +348,14 @@ void tenure_start(struct cluster *c, uint8_t g, struct epoch epoch);
 void tenure_stop(struct cluster *c, uint8_t g, const char *why);
 /* STUCK: tries the stop once more when it is time. */
 void tenure_stop_again(struct cluster *c, uint8_t g);
+
+/* unnamed.c */
+void unnamed_keep(struct cluster *c, const struct cluster_tenure *t);
+/* What of it was sealed; it is the configuration's now. */
+struct epoch unnamed_forget(struct cluster *c, uint32_t group);
+bool unnamed_runs(const struct cluster *c);
+void unnamed_promise(const struct cluster *c, struct cluster_promise *p);
+void unnamed_say(const struct cluster *c, struct message *m);
 
 /* order.c */
 void order_take(struct cluster *c, const struct order *order);

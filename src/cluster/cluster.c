@@ -140,6 +140,7 @@ static void promise_update(struct cluster *c)
                                                        .hold = c->tenure[i].hold,
                                                        .epoch = c->tenure[i].epoch,
                                                        .sealed = c->tenure[i].sealed};
+        unnamed_promise(c, p);
 }
 
 void cluster_state_to_save(struct cluster *c, struct cluster_state *ret_state, uint32_t *ret_serial)
@@ -353,9 +354,22 @@ int cluster_reconfigure(struct cluster *c, const struct cluster_settings *settin
                 if (!kept && c->tenure[i].hold != HOLD_NONE)
                         return -EBUSY;
         }
+        if (unnamed_runs(c))
+                return -EBUSY; /* one that nobody can name is being let go */
+        for (uint8_t i = 0; i < old->group_count; i++) {
+                bool named = false;
+                for (uint8_t j = 0; j < settings->group_count; j++)
+                        named |= settings->group[j].id == old->group[i].id;
+                if (!named)
+                        unnamed_keep(c, &(struct cluster_tenure){.group = old->group[i].id,
+                                                                 .hold = HOLD_NONE,
+                                                                 .sealed = c->tenure[i].sealed});
+        }
         for (uint8_t j = 0; j < settings->group_count; j++) {
                 int i = group_index(c, settings->group[j].id);
                 tenure[j] = i >= 0 ? c->tenure[i] : no_tenure;
+                if (i < 0)
+                        tenure[j].sealed = unnamed_forget(c, settings->group[j].id);
                 care[j] = i >= 0 ? c->care[i] : (struct care){.refused_node = NODE_NONE};
         }
         memcpy(c->tenure, tenure, sizeof(tenure[0]) * settings->group_count);

@@ -110,6 +110,20 @@ static bool owes(const struct cluster *c, const struct cluster_group *g, uint8_t
         return false;
 }
 
+/* What it said before it fell silent pays nothing: but for an epoch of its own that it may hold still, it
+ * owes one that it has never heard of, and pays by sealing that. */
+static void suspect(const struct cluster *c, uint8_t g, struct assignment *a, uint8_t node)
+{
+        struct version v = c->state.document.version;
+        struct epoch epoch = {.term = v.term, .n = v.n << 6 | v.author};
+
+        if (a->debt_count == DOCUMENT_DEBTS_MAX)
+                return;
+        if (a->owner == node && !peer_released(c, node, g, a->owner_boot, a->epoch))
+                epoch = a->epoch;
+        a->debt[a->debt_count++] = (struct debt){.node = node, .boot = boot_known(c, node), .epoch = epoch};
+}
+
 /* Elected without the others' votes, by a weak arbiter: our document may be long overtaken, by one under
  * which a silent node holds data that ours gives to us. What it says of who is off is as old. */
 void fencing_distrust(struct cluster *c)
@@ -125,9 +139,8 @@ void fencing_distrust(struct cluster *c)
                         if (!needs_data(c, group) || !lists(group, i) || c->tenure[g].hold >= HOLD_STARTING)
                                 continue;
                         struct assignment *a = document_add_group(d, group->id);
-                        if (a && !owes(c, group, i) && a->debt_count < DOCUMENT_DEBTS_MAX)
-                                a->debt[a->debt_count++] =
-                                        (struct debt){.node = i, .boot = boot_known(c, i), .epoch = a->epoch};
+                        if (a && !owes(c, group, i))
+                                suspect(c, g, a, i);
                 }
         }
 }
@@ -154,9 +167,8 @@ void fencing_doubt(struct cluster *c)
                             !may_take_unheard(c, g, i))
                                 continue;
                         struct assignment *a = document_add_group(document_edit(c), c->settings->group[g].id);
-                        if (a && a->debt_count < DOCUMENT_DEBTS_MAX)
-                                a->debt[a->debt_count++] =
-                                        (struct debt){.node = i, .boot = boot_known(c, i), .epoch = a->epoch};
+                        if (a)
+                                suspect(c, g, a, i);
                 }
 }
 

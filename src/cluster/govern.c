@@ -461,6 +461,33 @@ static void govern_feature_level(struct cluster *c)
         note(c, NOTE_MEMBER, "", "every member understands feature level %u -> in force", level);
 }
 
+/* What is left of a span that counts down stands in the document, so that the next leader goes on from there:
+ * it is written anew when an eighth of it has passed. */
+static bool passed_an_eighth(const struct cluster *c, span left, instant since, span *ret_passed)
+{
+        *ret_passed = span_between(since, c->now);
+        return left.us > 0 && ret_passed->us >= span_max(span_us(left.us / 8), span_s(1)).us &&
+               ret_passed->us < left.us;
+}
+
+static void count_down(struct cluster *c)
+{
+        const struct document *d = &c->state.document;
+        span passed;
+
+        for (uint8_t i = 0; i < c->settings->node_count; i++) {
+                const struct member *m = &d->member[i];
+                if (!m->standby || !passed_an_eighth(c, m->standby_left, c->standby_since[i], &passed))
+                        continue;
+                document_edit(c)->member[i].standby_left = span_sub(m->standby_left, passed);
+                c->standby_since[i] = c->now;
+        }
+        if (d->maintenance && passed_an_eighth(c, d->maintenance_left, c->maintenance_since, &passed)) {
+                document_edit(c)->maintenance_left = span_sub(d->maintenance_left, passed);
+                c->maintenance_since = c->now;
+        }
+}
+
 static void govern_members(struct cluster *c)
 {
         govern_feature_level(c);
@@ -480,6 +507,7 @@ static void govern_members(struct cluster *c)
                 document_edit(c)->member[i].standby = false;
                 note(c, NOTE_ORDER, node_name(c, i), "its standby is over -> online");
         }
+        count_down(c);
         const struct document *d = &c->state.document;
         if (d->maintenance && d->maintenance_left.us != 0 &&
             instant_reached(c->now, instant_add(c->maintenance_since, d->maintenance_left))) {

@@ -37,7 +37,7 @@ static void take_grant(struct cluster *c, struct peer *leader, const struct gran
 {
         const struct sent *s = sent_find(leader, g->seq);
 
-        if (!g->present || !s || !c->valid)
+        if (!g->present || !s || !c->valid || unnamed_runs(c))
                 return;
         /* a lease under a document that we do not have yet may be about a group that we have lost */
         if (version_compare(c->state.document.version, g->version) < 0)
@@ -218,7 +218,8 @@ static void renew_lease(struct cluster *c)
 
         if (support.us != 0)
                 c->lead_lease_end = instant_max(c->lead_lease_end, instant_add(support, c->timing.lease));
-        c->promise.lease_end = instant_max(c->promise.lease_end, c->lead_lease_end);
+        if (!unnamed_runs(c))
+                c->promise.lease_end = instant_max(c->promise.lease_end, c->lead_lease_end);
         if (leads_with_lease(c)) {
                 if (!c->quorum_told)
                         note(c, NOTE_QUORUM, node_name(c, c->settings->self),

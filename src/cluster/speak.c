@@ -173,6 +173,7 @@ static void say_self(const struct cluster *c, instant now, uint8_t to, struct me
         m->hold_count = c->settings->group_count;
         for (uint8_t g = 0; g < m->hold_count; g++)
                 m->hold[g] = tenure_hold(c, g);
+        unnamed_say(c, m);
 }
 
 void cluster_speak(struct cluster *c, instant now, uint8_t to, struct message *ret_message)

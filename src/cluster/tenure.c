@@ -416,8 +416,10 @@ void tenure_adopt(struct cluster *c)
         for (uint8_t i = 0; i < c->promise.tenure_count; i++) {
                 const struct cluster_tenure *was = &c->promise.tenure[i];
                 int g = group_index(c, was->group);
-                if (g < 0)
+                if (g < 0) {
+                        unnamed_keep(c, was);
                         continue;
+                }
                 struct tenure *t = &c->tenure[g];
                 t->sealed = was->sealed;
                 t->epoch = was->epoch;

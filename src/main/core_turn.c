@@ -30,6 +30,14 @@ static void ledger_write(struct core *core)
         }
 }
 
+static bool group_named(const struct core *core, uint32_t group)
+{
+        for (size_t i = 0; i < core->config->group_count; i++)
+                if (core->config->group[i].id == group)
+                        return true;
+        return false;
+}
+
 void core_ledger_read(struct core *core, struct cluster_promise *ret_promise)
 {
         struct ledger *l = core->inherited.ledger;
@@ -46,8 +54,11 @@ void core_ledger_read(struct core *core, struct cluster_promise *ret_promise)
                         continue;
                 struct cluster_tenure *t = &p->tenure[p->tenure_count++];
                 bool releasing = ledger_state(&g->state) == LEDGER_RELEASING;
+                bool named = group_named(core, g->group), free = ledger_state(&g->state) == LEDGER_FREE;
                 t->group = g->group;
                 t->hold = releasing ? HOLD_STOPPING : (enum hold_state)g->hold;
+                if (free && !named)
+                        t->hold = HOLD_NONE; /* the supervisor let go of what the file no longer names */
                 t->epoch = (struct epoch){.term = g->epoch_term, .n = g->epoch_n};
                 t->sealed = ledger_group_sealed(g);
         }
