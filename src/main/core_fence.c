@@ -112,6 +112,10 @@ void core_stop_failed(struct core *core, int group)
 
         if (g->on_stop_failure != STOP_FAILURE_RESET)
                 return;
+        /* what an earlier boot left does not stop either: a reset at every start would help nobody */
+        const struct ledger_group *entry = ledger_group(core->inherited.ledger, g->id);
+        if (!entry || entry->epoch_n == 0)
+                return;
         core_tell(core, "fence", core->config->node[core->self].name, ALERT_DOWN,
                   "a group does not stop here, and its configuration says reset -> this node resets itself");
         atomic_store(&core->inherited.ledger->reset_wanted, 1);
