@@ -291,6 +291,8 @@ uint8_t cluster_leader(const struct cluster *c);           /* NODE_NONE */
 uint32_t cluster_term(const struct cluster *c);
 bool cluster_has_lease(const struct cluster *c, instant now);
 struct incarnation cluster_incarnation(const struct cluster *c, uint8_t node);
+/* When anything of it was heard last; LONG_AGO: never. */
+instant cluster_heard(const struct cluster *c, uint8_t node);
 enum fence_state { FENCE_NONE, FENCE_RUNNING, FENCE_OFF /* powered off for certain, and not back */ };
 enum fence_state cluster_fence(const struct cluster *c, uint8_t node);
 /* The time of its watchdog, 0 if none is armed, as the document says. */

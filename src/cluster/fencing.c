@@ -335,8 +335,13 @@ void fencing_ended(struct cluster *c, const struct cluster_event *event)
         struct fencing *f = &c->peer[event->node].fencing;
         const char *text = event->text ? event->text : "";
 
-        if (event->node >= c->settings->node_count || is_self(c, event->node) || !f->running)
+        if (event->node >= c->settings->node_count || is_self(c, event->node))
                 return;
+        if (!f->running) { /* the arbiter's own doing */
+                if (!event->yes || !instant_before(c->peer[event->node].heard_at_all, event->asked))
+                        return;
+                f->boot = boot_to_end(c, event->node);
+        }
         f->running = false;
         if (event->yes) {
                 f->off_boot = f->boot;

@@ -324,6 +324,11 @@ struct incarnation cluster_incarnation(const struct cluster *c, uint8_t node)
         return is_self(c, node) ? c->self : c->peer[node].incarnation;
 }
 
+instant cluster_heard(const struct cluster *c, uint8_t node)
+{
+        return c->peer[node].heard_at_all;
+}
+
 enum fence_state cluster_fence(const struct cluster *c, uint8_t node)
 {
         if (c->state.document.member[node].fencing)

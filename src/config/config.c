@@ -12,7 +12,7 @@
 
 static const char *const resource_kinds[] = {"address", "service", "process", "script"};
 static const char *const check_kinds[] = {"tcp", "http"};
-static const char *const arbiter_kinds[] = {"none", "ping", "disk"};
+static const char *const arbiter_kinds[] = {"none", "ping", "disk", "fence"};
 
 const char *resource_kind_name(enum resource_kind kind)
 {
@@ -34,7 +34,8 @@ bool arbiter_kind_is_strong(enum arbiter_kind kind)
         switch (kind) {
         case ARBITER_NONE:
         case ARBITER_PING: return false;
-        case ARBITER_DISK: return true;
+        case ARBITER_DISK:
+        case ARBITER_FENCE: return true;
         }
         return false;
 }

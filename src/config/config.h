@@ -47,7 +47,7 @@ struct config_link {
         uint32_t peers[NODES_MAX]; /* bit j of peers[i]: nodes i and j share it; never bit i */
 };
 
-enum arbiter_kind { ARBITER_NONE, ARBITER_PING, ARBITER_DISK };
+enum arbiter_kind { ARBITER_NONE, ARBITER_PING, ARBITER_DISK, ARBITER_FENCE };
 
 struct config_arbiter {
         enum arbiter_kind kind;

@@ -297,6 +297,15 @@ static void judge_arbiter(struct tree *t, const struct config *c)
                              "would make it even; "
                              "leave the arbiter out",
                              arbiter_kind_name(a->kind), c->node_count);
+        for (size_t n = 0; a->kind == ARBITER_FENCE && n < c->node_count; n++)
+                if (!config_can_fence(c, (int)n))
+                        tree_mistake(t, a->place,
+                                     "arbiter fence: nothing can power off node %s: it needs a fence section",
+                                     c->node[n].name);
+        if (a->kind == ARBITER_FENCE && c->node_count > 2)
+                tree_mistake(t, a->place,
+                             "arbiter fence is for two nodes, not %zu: use three nodes, or another arbiter",
+                             c->node_count);
         for (size_t i = 0; i < a->target_count; i++) {
                 const char *why = unusable(&a->target[i]);
                 ip_format(&a->target[i], text);

@@ -138,6 +138,8 @@ static int open_transport(struct core *core)
                 return HAVEND_EXIT_CONFIG;
         }
         int error = transport_new(core->loop, core->config, core->self, &keys, &hooks, &core->transport);
+        if (!error && core->config->arbiter.kind == ARBITER_FENCE)
+                error = core_arbiter_fence_open(core);
         if (!error && core->config->arbiter.kind == ARBITER_DISK)
                 error = core_arbiter_disk_open(core, &keys);
         key_wipe(&keys);

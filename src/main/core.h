@@ -39,6 +39,20 @@ struct core_order {
         struct api_reply *reply;
 };
 
+/* core_arbiter_fence.c's memory. */
+struct fence_arbiter {
+        uv_timer_t timer;
+        struct arbiter_question question;
+        instant asked;
+        instant off_at; /* the other node was off then, and off it is until it is heard; LONG_AGO: never */
+        bool running;   /* being powered off */
+        bool led;       /* we led while it fell silent */
+        instant due;
+        unsigned tries;
+        instant first_try;
+        char text[192];
+};
+
 struct core {
         struct options options;
         struct inheritance inherited;
@@ -55,6 +69,7 @@ struct core {
         struct alerts *alerts;
         struct pinger *pinger; /* NULL: the arbiter is another */
         struct fencer *fencer;
+        struct fence_arbiter fence_arbiter;
         int32_t watchdog_state; /* as told to the brain */
         struct journal *journal;
         struct api *api;
@@ -106,6 +121,13 @@ void core_checks_reload(struct core *core, const struct config *old);
 uint32_t core_check_id(const struct config_group *g, const struct config_check *check);
 /* Removes floating addresses that an earlier run left in the kernel. */
 void core_clear_leftovers(struct core *core);
+
+/* core_arbiter_fence.c */
+int core_arbiter_fence_open(struct core *core);
+void core_arbiter_fence_ask(struct core *core, const struct arbiter_question *q);
+/* A powering off has ended; a person says that the node is off. */
+void core_arbiter_fenced(struct core *core, int node, bool off, instant asked);
+void core_arbiter_confirmed(struct core *core, int node);
 
 /* core_fence.c */
 int core_fence_open(struct core *core);

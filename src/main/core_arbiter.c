@@ -69,6 +69,8 @@ void core_ask_arbiter(struct core *core)
 {
         if (core->config->arbiter.kind == ARBITER_DISK)
                 core_arbiter_disk_ask(core, &core->todo.question);
+        else if (core->config->arbiter.kind == ARBITER_FENCE)
+                core_arbiter_fence_ask(core, &core->todo.question);
         else if (cut_off(core))
                 answer(core, false, instant_now(),
                        "none of our own interfaces has carrier: we are the one cut off");

@@ -87,6 +87,8 @@ void core_command(void *user, const struct api_command *c, struct api_reply *rep
         case API_FENCE:
         case API_CONFIRM_OFF:
                 tell_who(core, c);
+                if (c->kind == API_CONFIRM_OFF && config_find_node(core->config, c->node) >= 0)
+                        core_arbiter_confirmed(core, config_find_node(core->config, c->node));
                 give_order(core, c, reply);
                 break;
         case API_MOVE:

@@ -14,6 +14,7 @@
 
 static void on_fenced(void *user, int node, bool off, instant asked, const char *text)
 {
+        core_arbiter_fenced(user, node, off, asked);
         core_event(user, &(struct cluster_event){.kind = CLUSTER_EV_FENCED,
                                                  .node = (uint8_t)node,
                                                  .yes = off,

@@ -156,3 +156,29 @@ def test_haven_fence_powers_off_and_waits_for_it(data_pair, switch):
     c.wait_group("web", leader, names=[leader])
     alone = c.haven("fence", leader, node=leader, check=False)
     assert alone.returncode == 1 and "say --yes" in alone.stderr
+
+
+def test_the_fence_arbiter_lets_one_go_on_once_the_other_is_off(cluster, switch):
+    c = cluster(nodes=2, arbiter="arbiter fence { }", service="process", extra=switch.text())
+    switch.cluster = c
+    c.start()
+    c.wait_group("web", "alpha")
+    freeze_machine(c, "alpha")
+    wait_for(lambda: "alpha" in switch.at, 20, "alpha is powered off")
+    c.wait_group("web", "beta", names=["beta"])
+    assert c["beta"].status()["quorum"]["strength"] == "strong"
+    c.power_on("alpha")
+    c.wait_well()
+
+
+def test_of_two_that_are_cut_off_the_leader_switches_the_other_off(lab, cluster, switch):
+    c = cluster(nodes=2, arbiter="arbiter fence { }", service="process", extra=switch.text())
+    switch.cluster = c
+    c.start()
+    c.wait_group("web", "alpha")
+    leader = c["alpha"].status()["leader"]
+    other = "beta" if leader == "alpha" else "alpha"
+    lab.cut_pair(c.machine("alpha"), c.machine("beta"))
+    wait_for(lambda: other in switch.at, 20, other + " is powered off")
+    c.wait_group("web", leader, names=[leader])
+    assert leader not in switch.at, "both were switched off"
