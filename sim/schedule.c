@@ -260,9 +260,9 @@ static void one_fault(struct schedule *s)
         else if (what < 18)
                 any_order(s, node, other);
         else if (what == 18)
-                world_configure(w, node, world_random(w, 8), world_random(w, 4) != 0);
+                world_configure(w, node, world_random(w, FILES), world_random(w, 4) != 0);
         else
-                world_upgrade(w, node, world_random(w, 2)); /* from its next start on */
+                world_restart_as(w, node, 1);
 }
 
 /* --- and is mended --- */
@@ -368,7 +368,11 @@ static void all_recover(struct schedule *s)
 /* Failback may still be due, after ten minutes of which each loss counted: half a minute at most. */
 static void nothing_moves(struct schedule *s)
 {
+        world_run(s->w, span_s(12));
+        switch_on(s); /* who was told to leave and could not stop what it ran has left by now */
         world_run(s->w, span_s(40));
+        if (!world_has_timing(s->w, 0))
+                found(s, VIOLATION_FORK, "the timing that all files say is not in force");
         world_reset_figures(s->w);
         world_run(s->w, span_s(5));
         for (uint8_t g = 0; g < s->c.groups; g++) {

@@ -37,6 +37,7 @@ struct world *world_new(const struct world_config *config)
         w->random = config->seed * 0x9e3779b97f4a7c15ULL + 1;
         w->story = config->story ? calloc(1, STORY_MAX) : NULL;
         w->apart = -1;
+        w->dead_most = config->dead;
         memset(w->last_holder, NODE_NONE, sizeof(w->last_holder));
         for (uint8_t i = 0; i < config->nodes; i++)
                 make_machine(w, i);

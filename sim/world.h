@@ -111,8 +111,18 @@ void world_order(struct world *w, uint8_t node, struct order order);
  * failback, bit 1: other preference, bit 2: the last group is not in it. With `reload` the running core is
  * told; it may refuse. Else it is what the next core reads. */
 void world_configure(struct world *w, uint8_t node, uint32_t file, bool reload);
-/* Another release of haven starts on this node from now on. What a release says and understands is for
- * config.arbiter's neighbour in world_machine.c, settings_of_release(). */
+#define FILE_SLOW  8  /* `dead` is four times as long, */
+#define FILE_QUICK 16 /* heartbeat and dead are two fifths of it */
+#define FILES      32
+struct timing world_file_timing(const struct world_config *c, uint32_t file);
+/* Whether that is in force, whole, on all nodes that are up. */
+bool world_has_timing(const struct world *w, uint32_t file);
+/* The least that a node which is up has seen in its document. */
+uint8_t world_feature_level(const struct world *w);
+/* `haven restart`: another core of that release (0: the first) goes on from the ledger. */
+void world_restart_as(struct world *w, uint8_t node, uint32_t release);
+/* Another release of haven starts on this node from now on. What a release says and understands:
+ * settings_of_release() in world_machine.c. */
 void world_upgrade(struct world *w, uint8_t node, uint32_t release);
 /* One fault of the arbiter's own, by chance; and all of them mended. */
 void world_arbiter_fault(struct world *w);

@@ -132,6 +132,7 @@ struct world {
         uint32_t flapping; /* flaps of an earlier number are over */
         int64_t apart;     /* when somebody was last cut off from another, or stood still */
         bool probes_see;
+        span dead_most; /* of all files so far */
         struct packet *replay[REPLAY_MAX];
         uint32_t replay_next;
         struct message message; /* being said */

@@ -32,8 +32,7 @@ static void make_group(const struct world_config *c, uint32_t file, uint8_t g, s
 /* What a release of haven says of itself and understands: one place, for rolling upgrades. */
 static void settings_of_release(uint32_t release, struct cluster_settings *s)
 {
-        (void)release;
-        (void)s;
+        s->feature_level = (uint8_t)(1 + release);
 }
 
 static void make_settings(const struct world *w, const struct machine *m, struct cluster_settings *s)
@@ -46,7 +45,7 @@ static void make_settings(const struct world *w, const struct machine *m, struct
                 .self = machine_index(w, m),
                 .node_count = c->nodes,
                 .link_count = c->links,
-                .timing = timing_derive(c->heartbeat, c->dead),
+                .timing = world_file_timing(c, m->file),
                 .warn = span_us(c->dead.us * 6 / 10),
                 .start_wait = span_s(2),
                 .members = 1,
@@ -79,6 +78,7 @@ void world_configure(struct world *w, uint8_t node, uint32_t file, bool reload)
         struct cluster_settings *next = &w->settings[node][!m->settings_used];
 
         m->file = file;
+        w->dead_most = span_max(w->dead_most, world_file_timing(&w->config, file).dead);
         if (!reload || !m->core_up || m->paused)
                 return;
         make_settings(w, m, next);

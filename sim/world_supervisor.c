@@ -17,7 +17,7 @@ void supervisor_watch(struct world *w, struct machine *m)
         if (!m->powered || !holds_any(w, m))
                 return;
         /* it wakes half of the margin after the lease, and must be through before the margin is over */
-        span after = span_us(w->settings[0][0].timing.margin.us / 2 + m->release_late.us);
+        span after = span_us(cluster_timing(m->brain).margin.us / 2 + m->release_late.us);
         m->release_at = machine_truth(m, instant_add(m->ledger.lease_end, after));
 }
 
@@ -34,7 +34,7 @@ void supervisor_release(struct world *w, struct machine *m)
                 if (m->held[g].exclusive)
                         machine_set_exclusive(w, m, g, false);
         m->release_late =
-                world_random_span(w, SPAN_ZERO, span_us(w->settings[0][0].timing.margin.us * 4 / 10));
+                world_random_span(w, SPAN_ZERO, span_us(cluster_timing(m->brain).margin.us * 4 / 10));
         if (m->core_up)
                 machine_kill_core(w, m, world_random_span(w, span_ms(5), span_ms(40)));
         supervisor_watch(w, m);

@@ -122,7 +122,7 @@ static bool weak(const struct world *w)
 static bool weak_admits(struct world *w)
 {
         world_note_apart(w);
-        return weak(w) && !w->config.data && w->apart >= 0 && w->now - w->apart <= w->config.dead.us;
+        return weak(w) && !w->config.data && w->apart >= 0 && w->now - w->apart <= w->dead_most.us;
 }
 
 static void check_holders(struct world *w, uint8_t g)

@@ -208,7 +208,9 @@ struct cluster {
         struct version timing_version; /* leader: the document that brought this timing, or our first; */
         uint64_t timing_known;         /* bit i: node i has it, committed and on disk; */
         instant timing_common;         /* since when all have; NEVER: not yet */
-        bool timing_told;              /* what a change waits for */
+        instant timing_wanted;         /* since when files want another; LONG_AGO: they do not */
+        const char *timing_objection;  /* that has been told, */
+        uint8_t timing_objector;       /* and against whom */
         bool edited;                   /* the document, in this step */
         bool changed;                  /* something all peers should know at once */
         struct todo *todo;

@@ -374,12 +374,16 @@ int cluster_reconfigure(struct cluster *c, const struct cluster_settings *settin
         }
         memcpy(c->tenure, tenure, sizeof(tenure[0]) * settings->group_count);
         memcpy(c->care, care, sizeof(care[0]) * settings->group_count);
-        /* what peers said of groups is by the old indices: they say it again within a heartbeat */
-        for (uint8_t n = 0; n < settings->node_count; n++)
+        /* what peers said of groups stays true under the new indices */
+        for (uint8_t n = 0; n < settings->node_count; n++) {
+                struct peer_facts *is = &c->peer[n].is;
+                const struct peer_facts was = *is;
                 for (uint8_t j = 0; j < settings->group_count; j++) {
-                        c->peer[n].is.knows[j] = false;
-                        c->peer[n].is.hold[j] = (struct hold){0};
+                        int i = group_index(c, settings->group[j].id);
+                        is->knows[j] = i >= 0 && was.knows[i];
+                        is->hold[j] = i >= 0 ? was.hold[i] : (struct hold){0};
                 }
+        }
         c->settings = settings;
         membership_apply(c);
         promise_update(c);

@@ -285,6 +285,7 @@ enum link_state cluster_link(const struct cluster *c, uint8_t node, uint8_t link
 enum group_state cluster_group(const struct cluster *c, uint8_t group, instant now, char *text, size_t size);
 /* Of a group that runs everywhere: its state on that node. */
 enum group_state cluster_group_on(const struct cluster *c, uint8_t group, uint8_t node, instant now);
+struct timing cluster_timing(const struct cluster *c); /* in force, whatever the file says */
 const struct document *cluster_document(const struct cluster *c);
 struct version cluster_committed(const struct cluster *c); /* the newest that this node knows to be */
 uint8_t cluster_leader(const struct cluster *c);           /* NODE_NONE */

@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+#define TELL_AFTER span_s(2)
+
 void membership_apply(struct cluster *c)
 {
         const struct document_timing *t = &c->state.document.timing;
@@ -33,7 +35,7 @@ void membership_begin(struct cluster *c)
         if (t->heartbeat.us == 0)
                 *t = (struct document_timing){file->heartbeat, file->dead, file->dead};
         membership_apply(c);
-        c->timing_told = false;
+        c->timing_wanted = INSTANT_LONG_AGO;
         begin_step(c);
 }
 
@@ -114,6 +116,21 @@ static bool next_step(struct cluster *c, const struct document_timing *now, stru
         return common && instant_reached(c->now, instant_add(c->timing_common, c->timing.wait));
 }
 
+/* Files are reloaded one after the other: only what lasts is worth telling. */
+static void tell_objection(struct cluster *c, const char *why, uint8_t node)
+{
+        if (c->timing_wanted.us == INSTANT_LONG_AGO.us) {
+                c->timing_wanted = c->now;
+                c->timing_objection = NULL;
+        }
+        if (!instant_reached(c->now, instant_add(c->timing_wanted, TELL_AFTER)) ||
+            (c->timing_objection == why && c->timing_objector == node))
+                return;
+        note(c, NOTE_CONFIG, node_name(c, node), "it %s -> heartbeat and dead stay as they are", why);
+        c->timing_objection = why;
+        c->timing_objector = node;
+}
+
 void membership_govern(struct cluster *c)
 {
         const struct document_timing now = c->state.document.timing;
@@ -123,18 +140,14 @@ void membership_govern(struct cluster *c)
 
         if (file->dead.us == now.dead.us && file->dead.us == now.lease_dead.us &&
             file->heartbeat.us == now.heartbeat.us) {
-                c->timing_told = false;
+                c->timing_wanted = INSTANT_LONG_AGO;
                 return;
         }
         const char *why = objection(c, &node);
         if (why) {
-                if (!c->timing_told)
-                        note(c, NOTE_CONFIG, node_name(c, node),
-                             "it %s -> heartbeat and dead stay as they are", why);
-                c->timing_told = true;
+                tell_objection(c, why, node);
                 return;
         }
-        c->timing_told = false;
         if (!next_step(c, &now, &next))
                 return;
         document_edit(c)->timing = next;

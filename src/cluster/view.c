@@ -294,6 +294,11 @@ enum group_state cluster_group(const struct cluster *c, uint8_t group, instant n
                                      : owned(c, group, a, now, text, size);
 }
 
+struct timing cluster_timing(const struct cluster *c)
+{
+        return c->timing;
+}
+
 const struct document *cluster_document(const struct cluster *c)
 {
         return &c->state.document;

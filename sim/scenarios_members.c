@@ -1,0 +1,197 @@
+/* A cluster that is changed while it runs: its timing, and haven itself (protocol.md rules 26, 27). */
+#include "stage.h"
+
+#include <string.h>
+
+static void reload_all(struct stage *s, uint8_t nodes, uint32_t file)
+{
+        for (uint8_t i = 0; i < nodes; i++)
+                world_configure(s->w, i, file, true);
+}
+
+static void expect_timing(struct stage *s, uint32_t file)
+{
+        expect(s, world_has_timing(s->w, file), "the timing of file %u is not in force everywhere", file);
+}
+
+static void expect_nothing_happened(struct stage *s)
+{
+        for (uint8_t g = 0; g < 2; g++) {
+                expect(s, world_moves(s->w, g) == 0, "group%u moved %u times", g, world_moves(s->w, g));
+                expect_unheld_at_most(s, g, SPAN_ZERO);
+        }
+}
+
+static void there_and_back(struct stage *s)
+{
+        static const uint32_t files[] = {FILE_SLOW, 0, FILE_QUICK, FILE_SLOW | FILE_QUICK, FILE_QUICK, 0};
+
+        for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+                stage_wait_some(s, span_ms(100));
+                reload_all(s, 3, files[i]);
+                stage_run(s, span_s(8));
+                expect_timing(s, files[i]);
+        }
+        expect_nothing_happened(s);
+}
+
+/* Cut off while the change goes on: its lease is of before, who takes over is of after. */
+static void owner_cut_off(struct stage *s, uint32_t before, uint32_t after)
+{
+        reload_all(s, 3, before);
+        stage_run(s, span_s(8));
+        expect_timing(s, before);
+        reload_all(s, 3, after);
+        stage_wait_some(s, span_ms(3000));
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_s(5));
+        expect(s, world_holder(s->w, 0) != 0, "it was not taken over");
+        world_isolate(s->w, 0, false);
+        stage_run(s, span_s(20));
+        expect_settles(s, span_s(10));
+        expect_timing(s, after);
+}
+
+static void cut_off_while_dead_falls(struct stage *s)
+{
+        owner_cut_off(s, FILE_SLOW, 0);
+}
+
+static void cut_off_while_dead_rises(struct stage *s)
+{
+        owner_cut_off(s, 0, FILE_SLOW);
+}
+
+/* Nobody gets what it decides from now on, while it still hears them: it may not count by it. */
+static void leader_unheard_as_dead_rises(struct stage *s)
+{
+        uint8_t leader = world_leader(s->w);
+
+        for (uint8_t i = 0; i < 3; i++)
+                if (i != leader)
+                        world_configure(s->w, i, FILE_SLOW, true);
+        stage_run(s, span_ms(300));
+        stage_wait_some(s, span_ms(100));
+        for (uint8_t i = 0; i < 3; i++)
+                for (uint8_t l = 0; l < 2; l++)
+                        if (i != leader)
+                                world_cut(s->w, leader, i, l, true);
+        world_configure(s->w, leader, FILE_SLOW, true);
+        stage_run(s, span_s(5));
+        expect(s, world_leader(s->w) != leader, "it leads on");
+        world_isolate(s->w, leader, false);
+        stage_run(s, span_s(15));
+        expect_settles(s, span_s(10));
+        expect_timing(s, FILE_SLOW);
+}
+
+/* Whoever is elected meanwhile counts the waiting anew. */
+static void leader_dies_while_dead_falls(struct stage *s)
+{
+        reload_all(s, 3, FILE_SLOW);
+        stage_run(s, span_s(8));
+        reload_all(s, 3, 0);
+        stage_wait_some(s, span_ms(3000));
+        uint8_t leader = world_leader(s->w);
+        if (leader == NODE_NONE)
+                leader = 0;
+        world_power_off(s->w, leader);
+        stage_run(s, span_s(5));
+        expect_settles(s, span_s(5));
+        world_configure(s->w, leader, 0, false);
+        world_power_on(s->w, leader);
+        stage_run(s, span_s(20));
+        expect_timing(s, 0);
+        expect_settles(s, span_s(10));
+}
+
+static void waits_for_all(struct stage *s)
+{
+        world_power_off(s->w, 2);
+        stage_run(s, span_s(3));
+        world_configure(s->w, 0, FILE_SLOW, true);
+        world_configure(s->w, 1, FILE_SLOW, true);
+        stage_run(s, span_s(3));
+        expect_timing(s, 0);
+        expect_told(s, world_story(s->w), "gamma: it is offline -> heartbeat and dead stay as they are");
+        world_power_on(s->w, 2); /* with the old file */
+        stage_run(s, span_s(5));
+        expect_timing(s, 0);
+        world_configure(s->w, 2, FILE_SLOW, true);
+        stage_run(s, span_s(8));
+        expect_timing(s, FILE_SLOW);
+}
+
+/* It has forgotten how long its promises were to last: the document tells, not its file. */
+static void lost_state_waits_as_long_as_all(struct stage *s)
+{
+        reload_all(s, 3, FILE_SLOW);
+        stage_run(s, span_s(8));
+        world_power_off(s->w, 2);
+        world_lose_state(s->w, 2);
+        world_configure(s->w, 2, FILE_QUICK, false);
+        stage_wait_some(s, span_ms(300));
+        (void)world_story(s->w);
+        world_power_on(s->w, 2);
+        stage_run(s, span_ms(1900));
+        expect(s, !strstr(world_story(s->w), "readmitted"), "readmitted while its promises may last");
+        stage_run(s, span_s(2));
+        expect_told(s, world_story(s->w), "holds its lease without us -> readmitted");
+}
+
+static void rolling(struct stage *s, uint8_t nodes)
+{
+        uint8_t last = world_leader(s->w);
+
+        expect(s, world_feature_level(s->w) == 1, "feature level %u", world_feature_level(s->w));
+        for (uint8_t i = 0; i < nodes; i++) {
+                if (i == last)
+                        continue;
+                stage_wait_some(s, span_ms(300));
+                world_restart_as(s->w, i, 1);
+                stage_run(s, span_s(1));
+        }
+        expect(s, world_feature_level(s->w) == 1, "raised before all understand it");
+        world_restart_as(s->w, last, 1); /* the leader */
+        stage_run(s, span_s(2));
+        expect(s, world_feature_level(s->w) == 2, "not raised though all understand it");
+        expect_nothing_happened(s);
+}
+
+static void rolling_three(struct stage *s)
+{
+        rolling(s, 3);
+}
+
+static void rolling_pair(struct stage *s)
+{
+        rolling(s, 2);
+}
+
+const struct scenario scenarios_members[] = {
+        {"timing-changes-while-all-runs", "rule 26: up, down, nothing moves", {.nodes = 3}, there_and_back},
+        {"owner-cut-off-while-dead-falls",
+         "rule 26: long leases end before anybody waits less",
+         {.nodes = 3},
+         cut_off_while_dead_falls},
+        {"owner-cut-off-while-dead-rises",
+         "rule 26: all wait longer before leases are longer",
+         {.nodes = 3},
+         cut_off_while_dead_rises},
+        {"leader-unheard-as-dead-rises",
+         "rule 26: it takes no longer lease than the others wait for",
+         {.nodes = 3},
+         leader_unheard_as_dead_rises},
+        {"leader-dies-while-dead-falls",
+         "rule 26: the next leader waits anew",
+         {.nodes = 3},
+         leader_dies_while_dead_falls},
+        {"timing-waits-for-all", "rule 26: offline, or another file", {.nodes = 3}, waits_for_all},
+        {"lost-state-waits-by-the-document",
+         "rules 6 and 26: not by its own file",
+         {.nodes = 3},
+         lost_state_waits_as_long_as_all},
+        {"rolling-restart-raises-the-level-last", "rule 27", {.nodes = 3}, rolling_three},
+        {"rolling-restart-of-a-pair", "rule 27", {.nodes = 2}, rolling_pair},
+        {0},
+};

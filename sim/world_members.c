@@ -1,0 +1,46 @@
+/* What operators change in a cluster that runs: the timing in its files, and the release of haven on its
+ * nodes. */
+#include "world_inside.h"
+
+struct timing world_file_timing(const struct world_config *c, uint32_t file)
+{
+        int64_t heartbeat = c->heartbeat.us, dead = c->dead.us;
+
+        if (file & FILE_SLOW)
+                dead *= 4;
+        if (file & FILE_QUICK && heartbeat > 50000) { /* no quicker than a machine can */
+                heartbeat = heartbeat * 2 / 5;
+                dead = dead * 2 / 5;
+        }
+        return timing_derive(span_us(heartbeat), span_us(dead));
+}
+
+void world_restart_as(struct world *w, uint8_t node, uint32_t release)
+{
+        world_upgrade(w, node, release);
+        world_kill_core(w, node, span_ms(5 + world_random(w, 25)));
+}
+
+bool world_has_timing(const struct world *w, uint32_t file)
+{
+        struct timing wanted = world_file_timing(&w->config, file);
+
+        for (uint8_t i = 0; i < w->config.nodes; i++) {
+                const struct document_timing *t = &cluster_document(w->machine[i].brain)->timing;
+                if (w->machine[i].core_up &&
+                    (t->heartbeat.us != wanted.heartbeat.us || t->dead.us != wanted.dead.us ||
+                     t->lease_dead.us != wanted.dead.us))
+                        return false;
+        }
+        return true;
+}
+
+uint8_t world_feature_level(const struct world *w)
+{
+        uint8_t least = UINT8_MAX;
+
+        for (uint8_t i = 0; i < w->config.nodes; i++)
+                if (w->machine[i].core_up && cluster_document(w->machine[i].brain)->feature_level < least)
+                        least = cluster_document(w->machine[i].brain)->feature_level;
+        return least;
+}
