@@ -34,6 +34,7 @@ enum cli_option {
         OPTION_FORCE,
         OPTION_CONFIG,
         OPTION_YES,
+        OPTION_NO_WAIT,
         OPTIONS,
 };
 
@@ -95,6 +96,7 @@ enum cli_status command_confirm_off(const struct command *command, const struct 
 enum cli_status command_reload(const struct command *command, const struct arguments *a);
 enum cli_status command_confirm(const struct command *command, const struct arguments *a);
 enum cli_status command_check(const struct command *command, const struct arguments *a);
+enum cli_status command_prove(const struct command *command, const struct arguments *a);
 enum cli_status command_keygen(const struct command *command, const struct arguments *a);
 enum cli_status command_init(const struct command *command, const struct arguments *a);
 enum cli_status command_disk(const struct command *command, const struct arguments *a);

@@ -46,14 +46,6 @@ enum cli_status command_group_order(const struct command *command, const struct 
         return order(a, request(command->name, "group", a->word[0]));
 }
 
-enum cli_status command_move(const struct command *command, const struct arguments *a)
-{
-        json_t *r = request(command->name, "group", a->word[0]);
-
-        add(r, "node", a->count > 1 ? a->word[1] : NULL);
-        return order(a, r);
-}
-
 enum cli_status command_node_order(const struct command *command, const struct arguments *a)
 {
         const char *lasts = NULL;

@@ -43,10 +43,12 @@ const struct command commands[] = {
          "\n"
          "  haven checks\n",
          command_checks},
-        {"move", "GROUP [NODE]", 1, 2, 0, "move a group, to NODE or to the next best",
-         "Moves the group with as little interruption as it allows. The wish lasts until the next failure "
-         "or\n"
-         "until 'haven clear GROUP'; it leaves no constraint behind.\n"
+        {"move", "GROUP [NODE]", 1, 2, BIT(OPTION_NO_WAIT), "move a group, to NODE or to the next best",
+         "Moves the group, and those that go with it, with as little interruption as they allow, and waits "
+         "until\n"
+         "it is started there, or says why it will not be. The wish lasts until the next failure or until "
+         "'haven\n"
+         "clear GROUP'; it leaves no constraint behind.\n"
          "\n"
          "  haven move web           wherever it would go if its owner failed\n"
          "  haven move web beta\n",
@@ -135,6 +137,16 @@ const struct command commands[] = {
          "  haven check new.conf\n"
          "  haven check --print new.conf   in full, with every default\n",
          command_check},
+        {"prove", "[FILE]", 0, 1, BIT(OPTION_JSON), "where everything goes when nodes fail",
+         "Plays every failure of one node, and of two one after the other, by the rules that havend places "
+         "by:\n"
+         "which node then runs each group, what that node carries, what would be stopped, and why. Exit "
+         "status 1\n"
+         "if the failure of a single node leaves a group without one. Needs no daemon.\n"
+         "\n"
+         "  haven prove new.conf\n"
+         "  haven prove --json\n",
+         command_prove},
         {"firewall", "[FILE]", 0, 1, BIT(OPTION_NODE) | BIT(OPTION_REMOVE),
          "an nftables ruleset for the heartbeat",
          "Prints rules that let only the cluster's nodes reach the heartbeat on this node's link addresses, "

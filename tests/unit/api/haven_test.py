@@ -44,7 +44,7 @@ def commands():
 
 @pytest.mark.parametrize("words", [
     ["status"], ["status", "--json"], ["status", "--links"], ["checks"], ["events"], ["events", "-n", "3"],
-    ["events", "-n3", "--json"], ["explain", "web"], ["move", "web"], ["move", "web", "beta"], ["stop", "web"],
+    ["events", "-n3", "--json"], ["explain", "web"], ["move", "--no-wait", "web"], ["move", "web", "beta"], ["stop", "web"],
     ["start", "web"], ["clear", "web"], ["standby", "beta"], ["standby", "beta", "for", "2h"],
     ["standby", "beta", "2h"], ["online", "beta"], ["maintenance", "on"], ["maintenance", "on", "2h", "why"],
     ["maintenance", "on", "why"], ["maintenance", "off"], ["reload"], ["reload", "--confirm", "60s"],
@@ -133,7 +133,7 @@ def test_json_has_the_promised_shape(daemon):
 
 def test_orders_arrive_as_they_were_meant(daemon):
     for words, text in (
-            (["move", "web", "beta"], "move group=web node=beta lasts=0 on=0 text="),
+            (["move", "--no-wait", "web", "beta"], "move group=web node=beta lasts=0 on=0 text="),
             (["standby", "beta", "for", "2h"], "standby group= node=beta lasts=7200 on=0 text="),
             (["maintenance", "on", "2h", "new kernel"], "maintenance group= node= lasts=7200 on=1 text=new kernel"),
             (["maintenance", "on", "new kernel"], "maintenance group= node= lasts=0 on=1 text=new kernel"),
@@ -145,6 +145,11 @@ def test_orders_arrive_as_they_were_meant(daemon):
     assert [e["number"] for e in events] == list(range(1, 8))
     assert haven("events", "-n", "1", path=daemon).stdout == (
         "2023-11-14 22:13:20.000  order           web: stop group=web node= lasts=0 on=0 text=\n")
+
+
+def test_a_move_is_waited_for(daemon):
+    moved = haven("move", "web", "beta", path=daemon)
+    assert moved.returncode == 0 and moved.stdout == "web: started on beta\n", moved
 
 
 def test_followed_events_come_as_they_happen(daemon):
@@ -288,6 +293,41 @@ def test_check_tells_good_from_bad(good, tmp_path):
     assert wrong.returncode == 1 and wrong.stdout == "" and re.search(r"bad\.conf:6: ", wrong.stderr)
     missing = haven("check", str(tmp_path / "missing"))
     assert missing.returncode == 1 and "missing: cannot read" in missing.stderr
+
+
+PROVEN = """
+cluster plant { key = /etc/haven/key }
+node alpha { address = 10.0.0.1  capacity = 2 }
+node beta { address = 10.0.0.2 }
+node gamma { address = 10.0.0.3  capacity = 1 }
+group web { nodes = {alpha, gamma}  %s address 10.0.0.111/24 { } }
+group mail { nodes = {beta, gamma}  priority = 1  address 10.0.0.112/24 { } }
+group tools { nodes = {alpha, beta, gamma}  everywhere = yes  load = 0  service chrony { } }
+"""
+
+
+def test_prove_says_what_each_failure_does(tmp_path):
+    conf = tmp_path / "proven.conf"
+    conf.write_text(PROVEN % "load = 1")
+    fine = haven("prove", str(conf))
+    assert fine.returncode == 0, fine
+    lines = [line.split() for line in fine.stdout.splitlines()]
+    assert lines[0] == ["failed", "mail", "web", "load"]
+    assert lines[1] == ["-", "beta", "alpha", "alpha", "1/2", "gamma", "0/1"]
+    assert lines[2] == ["alpha", "beta", "gamma", "gamma", "1/1"]
+    assert lines[3] == ["beta", "gamma", "alpha", "alpha", "1/2", "gamma", "1/1"]
+    assert fine.stdout.endswith("any one node may fail; not every two\n")
+    conf.write_text(PROVEN % "load = 2")
+    bad = haven("prove", str(conf))
+    assert bad.returncode == 1
+    assert "web stops: no fit node has room for it" in bad.stdout
+    told = haven("prove", "--json", str(conf))
+    assert told.returncode == 1
+    proof = json.loads(told.stdout)
+    assert proof["survives_one"] is False
+    lost = [(c["failed"], g["name"]) for c in proof["cases"] if c["quorum"] for g in c["groups"] if g["lost"]]
+    assert lost == [(["alpha"], "web")]
+    assert haven("prove", str(tmp_path / "missing")).returncode == 1
 
 
 def test_what_check_prints_is_good_and_prints_the_same(good, tmp_path):
