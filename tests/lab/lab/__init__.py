@@ -1,4 +1,5 @@
 """The lab: machines in network namespaces, faults, a watcher of addresses, a client with a stop-watch."""
+from .ask import Asker
 from .clock import now, wait_for
 from .machine import Machine, Process
 from .net import Lab
@@ -6,5 +7,5 @@ from .probe import ECHO_PORT, Prober, start_echo
 from .tools import build, built, tool
 from .watch import Guard, Watcher
 
-__all__ = ["ECHO_PORT", "Guard", "Lab", "Machine", "Process", "Prober", "Watcher", "build", "built", "now",
+__all__ = ["Asker", "ECHO_PORT", "Guard", "Lab", "Machine", "Process", "Prober", "Watcher", "build", "built", "now",
            "start_echo", "tool", "wait_for"]
