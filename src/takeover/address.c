@@ -64,7 +64,7 @@ void address_gone(struct address *a, enum address_state state, const char *why)
 {
         become_quiet(a);
         if (a->takeover->gate)
-                gate_forget(a->takeover->gate, &a->ip);
+                gate_leave(a->takeover->gate, &a->ip);
         address_set_state(a, state, "%s", why);
 }
 
@@ -227,7 +227,7 @@ static int put_in_kernel(struct address *a, instant now)
         if (r == 0)
                 r = lease_write(a, now);
         if (r < 0 && t->gate)
-                gate_forget(t->gate, &a->ip);
+                gate_leave(t->gate, &a->ip);
         return r;
 }
 
@@ -348,7 +348,7 @@ int address_release(struct address *a)
                 return r;
         }
         if (a->takeover->gate)
-                gate_forget(a->takeover->gate, &a->ip);
+                gate_leave(a->takeover->gate, &a->ip);
         interfaces_note(&a->takeover->interfaces, &local, false);
         if (a->ifindex)
                 address_set_state(a, ADDRESS_ABSENT, "not here, released");

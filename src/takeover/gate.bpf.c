@@ -5,6 +5,9 @@
  * is sent to the address or asks for it, at egress what comes from it or answers for it. The other direction
  * stays open: a node that holds the address no longer is a client of it like any other.
  *
+ * When the address has left this host in good order, packets may still wait in its name, for a neighbour's
+ * MAC for instance: these are dropped for some seconds more.
+ *
  * One file for every interface: headers are found from where the kernel found the network header, so that a
  * packet looks the same on an Ethernet, on a tunnel without a link header and under VLAN tags. A VLAN, bridge
  * or bond is an interface of its own with its own two gates; tags in the packet are still stepped over, for
@@ -63,34 +66,40 @@ static __noinline bool read_at(struct __sk_buff *skb, __u32 offset, void *to, __
                bpf_skb_load_bytes_relative(skb, offset, to, size, BPF_HDR_START_NET) == 0;
 }
 
-static __always_inline bool is_shut(const struct gate_key *key)
+static __always_inline bool is_shut(struct __sk_buff *skb, const struct gate_key *key, enum way way)
 {
         const struct gate_entry *e = bpf_map_lookup_elem(&gate_guarded, key);
 
         if (!e)
                 return false;
-        return !e->leased || bpf_ktime_get_boot_ns() >= gate_lease_end_ns;
+        switch (e->mode) {
+        case GATE_LEASED: return bpf_ktime_get_boot_ns() >= gate_lease_end_ns;
+        case GATE_LEFT:
+                /* what came in by another interface is only passing through, to or from the new owner */
+                return way == OUT && skb->ingress_ifindex == 0 && bpf_ktime_get_boot_ns() < e->until_ns;
+        default: return true;
+        }
 }
 
 /* At `offset` stands an IPv4 address. */
-static __always_inline bool is_shut_v4(struct __sk_buff *skb, __u32 offset)
+static __always_inline bool is_shut_v4(struct __sk_buff *skb, __u32 offset, enum way way)
 {
         struct gate_key key = {.bytes = {[10] = 0xff, [11] = 0xff}};
 
-        return read_at(skb, offset, key.bytes + 12, 4) && is_shut(&key);
+        return read_at(skb, offset, key.bytes + 12, 4) && is_shut(skb, &key, way);
 }
 
-static __always_inline bool is_shut_v6(struct __sk_buff *skb, __u32 offset)
+static __always_inline bool is_shut_v6(struct __sk_buff *skb, __u32 offset, enum way way)
 {
         struct gate_key key;
 
-        return read_at(skb, offset, &key, sizeof(key)) && is_shut(&key);
+        return read_at(skb, offset, &key, sizeof(key)) && is_shut(skb, &key, way);
 }
 
 static __always_inline bool ipv4_is_shut(struct __sk_buff *skb, __u32 at, enum way way)
 {
-        return is_shut_v4(skb,
-                          at + (way == IN ? offsetof(struct iphdr, daddr) : offsetof(struct iphdr, saddr)));
+        return is_shut_v4(
+                skb, at + (way == IN ? offsetof(struct iphdr, daddr) : offsetof(struct iphdr, saddr)), way);
 }
 
 /* The kernel takes only what has its interface's length of hardware addresses, whatever that is. */
@@ -103,7 +112,7 @@ static __always_inline bool arp_is_shut(struct __sk_buff *skb, __u32 at, enum wa
                 return false;
         __u32 sender = at + sizeof(arp) + arp.hardware_size, target = sender + 4 + arp.hardware_size;
 
-        return is_shut_v4(skb, way == IN ? target : sender);
+        return is_shut_v4(skb, way == IN ? target : sender, way);
 }
 
 /* From the IPv6 header on to ICMPv6. False if there is none. The kernel drops neighbour discovery in
@@ -136,12 +145,13 @@ static __always_inline bool ipv6_is_shut(struct __sk_buff *skb, __u32 at, enum w
         __u8 type;
 
         if (is_shut_v6(skb,
-                       at + (way == IN ? offsetof(struct ipv6hdr, daddr) : offsetof(struct ipv6hdr, saddr))))
+                       at + (way == IN ? offsetof(struct ipv6hdr, daddr) : offsetof(struct ipv6hdr, saddr)),
+                       way))
                 return true;
         if (!icmpv6_find(skb, at, &icmp) || !read_at(skb, icmp, &type, sizeof(type)))
                 return false;
         /* asked for it, or answering for it */
-        return type == (way == IN ? ND_SOLICITATION : ND_ADVERTISEMENT) && is_shut_v6(skb, icmp + 8);
+        return type == (way == IN ? ND_SOLICITATION : ND_ADVERTISEMENT) && is_shut_v6(skb, icmp + 8, way);
 }
 
 static __always_inline int judge(struct __sk_buff *skb, enum way way)

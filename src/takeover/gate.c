@@ -59,28 +59,63 @@ static struct ip ip_of(const struct gate_key *key)
         return ip;
 }
 
+static uint64_t nanoseconds(instant t)
+{
+        if (t.us <= 0)
+                return 0;
+        return (uint64_t)t.us > UINT64_MAX / 1000 ? UINT64_MAX : (uint64_t)t.us * 1000;
+}
+
 void gate_lease(struct gate *g, instant end)
 {
-        uint64_t ns = end.us <= 0                            ? 0
-                      : (uint64_t)end.us > UINT64_MAX / 1000 ? UINT64_MAX
-                                                             : (uint64_t)end.us * 1000;
+        __atomic_store_n(&g->bpf->bss->gate_lease_end_ns, nanoseconds(end), __ATOMIC_RELEASE);
+}
 
-        __atomic_store_n(&g->bpf->bss->gate_lease_end_ns, ns, __ATOMIC_RELEASE);
+/* Only addresses that are here no longer can have filled it. */
+static int make_room(int map)
+{
+        struct gate_key keys[GATE_ADDRESSES_MAX], *before = NULL;
+        struct gate_entry entry;
+        size_t count = 0, removed = 0;
+
+        while (count < GATE_ADDRESSES_MAX && bpf_map_get_next_key(map, before, &keys[count]) == 0)
+                before = &keys[count++];
+        for (size_t i = 0; i < count; i++)
+                if (bpf_map_lookup_elem(map, &keys[i], &entry) == 0 && entry.mode == GATE_LEFT)
+                        removed += bpf_map_delete_elem(map, &keys[i]) == 0;
+        return removed ? 0 : -E2BIG;
+}
+
+static int set_entry(struct gate *g, const struct ip *ip, const struct gate_entry *entry)
+{
+        int map = bpf_map__fd(g->bpf->maps.gate_guarded);
+        struct gate_key key = key_of(ip);
+        int r = bpf_map_update_elem(map, &key, entry, BPF_ANY);
+
+        if (r == -E2BIG && make_room(map) == 0)
+                r = bpf_map_update_elem(map, &key, entry, BPF_ANY);
+        return r;
 }
 
 int gate_guard(struct gate *g, const struct ip *ip, uint8_t prefix, bool leased)
 {
-        struct gate_key key = key_of(ip);
-        struct gate_entry entry = {.leased = leased, .prefix = prefix};
+        const struct gate_entry entry = {.mode = leased ? GATE_LEASED : GATE_SHUT, .prefix = prefix};
 
-        return bpf_map_update_elem(bpf_map__fd(g->bpf->maps.gate_guarded), &key, &entry, BPF_ANY);
+        return set_entry(g, ip, &entry);
 }
 
-void gate_forget(struct gate *g, const struct ip *ip)
+void gate_leave(struct gate *g, const struct ip *ip)
+{
+        const struct gate_entry entry = {
+                .mode = GATE_LEFT, .until_ns = nanoseconds(instant_add(instant_now(), span_s(GATE_LEFT_S)))};
+
+        set_entry(g, ip, &entry); /* without room: nothing but what is late anyway gets out */
+}
+
+static void forget(struct gate *g, const struct ip *ip)
 {
         struct gate_key key = key_of(ip);
 
-        /* the only error is that it is not there */
         bpf_map_delete_elem(bpf_map__fd(g->bpf->maps.gate_guarded), &key);
 }
 
@@ -132,7 +167,7 @@ static int prove(struct gate *g)
         for (int i = 0; r == 0 && i < TRIAL_TRIES; i++)
                 r = trial(g, &ip);
         gate_lease(g, INSTANT_LONG_AGO);
-        gate_forget(g, &ip);
+        forget(g, &ip);
         return r;
 }
 
@@ -246,7 +281,8 @@ int gate_each_left(uint32_t instance, struct netlink *n, unsigned ifindex, gate_
                 return map;
         while (bpf_map_get_next_key(map, before, &key) == 0) {
                 struct ip ip = ip_of(&key);
-                if (bpf_map_lookup_elem(map, &key, &entry) == 0)
+                if (bpf_map_lookup_elem(map, &key, &entry) == 0 &&
+                    (entry.mode != GATE_LEFT || entry.until_ns > nanoseconds(instant_now())))
                         on_found(user, &ip, entry.prefix);
                 before = &key;
         }

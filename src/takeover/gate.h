@@ -31,8 +31,10 @@ void gate_free(struct gate *g);
 void gate_lease(struct gate *g, instant end);
 /* Guards the address: it passes while the lease lasts; with `leased` false it passes nothing. */
 int gate_guard(struct gate *g, const struct ip *ip, uint8_t prefix, bool leased);
-/* The address is not in this kernel: no concern of the gate's. */
-void gate_forget(struct gate *g, const struct ip *ip);
+/* The address is out of this kernel. What the host still sends in its name is dropped for GATE_LEFT_S;
+ * nothing else of it is the gate's concern any more. */
+#define GATE_LEFT_S 5
+void gate_leave(struct gate *g, const struct ip *ip);
 
 /* Whether a frame from an Ethernet would be dropped now. 0 or a negative errno. */
 int gate_try(struct gate *g, enum gate_way way, const void *frame, size_t size, bool *ret_dropped);
@@ -42,8 +44,8 @@ int gate_hang(struct gate *g, struct netlink *n, unsigned ifindex);
 /* Why it could not be hung there. */
 const char *gate_hang_error(int error);
 
-/* The addresses that the gate which now hangs on the interface guards, a gate of an earlier process: what it
- * left in the kernel. 0 also if none hangs there; -EPERM: this process may not look. */
+/* The addresses of the gate that now hangs on the interface, an earlier process's: those it guards, and those
+ * that have just left. 0 also if none hangs there; -EPERM: this process may not look. */
 typedef void gate_found_fn(void *user, const struct ip *ip, uint8_t prefix);
 int gate_each_left(uint32_t instance, struct netlink *n, unsigned ifindex, gate_found_fn *on_found,
                    void *user);

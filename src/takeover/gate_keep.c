@@ -37,6 +37,18 @@ void gate_keep(struct takeover *t)
         t->gated = complete;
 }
 
+static int each_left(struct takeover *t, uint32_t instance, gate_found_fn *on_found, void *user)
+{
+        const struct link *lo = interfaces_by_name(&t->interfaces, "lo");
+
+        return lo ? gate_each_left(instance, &t->requests, lo->index, on_found, user) : 0;
+}
+
+static void on_left(void *fresh, const struct ip *ip, uint8_t prefix)
+{
+        gate_leave(fresh, ip);
+}
+
 int takeover_gate_open(struct takeover *t, uint32_t instance, char reason[static TAKEOVER_REASON])
 {
         struct gate *fresh;
@@ -44,6 +56,8 @@ int takeover_gate_open(struct takeover *t, uint32_t instance, char reason[static
 
         if (r < 0)
                 return r;
+        /* what still waits in the name of an address that the gate before kept in must not get out now */
+        each_left(t, instance, on_left, fresh);
         gate_free(t->gate);
         t->gate = fresh;
         return 0;
@@ -84,8 +98,7 @@ static void remove_left(void *user, const struct ip *ip, uint8_t prefix)
 
 void takeover_gate_clear_left(struct takeover *t, uint32_t instance)
 {
-        const struct link *lo = interfaces_by_name(&t->interfaces, "lo");
-        int r = lo ? gate_each_left(instance, &t->requests, lo->index, remove_left, NULL) : 0;
+        int r = each_left(t, instance, remove_left, NULL);
 
         if (r < 0)
                 log_warning("gate: which addresses an earlier run left cannot be read: %s; those of the "

@@ -10,7 +10,15 @@ struct gate_key {
         __u8 bytes[16];
 };
 
+enum gate_mode {
+        GATE_LEASED, /* passes until the lease's end, then nothing */
+        GATE_SHUT,   /* passes nothing */
+        GATE_LEFT,   /* not here any more: what this host still sends in its name is late, until `until_ns` */
+};
+
 struct gate_entry {
-        __u8 leased; /* passes until the lease's end; 0: passes nothing */
-        __u8 prefix; /* of the address as it is in the kernel, for whoever clears up after us */
+        __u64 until_ns; /* CLOCK_BOOTTIME; of GATE_LEFT */
+        __u8 mode;      /* enum gate_mode */
+        __u8 prefix;    /* of the address as it is in the kernel, for whoever clears up after us */
+        __u8 unused[6];
 };

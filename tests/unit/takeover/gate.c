@@ -1,5 +1,5 @@
 /* The lease gate in the running kernel (BPF_PROG_TEST_RUN): every kind of packet about a guarded address, in
- * both ways, while the lease lasts, when it is over, and when the address is guarded without one. */
+ * both ways, while the lease lasts, when it is over, guarded without one, and when the address has left. */
 #include "takeover/gate.h"
 
 #include "base/text.h"
@@ -252,12 +252,20 @@ static void guard(const char *text, bool leased)
         assert_int_equal(gate_guard(gate, &ip, 24, leased), 0);
 }
 
-static void forget(const char *text)
+static void leave(const char *text)
 {
         struct ip ip;
 
         assert_int_equal(ip_parse(text, &ip), 0);
-        gate_forget(gate, &ip);
+        gate_leave(gate, &ip);
+}
+
+static void guard_refused(const char *text)
+{
+        struct ip ip;
+
+        assert_int_equal(ip_parse(text, &ip), 0);
+        assert_int_equal(gate_guard(gate, &ip, 24, true), -E2BIG);
 }
 
 static bool dropped(enum gate_way way, const struct frame *f)
@@ -271,15 +279,15 @@ static bool dropped(enum gate_way way, const struct frame *f)
         return dropped;
 }
 
-/* Every row behaves as it says when shut (`shut`), and passes both ways otherwise. */
-static void judge_rows(bool shut, const char *when)
+/* Every row behaves as it says at those places that are shut, and passes elsewhere. */
+static void judge_rows(bool in_shut, bool out_shut, const char *when)
 {
         size_t count, wrong = 0;
         struct row *rows = make_rows(&count);
 
         for (size_t i = 0; i < count; i++) {
                 bool in = dropped(GATE_IN, &rows[i].frame), out = dropped(GATE_OUT, &rows[i].frame);
-                if (in == (shut && rows[i].in) && out == (shut && rows[i].out))
+                if (in == (in_shut && rows[i].in) && out == (out_shut && rows[i].out))
                         continue;
                 print_error("%s, %s: %s at ingress, %s at egress\n", rows[i].name, when,
                             in ? "dropped" : "passes", out ? "dropped" : "passes");
@@ -292,7 +300,7 @@ static void judge_rows(bool shut, const char *when)
 static void everything_passes_where_nothing_is_guarded(void **state)
 {
         gate_lease(gate, INSTANT_LONG_AGO);
-        judge_rows(false, "nothing guarded");
+        judge_rows(false, false, "nothing guarded");
 }
 
 static void everything_passes_while_the_lease_lasts(void **state)
@@ -300,9 +308,9 @@ static void everything_passes_while_the_lease_lasts(void **state)
         guard(V4, true);
         guard(V6, true);
         gate_lease(gate, instant_add(instant_now(), span_s(60)));
-        judge_rows(false, "leased");
+        judge_rows(false, false, "leased");
         gate_lease(gate, INSTANT_NEVER);
-        judge_rows(false, "leased for ever");
+        judge_rows(false, false, "leased for ever");
 }
 
 static void nothing_reaches_or_leaves_it_when_the_lease_is_over(void **state)
@@ -310,11 +318,11 @@ static void nothing_reaches_or_leaves_it_when_the_lease_is_over(void **state)
         guard(V4, true);
         guard(V6, true);
         gate_lease(gate, instant_sub(instant_now(), span_us(1)));
-        judge_rows(true, "the lease is over");
+        judge_rows(true, true, "the lease is over");
         gate_lease(gate, INSTANT_LONG_AGO);
-        judge_rows(true, "there never was a lease");
+        judge_rows(true, true, "there never was a lease");
         gate_lease(gate, instant_add(instant_now(), span_s(60)));
-        judge_rows(false, "renewed");
+        judge_rows(false, false, "renewed");
 }
 
 static void guarded_without_a_lease_it_is_shut_by_any_clock(void **state)
@@ -322,17 +330,20 @@ static void guarded_without_a_lease_it_is_shut_by_any_clock(void **state)
         gate_lease(gate, instant_add(instant_now(), span_s(60)));
         guard(V4, false);
         guard(V6, false);
-        judge_rows(true, "shut");
+        judge_rows(true, true, "shut");
 }
 
-static void a_forgotten_address_is_no_concern_of_the_gate(void **state)
+static void of_an_address_that_has_left_only_what_is_late_is_dropped(void **state)
 {
+        gate_lease(gate, instant_add(instant_now(), span_s(60)));
         guard(V4, true);
         guard(V6, false);
-        forget(V4);
-        forget(V6);
-        gate_lease(gate, INSTANT_LONG_AGO);
-        judge_rows(false, "forgotten");
+        leave(V4);
+        leave(V6);
+        judge_rows(false, true, "left");
+        guard(V4, true);
+        guard(V6, true);
+        judge_rows(false, false, "back");
 }
 
 static void it_shuts_by_itself_at_the_deadline(void **state)
@@ -354,37 +365,49 @@ static void it_shuts_by_itself_at_the_deadline(void **state)
         }
 }
 
-static void as_many_addresses_as_a_ledger_holds_are_guarded(void **state)
+static void those_that_have_left_make_room(void **state)
 {
         struct ip ip = {.family = AF_INET, .bytes = {10, 1}};
 
-        for (int i = 0; i < 256; i++) {
-                ip.bytes[3] = (uint8_t)i;
-                assert_int_equal(gate_guard(gate, &ip, 16, true), 0);
-        }
-        for (int i = 0; i < 256; i++) {
-                ip.bytes[3] = (uint8_t)i;
-                gate_forget(gate, &ip);
+        for (int net = 0; net < 3; net++) {
+                ip.bytes[2] = (uint8_t)net;
+                for (int i = 0; i < 256; i++) {
+                        ip.bytes[3] = (uint8_t)i;
+                        assert_int_equal(gate_guard(gate, &ip, 16, true), 0);
+                }
+                guard_refused("10.2.0.1");
+                for (int i = 0; i < 256; i++) {
+                        ip.bytes[3] = (uint8_t)i;
+                        gate_leave(gate, &ip);
+                }
         }
 }
 
-static int clear(void **state)
+static int open_gate(void **state)
 {
-        forget(V4);
-        forget(V6);
+        char reason[GATE_REASON];
+
+        return gate_new(1, &gate, reason);
+}
+
+static int close_gate(void **state)
+{
+        gate_free(gate);
         return 0;
 }
+
+#define WITH_A_GATE(test) cmocka_unit_test_setup_teardown(test, open_gate, close_gate)
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_teardown(everything_passes_where_nothing_is_guarded, clear),
-                cmocka_unit_test_teardown(everything_passes_while_the_lease_lasts, clear),
-                cmocka_unit_test_teardown(nothing_reaches_or_leaves_it_when_the_lease_is_over, clear),
-                cmocka_unit_test_teardown(guarded_without_a_lease_it_is_shut_by_any_clock, clear),
-                cmocka_unit_test_teardown(a_forgotten_address_is_no_concern_of_the_gate, clear),
-                cmocka_unit_test_teardown(it_shuts_by_itself_at_the_deadline, clear),
-                cmocka_unit_test_teardown(as_many_addresses_as_a_ledger_holds_are_guarded, clear),
+                WITH_A_GATE(everything_passes_where_nothing_is_guarded),
+                WITH_A_GATE(everything_passes_while_the_lease_lasts),
+                WITH_A_GATE(nothing_reaches_or_leaves_it_when_the_lease_is_over),
+                WITH_A_GATE(guarded_without_a_lease_it_is_shut_by_any_clock),
+                WITH_A_GATE(of_an_address_that_has_left_only_what_is_late_is_dropped),
+                WITH_A_GATE(it_shuts_by_itself_at_the_deadline),
+                WITH_A_GATE(those_that_have_left_make_room),
         };
         char reason[GATE_REASON];
 
@@ -397,7 +420,6 @@ int main(void)
                 printf("1..0 # SKIP the lease gate cannot be loaded here: %s\n", reason);
                 return 77;
         }
-        int failed = cmocka_run_group_tests(tests, NULL, NULL);
         gate_free(gate);
-        return failed;
+        return cmocka_run_group_tests(tests, NULL, NULL);
 }
