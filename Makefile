@@ -22,6 +22,14 @@ test-unit: all
 test-lab: all
 	meson test -C $(BUILD) --suite lab --verbose
 
+# Random schedules of every size and every arbiter until told to stop: Ctrl-C prints what they came to.
+nightly: all
+	$(BUILD)/sim/haven-sim --forever --arbiter all --jobs $$(nproc)
+
+# Takes each rule out of the brain and shows what catches that.
+rules: deps
+	tests/rules/run
+
 # The clang build: fuzzers, and what the linters read the flags from.
 $(BUILD)/clang/build.ninja:
 	CC=clang meson setup $(BUILD)/clang -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false

@@ -19,6 +19,7 @@ struct options {
         struct schedule_options schedule;
         uint64_t first, last;
         int jobs;
+        bool stop; /* at the first violation */
         bool trace;
         bool scenarios;
         const char *scenario; /* NULL: all */
@@ -37,6 +38,7 @@ static const char help[] =
         "                   watchdogs\n"
         "  --quiet          nothing goes wrong, an hour of each seed: for measuring speed\n"
         "  --jobs N         as many processes (default 1)\n"
+        "  --stop           at the first violation\n"
         "  --trace          tell the story of each schedule\n"
         "  --scenario NAME  play that scenario ('all': every one) instead\n"
         "  --list           name the scenarios and the arbiters\n"
@@ -72,8 +74,8 @@ static void print_failure(const struct options *o, uint64_t seed, const struct s
 
 static void run_share(const struct options *o, int job, struct tally *t)
 {
-        for (uint64_t seed = o->first + (uint64_t)job; seed <= o->last && !told_to_stop;
-             seed += (uint64_t)o->jobs) {
+        for (uint64_t seed = o->first + (uint64_t)job;
+             seed <= o->last && !told_to_stop && !(o->stop && t->failed); seed += (uint64_t)o->jobs) {
                 struct schedule_result r = schedule_run(&o->schedule, seed, o->trace ? stdout : NULL);
                 tally_add(t, &r);
                 if (r.failed && t->failed <= 3) {
@@ -211,12 +213,19 @@ static bool parse_arbiter(const char *text, struct schedule_options *s)
 static int parse(int argc, char **argv, struct options *o)
 {
         static const struct option longs[] = {
-                {"seeds", required_argument, NULL, 's'},    {"forever", no_argument, NULL, 'f'},
-                {"nodes", required_argument, NULL, 'n'},    {"arbiter", required_argument, NULL, 'a'},
-                {"data", no_argument, NULL, 'd'},           {"quiet", no_argument, NULL, 'q'},
-                {"jobs", required_argument, NULL, 'j'},     {"trace", no_argument, NULL, 't'},
-                {"scenario", required_argument, NULL, 'c'}, {"list", no_argument, NULL, 'l'},
-                {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+                {"seeds", required_argument, NULL, 's'},
+                {"forever", no_argument, NULL, 'f'},
+                {"nodes", required_argument, NULL, 'n'},
+                {"arbiter", required_argument, NULL, 'a'},
+                {"data", no_argument, NULL, 'd'},
+                {"quiet", no_argument, NULL, 'q'},
+                {"jobs", required_argument, NULL, 'j'},
+                {"stop", no_argument, NULL, 'S'},
+                {"trace", no_argument, NULL, 't'},
+                {"scenario", required_argument, NULL, 'c'},
+                {"list", no_argument, NULL, 'l'},
+                {"help", no_argument, NULL, 'h'},
+                {NULL, 0, NULL, 0},
         };
         bool good = true, forever = false, seeds = false;
         int opt;
@@ -241,6 +250,7 @@ static int parse(int argc, char **argv, struct options *o)
                         scenarios_list(stdout);
                         arbiter_list(stdout);
                         exit(0);
+                case 'S': o->stop = true; break;
                 case 't': o->trace = true; break;
                 case 'h': fputs(help, stdout); exit(0);
                 default: good = false; break;
@@ -266,7 +276,7 @@ int main(int argc, char **argv)
                 return 2;
         }
         if (o.scenarios) {
-                int failed = scenarios_play(o.scenario, o.trace);
+                int failed = scenarios_play(o.scenario, o.trace, o.stop);
                 if (failed == -1)
                         fprintf(stderr, "haven-sim: no scenario '%s': see --list\n", o.scenario);
                 return failed == 0 ? 0 : failed > 0 ? 1 : 2;

@@ -149,13 +149,13 @@ void scenarios_list(FILE *out)
                         fprintf(out, "%-52s %s\n", what->name, what->about);
 }
 
-int scenarios_play(const char *name, bool trace)
+int scenarios_play(const char *name, bool trace, bool stop)
 {
         int played = 0, failed = 0;
 
         for (size_t b = 0; b < sizeof(books) / sizeof(books[0]); b++)
                 for (const struct scenario *what = books[b]; what->name; what++)
-                        if (!name || strcmp(name, what->name) == 0) {
+                        if ((!name || strcmp(name, what->name) == 0) && !(stop && failed)) {
                                 played++;
                                 failed += !play(what, trace);
                         }

@@ -6,5 +6,6 @@
 #include <stdio.h>
 
 void scenarios_list(FILE *out);
-/* Plays the one of that name, or all with NULL. Number of those that failed, -1 if there is no such. */
-int scenarios_play(const char *name, bool trace);
+/* Plays the one of that name, or all with NULL. With `stop` no more after the first that fails. Number of
+ * those that failed, -1 if there is no such. */
+int scenarios_play(const char *name, bool trace, bool stop);

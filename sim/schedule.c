@@ -283,24 +283,36 @@ static void make_whole(struct schedule *s)
         }
 }
 
-/* What operators ordered they take back. */
+static void order_and_wait(struct schedule *s, enum order_kind kind, uint8_t group, uint8_t node)
+{
+        uint8_t leader = world_leader(s->w);
+
+        if (leader == NODE_NONE)
+                return;
+        order(s, leader, kind, group, node, SPAN_ZERO);
+        world_run(s->w, span_ms(200));
+}
+
+/* What operators ordered they take back, as far as the leader knows of it. */
 static void take_back_orders(struct schedule *s)
 {
         uint8_t leader = world_leader(s->w);
 
         if (leader == NODE_NONE)
                 return;
-        for (uint8_t g = 0; g < s->c.groups; g++) {
-                order(s, leader, ORDER_START, g, NODE_NONE, SPAN_ZERO);
-                order(s, leader, ORDER_CLEAR, g, NODE_NONE, SPAN_ZERO);
-                world_run(s->w, span_ms(50));
+        struct document d = *cluster_document(world_brain(s->w, leader));
+        for (uint8_t g = 0; g < d.group_count && g < s->c.groups; g++) {
+                const struct assignment *a = document_group_const(&d, world_group_id(g));
+                if (a && a->admin == GROUP_DISABLED)
+                        order_and_wait(s, ORDER_START, g, NODE_NONE);
+                if (a && (a->failed || a->wanted != NODE_NONE))
+                        order_and_wait(s, ORDER_CLEAR, g, NODE_NONE);
         }
-        for (uint8_t i = 0; i < s->c.nodes; i++) {
-                order(s, leader, ORDER_ONLINE, 0, i, SPAN_ZERO);
-                world_run(s->w, span_ms(30));
-        }
-        order(s, leader, ORDER_MAINTENANCE_OFF, 0, NODE_NONE, SPAN_ZERO);
-        world_run(s->w, span_ms(30));
+        for (uint8_t i = 0; i < d.member_count; i++)
+                if (d.member[i].standby)
+                        order_and_wait(s, ORDER_ONLINE, 0, i);
+        if (d.maintenance)
+                order_and_wait(s, ORDER_MAINTENANCE_OFF, 0, NODE_NONE);
 }
 
 static void switch_on(struct schedule *s)
@@ -341,19 +353,40 @@ static void found(struct schedule *s, enum violation v, const char *format, ...)
         world_found(s->w, v, text);
 }
 
-/* I2 among those that are up, the dead left dead: whoever can take over has to. */
-static void survivors_recover(struct schedule *s)
+/* How each node explains where each group is, for who reads the story. */
+static void explain(const struct schedule *s)
+{
+        char text[4096];
+
+        for (uint8_t i = 0; s->c.trace && i < s->c.nodes; i++)
+                for (uint8_t g = 0; world_brain(s->w, i) && g < s->c.groups; g++) {
+                        cluster_explain(world_brain(s->w, i), g, (instant){INT64_MAX / 2}, text,
+                                        sizeof(text));
+                        fprintf(s->c.trace, "--- as node %u sees it: %s", i, text);
+                }
+}
+
+static unsigned nodes_up(const struct schedule *s)
 {
         unsigned up = 0;
 
-        make_whole(s);
-        world_run(s->w, span_ms(s->c.data ? 9000 : 2500)); /* who stood still goes on, who leaves has left */
         for (uint8_t i = 0; i < s->c.nodes; i++)
                 up += world_up(s->w, i);
-        if (!suffices(s, up) || s->c.data || s->lost_state) /* data may have to wait for who is dead */
+        return up;
+}
+
+/* I2 among those that are up, the dead left dead: whoever can take over has to. */
+static void survivors_recover(struct schedule *s)
+{
+        make_whole(s);
+        world_run(s->w, span_ms(s->c.data ? 9000 : 2500)); /* who stood still goes on, who leaves has left */
+        if (!suffices(s, nodes_up(s)) || s->c.data ||
+            s->lost_state) /* data may have to wait for who is dead */
                 return;
-        if (!recovers(s, 4))
+        if (!recovers(s, 4) && suffices(s, nodes_up(s))) { /* who left could not stop something for a while */
+                explain(s);
                 found(s, VIOLATION_NO_OWNER, "not every group is held a minute after the survivors are well");
+        }
 }
 
 static void all_recover(struct schedule *s)
@@ -361,8 +394,10 @@ static void all_recover(struct schedule *s)
         switch_on(s);
         world_run(s->w, span_ms(2500));
         switch_on(s); /* who was told to leave while it stood still has left by now */
-        if (!recovers(s, 8))
-                found(s, VIOLATION_NO_OWNER, "not every group is held two minutes after all is well");
+        if (recovers(s, 8))
+                return;
+        explain(s);
+        found(s, VIOLATION_NO_OWNER, "not every group is held two minutes after all is well");
 }
 
 /* Failback may still be due, after ten minutes of which each loss counted: half a minute at most. */
@@ -387,7 +422,8 @@ static span takeover_bound(const struct schedule *s)
 {
         /* dead by a slow clock, a heartbeat that was just due, a leader's election and two versions on disk
          */
-        return span_us(s->c.dead.us * 105 / 100 + s->c.heartbeat.us + 3 * s->c.save_max.us + span_ms(10).us);
+        return span_us(s->c.dead.us * 105 / 100 + s->c.heartbeat.us + 3 * s->c.save_max.us + span_ms(10).us +
+                       (has_third_vote(s) ? s->c.arbiter->slower.us : 0));
 }
 
 static int64_t takeover(struct schedule *s, uint8_t group)

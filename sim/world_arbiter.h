@@ -17,6 +17,7 @@ struct arbiter_model {
         const char *about;
         enum cluster_arbiter kind; /* what the nodes' settings say where nodes are even in number */
         bool odd;                  /* stands in with odd numbers of nodes too */
+        span slower;               /* a takeover with it takes so much longer: its operations, its reading */
 
         /* Its memory, made with the world and freed with it; both NULL: it needs none. */
         void *(*begin)(struct world *w);

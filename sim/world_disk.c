@@ -280,6 +280,7 @@ const struct arbiter_model arbiter_disk = {
         .name = "disk",
         .about = "strong: a small area of a shared disk",
         .kind = CLUSTER_ARBITER_STRONG,
+        .slower = {150000},
         .begin = disk_begin,
         .end = disk_end,
         .asked = disk_asked,
