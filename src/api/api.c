@@ -154,6 +154,14 @@ void api_answer(struct api *api, struct client *c, const char *line, size_t n)
                 client_send(c, api_refusal(error));
                 return;
         }
+        if (api->hooks.report) {
+                client_send(c,
+                            r.kind == REQUEST_STATUS
+                                    ? json_pack("{s:b, s:o}", "ok", 1, api->hooks.report_name,
+                                                api->hooks.report(api->user))
+                                    : api_refusal("this is no node of a cluster: it answers 'status' alone"));
+                return;
+        }
         switch (r.kind) {
         case REQUEST_STATUS:
                 client_send(c, json_pack("{s:b, s:o}", "ok", 1, "view", present_view(api)));

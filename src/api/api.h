@@ -16,6 +16,7 @@
 #include "api/journal.h"
 #include "api/view.h"
 
+#include <jansson.h>
 #include <uv.h>
 
 #define API_REQUEST_SIZE_MAX (64 * 1024)       /* one line */
@@ -61,6 +62,10 @@ struct api_hooks {
         /* Starts carrying it out and answers with api_reply_send(), during the call or later, exactly once.
          */
         void (*command)(void *user, const struct api_command *c, struct api_reply *reply);
+        /* Of a daemon that is no node: the answer to `status`, a new reference, under `report_name`. It
+         * answers nothing else, and the other hooks are NULL. NULL: a node. */
+        json_t *(*report)(void *user);
+        const char *report_name;
 };
 
 /* Listens on `path`, replacing a socket on which nobody listens any more. `hooks` is copied; `journal` must

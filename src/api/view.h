@@ -86,9 +86,12 @@ struct view {
         char arbiter[16];       /* none ping ... */
         char strength[8];       /* weak strong */
         char arbiter_text[128]; /* what it answered last */
-        char promise[160];      /* "a network split can run both" ... */
-        char gate[16];          /* in-force incomplete impossible off: of this node */
-        char gate_text[200];    /* on how many interfaces, or why not */
+        int64_t arbiter_age_us; /* since then; -1: it has said nothing yet */
+        int votes, votes_needed;
+        char survives[160];  /* "one more node may fail" ... */
+        char promise[160];   /* "a network split can run both" ... */
+        char gate[16];       /* in-force incomplete impossible off: of this node */
+        char gate_text[200]; /* on how many interfaces, or why not */
         bool maintenance;
         char maintenance_text[64];
         int node_count;

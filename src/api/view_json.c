@@ -132,6 +132,10 @@ json_t *view_to_json(const struct view *v)
         set_text(quorum, "arbiter", v->arbiter);
         set_text(quorum, "strength", v->strength);
         set_text(quorum, "text", v->arbiter_text);
+        set(quorum, "age_us", json_integer(v->arbiter_age_us));
+        set(quorum, "votes", json_integer(v->votes));
+        set(quorum, "needed", json_integer(v->votes_needed));
+        set_text(quorum, "survives", v->survives);
         set(json, "quorum", quorum);
         set_text(json, "promise", v->promise);
         set_text(gate, "state", v->gate);
@@ -277,6 +281,10 @@ int view_from_json(const json_t *json, struct view *v)
         GET_STRING(quorum, "arbiter", v->arbiter);
         GET_STRING(quorum, "strength", v->strength);
         GET_STRING(quorum, "text", v->arbiter_text);
+        v->arbiter_age_us = get_integer(quorum, "age_us", -1);
+        v->votes = (int)get_integer(quorum, "votes", 0);
+        v->votes_needed = (int)get_integer(quorum, "needed", 0);
+        GET_STRING(quorum, "survives", v->survives);
         GET_STRING(json, "promise", v->promise);
         GET_STRING(gate, "state", v->gate);
         GET_STRING(gate, "text", v->gate_text);

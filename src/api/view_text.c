@@ -144,6 +144,7 @@ static void print_gate(const struct page *p, const struct view *v)
 static void print_cluster(const struct page *p, const struct view *v)
 {
         bool weak = strcmp(v->strength, "strong") != 0;
+        char age[AGE_TEXT];
 
         print_tinted(p, TINT_HEAD, v->cluster);
         fputs(", as seen by ", p->to);
@@ -165,8 +166,16 @@ static void print_cluster(const struct page *p, const struct view *v)
         if (v->arbiter_text[0]) {
                 fputs(": ", p->to);
                 print_safe(p->to, v->arbiter_text);
+                if (v->arbiter_age_us > 0)
+                        fprintf(p->to, ", %s ago", age_format(v->arbiter_age_us, age));
         }
         fputc('\n', p->to);
+
+        if (v->survives[0]) {
+                print_label(p, "survives");
+                print_tinted(p, v->votes > v->votes_needed ? TINT_NONE : TINT_WARN, v->survives);
+                fputc('\n', p->to);
+        }
 
         /* never silent about what is not promised, even when the core had no words for it */
         if (v->promise[0] || weak) {

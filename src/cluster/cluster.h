@@ -299,5 +299,17 @@ enum fence_state cluster_fence(const struct cluster *c, uint8_t node);
 /* The time of its watchdog, 0 if none is armed, as the document says. */
 span cluster_watchdog(const struct cluster *c, uint8_t node);
 bool cluster_config_differs(const struct cluster *c, uint8_t node);
+/* What the cluster can bear right now, as far as this node sees. */
+struct survival {
+        uint8_t votes;            /* of nodes and arbiter that could be counted on now, */
+        uint8_t needed;           /* and as many it takes */
+        bool arbiter_strong;      /* a strong arbiter is in force, */
+        bool arbiter_present;     /* and could be counted on */
+        bool arbiter_lost;        /* it has lost its state */
+        instant arbiter_answered; /* a strong one, last; LONG_AGO: not yet */
+};
+struct survival cluster_survival(const struct cluster *c, instant now);
+/* "one more node may fail" and the like. */
+void survival_text(const struct survival *s, char *text, size_t size);
 /* Where the group should be and why, node by node. */
 void cluster_explain(const struct cluster *c, uint8_t group, instant now, char *text, size_t size);

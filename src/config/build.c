@@ -248,7 +248,7 @@ static void build_node(struct tree *t, const struct entry *e, struct config *c)
 
 static int arbiter_kind_of(const char *word)
 {
-        for (int k = ARBITER_NONE; k <= ARBITER_FENCE; k++)
+        for (int k = ARBITER_NONE; k <= ARBITER_WITNESS; k++)
                 if (strcmp(arbiter_kind_name((enum arbiter_kind)k), word) == 0)
                         return k;
         return -1;
@@ -266,7 +266,7 @@ static void build_arbiter(struct tree *t, const struct entry *e, struct config *
         c->arbiter.place = e->place;
         int kind = arbiter_kind_of(e->title ? e->title : "");
         if (kind < 0) {
-                tree_mistake(t, e->place, "'%s' is no arbiter: write arbiter none, ping, disk or fence",
+                tree_mistake(t, e->place, "'%s' is no arbiter: write arbiter none, ping, disk, fence or witness",
                              e->title ? e->title : "");
                 return;
         }

@@ -12,7 +12,7 @@
 
 static const char *const resource_kinds[] = {"address", "service", "process", "script"};
 static const char *const check_kinds[] = {"tcp", "http"};
-static const char *const arbiter_kinds[] = {"none", "ping", "disk", "fence"};
+static const char *const arbiter_kinds[] = {"none", "ping", "disk", "fence", "witness"};
 
 const char *resource_kind_name(enum resource_kind kind)
 {
@@ -35,7 +35,8 @@ bool arbiter_kind_is_strong(enum arbiter_kind kind)
         case ARBITER_NONE:
         case ARBITER_PING: return false;
         case ARBITER_DISK:
-        case ARBITER_FENCE: return true;
+        case ARBITER_FENCE:
+        case ARBITER_WITNESS: return true;
         }
         return false;
 }

@@ -47,15 +47,16 @@ struct config_link {
         uint32_t peers[NODES_MAX]; /* bit j of peers[i]: nodes i and j share it; never bit i */
 };
 
-enum arbiter_kind { ARBITER_NONE, ARBITER_PING, ARBITER_DISK, ARBITER_FENCE };
+enum arbiter_kind { ARBITER_NONE, ARBITER_PING, ARBITER_DISK, ARBITER_FENCE, ARBITER_WITNESS };
 
 struct config_arbiter {
         enum arbiter_kind kind;
         struct config_place place; /* line 0: not in the file, the default */
         size_t target_count;
-        struct ip target[TARGETS_MAX];
-        char device[256]; /* disk: block device or file */
-        bool disk_link;   /* disk: carries heartbeats too */
+        struct ip target[TARGETS_MAX]; /* ping: who has to answer; witness: several ways to the same one */
+        uint16_t port;                 /* witness */
+        char device[256];              /* disk: block device or file */
+        bool disk_link;                /* disk: carries heartbeats too */
 };
 
 enum resource_kind { RESOURCE_ADDRESS, RESOURCE_SERVICE, RESOURCE_PROCESS, RESOURCE_SCRIPT };

@@ -265,7 +265,7 @@ static void judge_group(struct tree *t, const struct config *c, size_t index)
                 tree_mistake(t, g->place,
                              "group %s: exclusive = data, but with an even number of nodes and arbiter %s a "
                              "network split can "
-                             "run it twice; use three nodes, a shared disk, fence devices for "
+                             "run it twice; use three nodes, a witness, a shared disk, fence devices for "
                              "all of its nodes, or write accept-split = yes to take that risk",
                              g->name, arbiter_kind_name(c->arbiter.kind));
         if (g->exclusive == EXCLUSIVE_ADDRESS && g->accept_split)
@@ -289,6 +289,7 @@ static void judge_group(struct tree *t, const struct config *c, size_t index)
 static void judge_arbiter(struct tree *t, const struct config *c)
 {
         const struct config_arbiter *a = &c->arbiter;
+        const char *word = a->kind == ARBITER_PING ? "target" : "address";
         char text[IP_TEXT];
 
         if (a->kind != ARBITER_NONE && c->node_count % 2 && c->node_count)
@@ -310,26 +311,24 @@ static void judge_arbiter(struct tree *t, const struct config *c)
                 const char *why = unusable(&a->target[i]);
                 ip_format(&a->target[i], text);
                 if (why)
-                        tree_mistake(t, a->place, "arbiter: target %s %s", text, why);
+                        tree_mistake(t, a->place, "arbiter: %s %s %s", word, text, why);
                 for (size_t n = 0; n < c->node_count; n++)
                         for (size_t l = 0; l < c->node[n].address_count; l++)
                                 if (ip_equal(&c->node[n].address[l], &a->target[i]))
-                                        tree_mistake(
-                                                t, a->place,
-                                                "arbiter: target %s is node %s's own: it must be a third "
-                                                "machine, such as "
-                                                "the router",
-                                                text, c->node[n].name);
+                                        tree_mistake(t, a->place,
+                                                     "arbiter: %s %s is node %s's own: it must be a third "
+                                                     "machine, such as "
+                                                     "the router",
+                                                     word, text, c->node[n].name);
                 for (size_t g = 0; g < c->group_count; g++)
                         for (size_t r = 0; r < c->group[g].resource_count; r++)
                                 if (c->group[g].resource[r].kind == RESOURCE_ADDRESS &&
                                     ip_equal(&c->group[g].resource[r].ip, &a->target[i]))
-                                        tree_mistake(
-                                                t, a->place,
-                                                "arbiter: target %s is a floating address of group %s: it "
-                                                "must be a third "
-                                                "machine",
-                                                text, c->group[g].name);
+                                        tree_mistake(t, a->place,
+                                                     "arbiter: %s %s is a floating address of group %s: it "
+                                                     "must be a third "
+                                                     "machine",
+                                                     word, text, c->group[g].name);
         }
 }
 

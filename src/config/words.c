@@ -63,6 +63,11 @@ const struct word words[] = {
         {"arbiter disk", "link", &type_bool, .offset = ARBITER(disk_link), .fallback = "yes",
          .help = "whether the nodes hear each other over it, too"},
 
+        {"arbiter witness", "address", &type_ips, .list = true, .required = true, .offset = ARBITER(target),
+         .count_offset = ARBITER(target_count), .most = TARGETS_MAX, .help = "addresses of the one witness"},
+        {"arbiter witness", "port", &type_port, .offset = ARBITER(port), .fallback = "6941",
+         .help = "UDP port of the witness"},
+
         {"watchdog", "device", &type_path, .offset = WATCHDOG(device), .most = 256,
          .fallback = "/dev/watchdog", .help = "the device"},
         {"watchdog", "timeout", &type_span, .offset = WATCHDOG(timeout), .least = SECOND, .most = HOUR,

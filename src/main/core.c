@@ -142,6 +142,8 @@ static int open_transport(struct core *core)
                 error = core_arbiter_fence_open(core);
         if (!error && core->config->arbiter.kind == ARBITER_DISK)
                 error = core_arbiter_disk_open(core, &keys);
+        if (!error && core->config->arbiter.kind == ARBITER_WITNESS)
+                error = core_witness_open(core, &keys);
         key_wipe(&keys);
         if (error)
                 log_error("heartbeat: cannot open the links: %s", strerror(-error));
@@ -258,6 +260,7 @@ static void close_rooms(struct core *core, int status)
         disk_free(core->disk);
         if (core->transport)
                 transport_free(core->transport);
+        core_witness_close(core);
         writer_free(core->writer);
         for (int i = 0; i < 3; i++)
                 uv_run(core->loop, UV_RUN_NOWAIT);

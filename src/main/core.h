@@ -91,8 +91,10 @@ struct core {
 
         char gate_text[TAKEOVER_REASON]; /* why it could not be had; "" */
 
-        struct disk *disk; /* NULL: the arbiter is another */
+        struct disk *disk;           /* NULL: the arbiter is another */
+        struct witness_way *witness; /* NULL: the arbiter is another */
         bool pinging;
+        instant arbiter_answered; /* LONG_AGO: not yet */
         char arbiter_text[128];
 
         uint32_t next_order;
@@ -142,6 +144,14 @@ void core_stop_failed(struct core *core, int group);
 
 /* core_arbiter.c */
 void core_ask_arbiter(struct core *core);
+/* What the arbiter said last, for people. */
+void core_arbiter_said(struct core *core, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* core_witness.c */
+/* 0, or a negative errno. */
+int core_witness_open(struct core *core, const struct keyring *keys);
+void core_witness_ask(struct core *core, const struct arbiter_question *q);
+void core_witness_close(struct core *core);
 
 /* core_gate.c */
 /* Which lease gate is ours. */

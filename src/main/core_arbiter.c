@@ -1,13 +1,24 @@
-/* The weak arbiters: may this node stand in for the silent? (protocol.md rules 20 and 25, design.md "Votes")
- */
+/* The arbiter as the core asks it. The weak ones are here: may this node stand in for the silent? (protocol.md
+ * rules 20 and 25, design.md "Votes") The strong ones have files of their own. */
 #include "main/core.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+void core_arbiter_said(struct core *core, const char *format, ...)
+{
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(core->arbiter_text, sizeof(core->arbiter_text), format, args);
+        va_end(args);
+}
+
 static void answer(struct core *core, bool yes, instant asked, const char *text)
 {
-        snprintf(core->arbiter_text, sizeof(core->arbiter_text), "%s, %.120s", yes ? "yes" : "no", text);
+        core_arbiter_said(core, "%s, %.120s", yes ? "yes" : "no", text);
+        core->arbiter_answered = instant_now();
         core_event(core, &(struct cluster_event){
                                  .kind = CLUSTER_EV_ARBITER, .yes = yes, .asked = asked, .text = text});
 }
@@ -71,6 +82,8 @@ void core_ask_arbiter(struct core *core)
                 core_arbiter_disk_ask(core, &core->todo.question);
         else if (core->config->arbiter.kind == ARBITER_FENCE)
                 core_arbiter_fence_ask(core, &core->todo.question);
+        else if (core->config->arbiter.kind == ARBITER_WITNESS)
+                core_witness_ask(core, &core->todo.question);
         else if (cut_off(core))
                 answer(core, false, instant_now(),
                        "none of our own interfaces has carrier: we are the one cut off");

@@ -168,14 +168,20 @@ static void view_refusals(const struct core *core, struct view *v)
 
 static void view_quorum(struct core *core, instant now, struct view *v)
 {
-        bool odd = core->config->node_count % 2;
+        bool odd = core->config->node_count % 2, strong = arbiter_kind_is_strong(core->config->arbiter.kind);
+        struct survival s = cluster_survival(core->brain, now);
 
         v->quorum_held = cluster_has_lease(core->brain, now);
+        v->votes = s.votes;
+        v->votes_needed = s.needed;
+        survival_text(&s, v->survives, sizeof(v->survives));
         text_copy(v->arbiter, sizeof(v->arbiter), arbiter_kind_name(core->config->arbiter.kind));
-        bool strong = odd || arbiter_kind_is_strong(core->config->arbiter.kind);
-        text_copy(v->strength, sizeof(v->strength), strong ? "strong" : "weak");
+        text_copy(v->strength, sizeof(v->strength), odd || strong ? "strong" : "weak");
         text_copy(v->arbiter_text, sizeof(v->arbiter_text),
                   core->arbiter_text[0] ? core->arbiter_text : "not asked");
+        if (strong)
+                core->arbiter_answered = s.arbiter_answered;
+        v->arbiter_age_us = core->arbiter_answered.us ? span_between(core->arbiter_answered, now).us : -1;
         if (core->disk)
                 core_arbiter_disk_view(core, v->arbiter_text, sizeof(v->arbiter_text));
         if (odd)

@@ -11,6 +11,7 @@
 
 static const char usage[] =
         "Usage: havend [-c FILE] [-n NODE] [-f] [--run-dir DIR] [--state-dir DIR]\n"
+        "       havend --witness [-c FILE] [-f] [--run-dir DIR] [--state-dir DIR]\n"
         "\n"
         "Runs this node of a haven cluster.\n"
         "\n"

@@ -128,6 +128,21 @@ static int serve(struct supervisor *s)
         return s->exit_status;
 }
 
+/* A witness holds nothing that a supervisor would have to release: another program, with the same arguments.
+ */
+static int become_witness(char **argv)
+{
+        char path[PATH_SIZE];
+        int error = path_program("haven-witness", path);
+
+        if (!error) {
+                execv(path, argv);
+                error = -errno;
+        }
+        fprintf(stderr, "havend: cannot run haven-witness: %s\n", strerror(-error));
+        return HAVEND_EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
         struct supervisor s = {
@@ -142,6 +157,9 @@ int main(int argc, char **argv)
                 .reset_at = INSTANT_NEVER,
         };
 
+        for (int i = 1; i < argc; i++)
+                if (strcmp(argv[i], "--witness") == 0)
+                        return become_witness(argv);
         switch (options_parse(argc, argv, stdout, stderr, &s.options)) {
         case OPTIONS_RUN: break;
         case OPTIONS_DONE: return HAVEND_EXIT_OK;

@@ -16,7 +16,7 @@
 #define DESCRIPTORS_MAX 65536 /* a socket for each check that runs at one moment */
 
 /* The first of the two names that exists. */
-static int find_user(uid_t *ret_uid, gid_t *ret_gid)
+int sandbox_user(uid_t *ret_uid, gid_t *ret_gid)
 {
         FILE *passwd = fopen("/etc/passwd", "re");
         const struct passwd *entry;
@@ -43,7 +43,7 @@ static int drop_root(void)
 {
         uid_t uid = 0;
         gid_t gid = 0;
-        int r = find_user(&uid, &gid);
+        int r = sandbox_user(&uid, &gid);
 
         if (r != 0)
                 return r;

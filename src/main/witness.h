@@ -1,0 +1,62 @@
+/* witness.h - the process of a witness: it serves many clusters, runs nothing, and is nobody in particular.
+ *
+ * src/cluster/witness.c judges; this opens seals, keeps what was promised on disk before an answer leaves,
+ * counts what it refuses, and tells about itself on a control socket. For the files witness*.c only. */
+#pragma once
+
+#include "api/api.h"
+#include "cluster/witness.h"
+#include "config/witness_config.h"
+#include "heartbeat/inquiry.h"
+#include "heartbeat/seal.h"
+#include "main/paths.h"
+
+#include <uv.h>
+
+#define WITNESS_RATE                                                                                         \
+        500 /* questions a second of one cluster: sixteen nodes of the quickest profile ask less */
+#define WITNESS_BURST 200
+
+/* Packets that were not judged. */
+struct witness_refused {
+        uint64_t count;
+        char from[IP_TEXT]; /* the last one */
+};
+
+struct served {
+        char name[NAME_SIZE];
+        struct seal seal;
+        struct witness witness;
+        char trouble[128]; /* with its file; "" none */
+        uint64_t asked, old, too_many;
+        instant last; /* question */
+        instant refilled;
+        int64_t tokens_us; /* room for questions, in microseconds of the rate */
+};
+
+struct witness_process {
+        uv_loop_t *loop;
+        char config_path[PATH_SIZE], run_dir[PATH_SIZE], state_dir[PATH_SIZE];
+        bool foreground;
+        struct witness_config config;
+        size_t served_count;
+        struct served *served;
+        size_t udp_count;
+        uv_udp_t udp[WITNESS_ADDRESSES_MAX];
+        uv_signal_t term, interrupt;
+        struct api *api;
+        struct witness_refused refused[PACKET_REFUSALS];
+        uint8_t body[PACKET_BODY_MAX], answer[PACKET_BODY_MAX], packet[PACKET_MAX], input[PACKET_MAX];
+};
+
+/* witness_serve.c */
+int witness_listen(struct witness_process *p);
+
+/* witness_file.c */
+/* What stands on disk for this cluster; all zero, with the reason in s->trouble, if that is nothing valid. */
+void witness_file_load(struct witness_process *p, struct served *s);
+/* 0, or a negative errno, with the reason in s->trouble. */
+int witness_file_save(struct witness_process *p, struct served *s);
+
+/* witness_view.c */
+json_t *witness_report(void *user);

@@ -1,0 +1,167 @@
+/* Questions come in, answers go out. */
+#include "main/witness.h"
+
+#include "base/bytes.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SECOND_US 1000000LL
+
+static void refuse(struct witness_process *p, enum packet_refusal why, const struct sockaddr *from)
+{
+        struct ip ip;
+
+        p->refused[why].count++;
+        if (ip_from_sockaddr(from, &ip))
+                ip_format(&ip, p->refused[why].from);
+}
+
+/* The clear header names the cluster: magic u32, version u8, cluster u32. */
+static struct served *find(struct witness_process *p, const uint8_t *packet, size_t n)
+{
+        struct reader r;
+
+        reader_init(&r, packet, n);
+        (void)get_u32(&r);
+        (void)get_u8(&r);
+        uint32_t cluster = get_u32(&r);
+        for (size_t i = 0; !r.failed && i < p->served_count; i++)
+                if (p->served[i].seal.cluster == cluster)
+                        return &p->served[i];
+        return NULL;
+}
+
+/* A cluster that asks without end must not keep others from being answered. */
+static bool may_ask(struct served *s, instant now)
+{
+        int64_t most = SECOND_US * WITNESS_BURST / WITNESS_RATE, each = SECOND_US / WITNESS_RATE;
+
+        s->tokens_us += span_between(s->refilled, now).us;
+        s->tokens_us = s->tokens_us > most ? most : s->tokens_us;
+        s->refilled = now;
+        if (s->tokens_us < each)
+                return false;
+        s->tokens_us -= each;
+        return true;
+}
+
+static void note_change(const struct served *s, const struct witness_kept *was)
+{
+        const struct witness_kept *is = &s->witness.kept;
+
+        if (is->voter && !was->voter)
+                log_info("%s: readmitted in term %u", s->name, is->term);
+        else if (is->term != was->term || is->vote != was->vote)
+                log_info("%s: term %u: vote given", s->name, is->term);
+}
+
+static void answer(struct witness_process *p, struct served *s, uv_udp_t *udp, const struct sockaddr *to,
+                   const struct witness_answer *a)
+{
+        int n = answer_encode(a, p->answer, sizeof(p->answer));
+
+        if (n > 0)
+                n = seal_close(&s->seal, p->answer, (size_t)n, p->packet, sizeof(p->packet));
+        if (n <= 0)
+                return;
+        uv_buf_t buffer = uv_buf_init((char *)p->packet, (unsigned)n);
+        (void)uv_udp_try_send(udp, &buffer, 1, to); /* what is lost is asked again */
+}
+
+static void serve(struct witness_process *p, struct served *s, uv_udp_t *udp, const struct sockaddr *from,
+                  const struct witness_question *q)
+{
+        static struct witness_kept was; /* large; there is one thread */
+        struct witness_answer a;
+        instant now = instant_now();
+
+        s->asked++;
+        s->last = now;
+        if (!may_ask(s, now)) {
+                s->too_many++;
+                return;
+        }
+        was.term = s->witness.kept.term;
+        was.vote = s->witness.kept.vote;
+        was.voter = s->witness.kept.voter;
+        if (witness_judge(&s->witness, now, q, &a) == WITNESS_OLD) {
+                s->old++;
+                return;
+        }
+        if (s->witness.dirty && witness_file_save(p, s) < 0)
+                return; /* what is not on disk was never promised */
+        s->witness.dirty = false;
+        note_change(s, &was);
+        answer(p, s, udp, from, &a);
+}
+
+static void on_packet(uv_udp_t *udp, ssize_t n, const uv_buf_t *buffer, const struct sockaddr *from,
+                      unsigned flags)
+{
+        struct witness_process *p = udp->data;
+        const uint8_t *packet = (const uint8_t *)buffer->base;
+        struct witness_question q;
+        size_t length;
+
+        if (n <= 0 || !from)
+                return;
+        if (flags & UV_UDP_PARTIAL) {
+                refuse(p, PACKET_TOO_LONG, from);
+                return;
+        }
+        struct served *s = find(p, packet, (size_t)n);
+        /* no cluster of ours: the first one's seal names the reason, which may be another than that */
+        enum packet_refusal why =
+                seal_open(s ? &s->seal : &p->served[0].seal, packet, (size_t)n, p->body, &length);
+        if (why == PACKET_ACCEPTED)
+                why = question_decode(p->body, length, &q);
+        if (why != PACKET_ACCEPTED)
+                refuse(p, why, from);
+        else
+                serve(p, s, udp, from, &q);
+}
+
+static void on_room(uv_handle_t *udp, size_t suggested, uv_buf_t *ret_buffer)
+{
+        struct witness_process *p = udp->data;
+
+        (void)suggested;
+        *ret_buffer = uv_buf_init((char *)p->input, sizeof(p->input));
+}
+
+static int listen_on(struct witness_process *p, const struct ip *address)
+{
+        uv_udp_t *udp = &p->udp[p->udp_count];
+        struct sockaddr_storage at;
+        char text[IP_TEXT];
+
+        ip_to_sockaddr(address, p->config.port, &at);
+        int error = uv_udp_init(p->loop, udp);
+        if (error)
+                return error;
+        udp->data = p;
+        p->udp_count++;
+        error = uv_udp_bind(udp, (struct sockaddr *)&at, address->family == AF_INET6 ? UV_UDP_IPV6ONLY : 0);
+        if (!error)
+                error = uv_udp_recv_start(udp, on_room, on_packet);
+        if (error)
+                log_error("cannot listen on %s port %u: %s", ip_format(address, text), p->config.port,
+                          strerror(-error));
+        return error;
+}
+
+int witness_listen(struct witness_process *p)
+{
+        static const struct ip any[] = {{.family = AF_INET6}, {.family = AF_INET}};
+        int error = 0;
+
+        for (size_t i = 0; !error && i < p->config.address_count; i++)
+                error = listen_on(p, &p->config.address[i]);
+        if (p->config.address_count > 0)
+                return error;
+        int error6 = listen_on(p, &any[0]); /* a machine may have one family only */
+        int error4 = listen_on(p, &any[1]);
+        return error4 && error6 ? error4 : 0;
+}
