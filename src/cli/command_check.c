@@ -62,6 +62,27 @@ static void print_promise(const struct config *c)
                 printf("a majority of the nodes decides: never two owners\n");
 }
 
+/* What each serial line can carry: the one link that a heartbeat can fill. */
+static void print_lines(const struct config *c)
+{
+        for (int l = 0; l < (int)c->link_count; l++)
+                for (int n = 0; n < (int)c->node_count; n++)
+                        for (int m = n + 1; m < (int)c->node_count; m++) {
+                                if (c->link[l].kind != LINK_SERIAL || !config_link_shared(c, l, n, m))
+                                        continue;
+                                const struct config_serial *s = config_link_serial(c, l, n, m);
+                                span takes = config_serial_time(c, s->baud);
+                                printf("serial line %s %s to %s %s, %d baud: a heartbeat takes",
+                                       c->node[n].name, s->device, c->node[m].name,
+                                       config_link_serial(c, l, m, n)->device, s->baud);
+                                print_span(" ", span_us(takes.us / 1000 * 1000));
+                                if (takes.us > c->heartbeat.us)
+                                        printf(", more than heartbeat: only some of them fit, the newest "
+                                               "ones");
+                                putchar('\n');
+                        }
+}
+
 enum cli_status command_check(const struct command *command, const struct arguments *a)
 {
         struct config *c = offline_config(a);
@@ -77,6 +98,7 @@ enum cli_status command_check(const struct command *command, const struct argume
                 print_span(", dead after ", c->dead);
                 putchar('\n');
                 print_promise(c);
+                print_lines(c);
                 for (size_t i = 0; i < c->group_count; i++)
                         print_group(c, &c->group[i]);
         }

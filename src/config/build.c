@@ -198,6 +198,32 @@ static void build_cluster(struct tree *t, struct config *c)
         set_profile(cluster, c);
 }
 
+static bool has_group(const struct config *c, sa_family_t family)
+{
+        for (size_t i = 0; i < c->multicast_group_count; i++)
+                if (c->multicast_group[i].family == family)
+                        return true;
+        return false;
+}
+
+/* A group for each family in which multicast is sent: of this site (RFC 2365), and of this network (RFC
+ * 4291). */
+static void set_groups(struct config *c)
+{
+        static const char *const groups[] = {"239.255.6.94", "ff12::694"};
+
+        for (size_t g = 0; g < COUNT(groups); g++) {
+                struct ip group;
+                bool wanted = false;
+                ip_parse(groups[g], &group);
+                for (size_t n = 0; n < c->node_count; n++)
+                        for (size_t i = 0; i < c->node[n].multicast_count; i++)
+                                wanted |= c->node[n].multicast[i].family == group.family;
+                if (wanted && !has_group(c, group.family) && c->multicast_group_count < 2)
+                        c->multicast_group[c->multicast_group_count++] = group;
+        }
+}
+
 static int compare_names(const void *a, const void *b)
 {
         return strcmp(a, b); /* a name is the first member of both structs */
@@ -241,6 +267,9 @@ static void build_node(struct tree *t, const struct entry *e, struct config *c)
         n->place = e->place;
         take_name(t, e, n->name, sizeof(n->name));
         set_words(t, e, "node", NULL, &to);
+        if (!entry_find(e, "address") && !entry_find(e, "multicast") && !entry_find(e, "broadcast") &&
+            !entry_find(e, "serial") && !t->cut_short)
+                tree_mistake(t, e->place, "node %s needs address: one address for each link", n->name);
         for (size_t i = 0; i < n->address_count; i++)
                 ip_format(&n->address[i], n->address_text[i]);
         c->node_count++;
@@ -488,6 +517,7 @@ void build(struct tree *t, struct config *c)
         each(t, c, "node", NODES_MAX, build_node);
         /* in what order these stand means nothing, so it must not count when two files are compared */
         qsort(c->node, c->node_count, sizeof(*c->node), compare_names);
+        set_groups(c);
         each(t, c, "arbiter", SIZE_MAX, build_arbiter);
         config_links_make(c);
         each(t, c, "watchdog", SIZE_MAX, build_watchdog);

@@ -29,6 +29,15 @@ struct config_place {
         int line;
 };
 
+/* One end of a serial line. */
+#define SERIAL_BAUD 115200
+struct config_serial {
+        char device[64];
+        int baud;
+        char peer_name[NAME_SIZE]; /* empty: not said */
+        int peer;                  /* the node at the other end, or -1; by config_links_make() */
+};
+
 struct config_node {
         char name[NAME_SIZE];
         struct config_place place;
@@ -36,14 +45,23 @@ struct config_node {
         size_t address_count;
         struct ip address[LINKS_MAX]; /* the i-th addresses of all nodes together are a link */
         char address_text[LINKS_MAX][IP_TEXT];
+        /* Own addresses too: each is an interface that sends to everybody in its network at once. */
+        size_t multicast_count;
+        struct ip multicast[LINKS_MAX];
+        size_t broadcast_count;
+        struct ip broadcast[LINKS_MAX]; /* IPv4 */
+        uint8_t broadcast_bits[LINKS_MAX];
+        size_t serial_count;
+        struct config_serial serial[LINKS_MAX];
 };
 
-enum link_kind { LINK_UDP, LINK_DISK, LINK_KINDS };
+enum link_kind { LINK_UDP, LINK_MULTICAST, LINK_BROADCAST, LINK_SERIAL, LINK_DISK, LINK_KINDS };
 
 /* What two nodes hear each other by. All nodes agree on the order. */
 struct config_link {
         enum link_kind kind;
-        int number; /* among those of its kind: of LINK_UDP, the index of each node's address */
+        int number; /* among those of its kind: the index into each node's list; of serial lines, among the
+                       pair's */
         uint32_t peers[NODES_MAX]; /* bit j of peers[i]: nodes i and j share it; never bit i */
 };
 
@@ -212,6 +230,9 @@ struct config {
         span warn;       /* silence of a link that is warned of before it counts as death */
         span start_wait; /* with a weak arbiter: how long a starting node waits for the other */
         uint16_t port;
+        size_t multicast_group_count;
+        struct ip multicast_group[2]; /* one of each family that is wanted */
+        int multicast_ttl;
         enum gate_wish gate;
         size_t node_count;
         struct config_node *node;
@@ -259,7 +280,13 @@ bool config_can_fence(const struct config *c, int node);
 size_t config_links_make(struct config *c);
 /* Whether these two different nodes share the link. */
 bool config_link_shared(const struct config *c, int link, int node, int other);
-/* "10.0.0.2": how a person would find the way from `self` to `node` in the file. */
+/* The node's own address there; NULL: a serial line or a disk, or the node is not on the link. */
+const struct ip *config_link_ip(const struct config *c, int link, int node);
+/* The end of `node` of the line to `other`, who share it. */
+const struct config_serial *config_link_serial(const struct config *c, int link, int node, int other);
+/* How long a heartbeat of this cluster in quiet times occupies a serial line; a document makes it longer. */
+span config_serial_time(const struct config *c, int baud);
+/* "10.0.0.2", "serial ttyS0": how a person would find the way from `self` to `node` in the file. */
 #define LINK_NAME 48
 const char *config_link_name(const struct config *c, int link, int self, int node,
                              char name[static LINK_NAME]);

@@ -252,19 +252,45 @@ int config_difference(const struct config *old, const struct config *fresh, FILE
 
 /* --- what a running cluster cannot take --- */
 
+/* Whether the node is heard by the same means. */
+static bool same_links(const struct config *a, const struct config_node *x, const struct config *b,
+                       const struct config_node *y)
+{
+        static const char *const means[] = {"address", "multicast", "broadcast", "serial"};
+        struct target from = target_of(x, a), with = target_of(y, b);
+        bool same = true;
+
+        for (size_t i = 0; i < words_count; i++)
+                for (size_t k = 0; k < sizeof(means) / sizeof(means[0]); k++) {
+                        if (!word_is_of(&words[i], "node", NULL) || strcmp(words[i].name, means[k]) != 0)
+                                continue;
+                        char *old = word_text(&words[i], &from), *fresh = word_text(&words[i], &with);
+                        same = same && strcmp(old, fresh) == 0;
+                        free(old);
+                        free(fresh);
+                }
+        return same;
+}
+
 static bool same_nodes(const struct config *a, const struct config *b)
 {
         if (a->node_count != b->node_count)
                 return false;
-        for (size_t i = 0; i < a->node_count; i++) {
-                const struct config_node *x = &a->node[i], *y = &b->node[i];
-                if (strcmp(x->name, y->name) != 0 || x->address_count != y->address_count)
+        for (size_t i = 0; i < a->node_count; i++)
+                if (strcmp(a->node[i].name, b->node[i].name) != 0 ||
+                    !same_links(a, &a->node[i], b, &b->node[i]))
                         return false;
-                for (size_t l = 0; l < x->address_count; l++)
-                        if (!ip_equal(&x->address[l], &y->address[l]))
-                                return false;
-        }
         return true;
+}
+
+static bool same_multicast(const struct config *a, const struct config *b)
+{
+        bool same =
+                a->multicast_ttl == b->multicast_ttl && a->multicast_group_count == b->multicast_group_count;
+
+        for (size_t i = 0; i < a->multicast_group_count && same; i++)
+                same = ip_equal(&a->multicast_group[i], &b->multicast_group[i]);
+        return same;
 }
 
 static bool same_watchdog(const struct config_watchdog *a, const struct config_watchdog *b)
@@ -281,7 +307,8 @@ bool config_reload_possible(const struct config *old, const struct config *fresh
                 const char *what;
         } fixed[] = {
                 {strcmp(old->cluster, fresh->cluster) == 0, "the cluster's name"},
-                {same_nodes(old, fresh), "the nodes or their addresses"},
+                {same_nodes(old, fresh), "the nodes or their links"},
+                {same_multicast(old, fresh), "the multicast group or its TTL"},
                 {old->arbiter.kind == fresh->arbiter.kind, "the arbiter"},
                 {old->port == fresh->port, "the port"},
                 {same_watchdog(&old->watchdog, &fresh->watchdog), "the watchdog"},

@@ -40,78 +40,6 @@ static void judge_durations(struct tree *t, const struct config *c)
 
 /* --- addresses --- */
 
-static bool is_loopback(const struct ip *ip)
-{
-        static const uint8_t v6[16] = {[15] = 1};
-
-        return ip->family == AF_INET ? ip->bytes[0] == 127 : memcmp(ip->bytes, v6, 16) == 0;
-}
-
-static const char *unusable(const struct ip *ip)
-{
-        static const uint8_t zero[16];
-        const uint8_t *b = ip->bytes;
-
-        if (memcmp(b, zero, ip_size(ip)) == 0)
-                return "is no address of one machine";
-        if (is_loopback(ip))
-                return "is the machine itself (loopback): nobody else reaches it";
-        if (ip->family == AF_INET) {
-                if (b[0] == 0)
-                        return "lies in 0.0.0.0/8, which no machine has";
-                if (b[0] >= 240)
-                        return "is a broadcast or reserved address";
-                if (b[0] >= 224)
-                        return "is a multicast address: it belongs to no one machine";
-                return NULL;
-        }
-        if (memcmp(b, zero, 10) == 0 && b[10] == 0xff && b[11] == 0xff)
-                return "is an IPv4 address written as IPv6: write it as IPv4";
-        if (b[0] == 0xff)
-                return "is a multicast address: it belongs to no one machine";
-        if (ip_is_link_local(ip))
-                return "is link-local: it says nothing without an interface; use a global or unique-local "
-                       "address";
-        return NULL;
-}
-
-static void judge_links(struct tree *t, const struct config *c)
-{
-        for (size_t n = 0; n < c->node_count; n++) {
-                const struct config_node *node = &c->node[n];
-                for (size_t l = 0; l < node->address_count; l++) {
-                        const char *why = unusable(&node->address[l]);
-                        if (why)
-                                tree_mistake(t, node->place, "node %s: address %s %s", node->name,
-                                             node->address_text[l], why);
-                        for (size_t m = 0; m < n; m++)
-                                for (size_t k = 0; k < c->node[m].address_count; k++)
-                                        if (ip_equal(&node->address[l], &c->node[m].address[k]))
-                                                tree_mistake(t, node->place,
-                                                             "node %s: address %s is node %s's already",
-                                                             node->name, node->address_text[l],
-                                                             c->node[m].name);
-                }
-                if (n == 0 || node->address_count == 0 || c->node[0].address_count == 0)
-                        continue;
-                if (node->address_count != c->node[0].address_count) {
-                        tree_mistake(t, node->place,
-                                     "node %s has %zu address%s, node %s has %zu: the first ones make the "
-                                     "first link, and so on, so each node needs as many",
-                                     node->name, node->address_count, node->address_count == 1 ? "" : "es",
-                                     c->node[0].name, c->node[0].address_count);
-                        continue;
-                }
-                for (size_t l = 0; l < node->address_count; l++)
-                        if (node->address[l].family != c->node[0].address[l].family)
-                                tree_mistake(t, node->place,
-                                             "node %s: its address number %zu is %s, node %s's is %s: they "
-                                             "make one link, so both are IPv4 or both IPv6",
-                                             node->name, l + 1, node->address_text[l], c->node[0].name,
-                                             c->node[0].address_text[l]);
-        }
-}
-
 static bool all_host_bits(const struct config_resource *r, uint8_t value)
 {
         for (unsigned bit = r->prefix; bit < 32; bit++)
@@ -122,7 +50,7 @@ static bool all_host_bits(const struct config_resource *r, uint8_t value)
 
 static void judge_floating(struct tree *t, const struct config *c, const struct config_resource *r)
 {
-        const char *why = unusable(&r->ip);
+        const char *why = address_unusable(&r->ip);
         char text[IP_TEXT];
 
         ip_format(&r->ip, text);
@@ -232,8 +160,10 @@ static void judge_checks(struct tree *t, const struct config_group *g)
                                      "check %s: timeout %s is longer than interval %s: looks would overlap",
                                      k->name, span_format(k->timeout, timeout),
                                      span_format(k->interval, interval));
-                if (k->kind == CHECK_TCP && k->ip.family && unusable(&k->ip) && !is_loopback(&k->ip))
-                        tree_mistake(t, k->place, "check %s: its address %s", k->name, unusable(&k->ip));
+                if (k->kind == CHECK_TCP && k->ip.family && address_unusable(&k->ip) &&
+                    !address_is_loopback(&k->ip))
+                        tree_mistake(t, k->place, "check %s: its address %s", k->name,
+                                     address_unusable(&k->ip));
         }
 }
 
@@ -308,7 +238,7 @@ static void judge_arbiter(struct tree *t, const struct config *c)
                              "arbiter fence is for two nodes, not %zu: use three nodes, or another arbiter",
                              c->node_count);
         for (size_t i = 0; i < a->target_count; i++) {
-                const char *why = unusable(&a->target[i]);
+                const char *why = address_unusable(&a->target[i]);
                 ip_format(&a->target[i], text);
                 if (why)
                         tree_mistake(t, a->place, "arbiter: %s %s %s", word, text, why);

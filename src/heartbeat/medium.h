@@ -63,5 +63,5 @@ struct medium {
         const struct medium_kind *kind;
 };
 
-extern const struct medium_kind medium_udp;
+extern const struct medium_kind medium_udp, medium_serial;
 extern const struct medium_kind medium_relay; /* relay.h */

@@ -14,7 +14,7 @@ static_assert(WINDOW_LINKS == LINKS_MAX, "a window for every link");
 /* Who is refused sixty times a second, or replays as often, does not fill the log. */
 #define TELL_AGAIN span_s(60)
 
-static const struct medium_kind *const media[] = {&medium_udp, &medium_relay};
+static const struct medium_kind *const media[] = {&medium_udp, &medium_serial, &medium_relay};
 #define MEDIA (sizeof(media) / sizeof(media[0]))
 
 struct sender {

@@ -29,7 +29,7 @@ static bool cut_off(const struct core *core)
 {
         const struct config_node *n = &core->config->node[core->self];
         char name[16];
-        bool carrier;
+        bool carrier, known = n->address_count > 0;
 
         for (size_t i = 0; i < n->address_count; i++)
                 if (takeover_interface_of(core->takeover, &n->address[i], name, &carrier) && carrier)
@@ -39,10 +39,11 @@ static bool cut_off(const struct core *core)
                         const struct address *a = engine_address(core->engine, (int)g, i);
                         if (!a)
                                 break;
+                        known = true;
                         if (address_carrier(a))
                                 return false;
                 }
-        return true;
+        return known; /* with neither, nothing of the sort is known */
 }
 
 static void on_ping(void *user, const struct ping_answer *a)

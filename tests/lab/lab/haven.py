@@ -153,15 +153,17 @@ class Cluster:
     `groups`: texts of group sections; without, one group "web" of all nodes in order.
     `service`: "outside" runs the echo service on every node beside haven, "process" as a resource of the group
     "web", None leaves it out. `extra`: more text for the end of the file.
+    `links`: more words for a node's section, {"alpha": "serial = /dev/ttyS0"}; with `addresses` False, nothing else.
     `watch` False: somebody else watches the addresses, there is no guard."""
 
     def __init__(self, lab, nodes=2, timing=None, arbiter="ping", groups=None, service="outside", extra="",
-                 watch=True):
+                 watch=True, links=None, addresses=True):
         self.lab = lab
         names = NAMES[:nodes] if isinstance(nodes, int) else list(nodes)
         self.nodes = {name: Node(self, lab.machines.get(name) or lab.add_node(name)) for name in names}
         self.service = service
         self.echoes = {}
+        self.links, self.addresses = links or {}, addresses
         self.address = lab.floating()
         if groups is None:
             groups = [group_text("web", names, self.address, first=process_text() if service == "process" else "")]
@@ -182,7 +184,8 @@ class Cluster:
         cluster = {"key": self.key_path, **timing}
         text = "cluster lab {\n%s}\n" % "".join("    %s = %s\n" % pair for pair in cluster.items())
         for name, node in self.nodes.items():
-            text += "node %s { address = {%s} }\n" % (name, ", ".join(node.machine.address.values()))
+            address = "address = {%s}  " % ", ".join(node.machine.address.values()) if self.addresses else ""
+            text += "node %s { %s%s }\n" % (name, address, self.links.get(name, ""))
         if arbiter == "ping":
             text += "arbiter ping { target = {%s} }\n" % self.lab.gateway()
         elif arbiter != "none":
