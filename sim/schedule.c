@@ -79,12 +79,23 @@ static struct world_config make_config(const struct schedule_options *o, uint64_
                 .trace = trace,
         };
 
+        if (c.arbiter == &arbiter_fence) {
+                c.nodes = 2;
+                c.fence = true;
+        }
         return c;
 }
 
 static bool has_third_vote(const struct schedule *s)
 {
         return s->c.arbiter && (s->c.nodes % 2 == 0 || s->c.arbiter->odd);
+}
+
+/* Data may have to wait for who is dead; so does all under a fence arbiter, while devices work or fail, and a
+ * node that starts alone waits for a person. */
+static bool must_wait(const struct schedule *s)
+{
+        return s->c.data || s->c.arbiter == &arbiter_fence;
 }
 
 /* Whether so many nodes and the arbiter are a majority. */
@@ -380,8 +391,7 @@ static void survivors_recover(struct schedule *s)
 {
         make_whole(s);
         world_run(s->w, span_ms(s->c.data ? 9000 : 2500)); /* who stood still goes on, who leaves has left */
-        if (!suffices(s, nodes_up(s)) || s->c.data ||
-            s->lost_state) /* data may have to wait for who is dead */
+        if (!suffices(s, nodes_up(s)) || must_wait(s) || s->lost_state)
                 return;
         if (!recovers(s, 4) && suffices(s, nodes_up(s))) { /* who left could not stop something for a while */
                 explain(s);
@@ -429,7 +439,7 @@ static span takeover_bound(const struct schedule *s)
 static int64_t takeover(struct schedule *s, uint8_t group)
 {
         uint8_t owner = world_holder(s->w, group);
-        bool watched = !s->c.data && suffices(s, s->c.nodes - 1U) && owner != NODE_NONE;
+        bool watched = !must_wait(s) && suffices(s, s->c.nodes - 1U) && owner != NODE_NONE;
 
         if (!watched)
                 return -1;

@@ -11,6 +11,8 @@ const struct arbiter_model *arbiter_find(const char *name)
         for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
                 if (strcmp(models[i]->name, name) == 0)
                         return models[i];
+        if (strcmp(name, arbiter_fence.name) == 0)
+                return &arbiter_fence;
         return NULL;
 }
 
@@ -28,6 +30,7 @@ void arbiter_list(FILE *out)
 {
         for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
                 fprintf(out, "%-10s %s\n", models[i]->name, models[i]->about);
+        fprintf(out, "%-10s %s\n", arbiter_fence.name, arbiter_fence.about);
 }
 
 void arbiter_later(struct world *w, span in, uint8_t node, uint32_t serial, void *data)

@@ -50,6 +50,8 @@ extern const struct arbiter_model arbiter_witness;
 
 extern const struct arbiter_model arbiter_disk; /* world_disk.c */
 
+extern const struct arbiter_model arbiter_fence; /* for two nodes only, so not among those "in turn" */
+
 /* By name; NULL if there is no such. `arbiter_list` prints them. */
 const struct arbiter_model *arbiter_find(const char *name);
 void arbiter_list(FILE *out);

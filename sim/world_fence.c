@@ -48,8 +48,11 @@ void world_on_fence(struct world *w, const struct happening *h)
         if (h->serial == FENCE_TOLD_OFF && w->config.fence_reboots)
                 boot_later(w, h->from);
         if (h->life == m->life)
+                world_fence_told(w, h->node, h->serial == FENCE_TOLD_OFF);
+        if (h->life == m->life)
                 machine_step(w, m,
                              (struct cluster_event){.kind = CLUSTER_EV_FENCED,
+                                                    .asked = machine_clock(w, m),
                                                     .node = h->from,
                                                     .yes = h->serial == FENCE_TOLD_OFF,
                                                     .text = "by the simulator"});

@@ -197,6 +197,8 @@ void supervisor_release(struct world *w, struct machine *m);
 
 void machine_fence(struct world *w, struct machine *m, uint8_t target);
 void machine_watchdog_arm(struct world *w, struct machine *m);
+/* For the fence arbiter, if that is the world's. */
+void world_fence_told(struct world *w, uint8_t node, bool off);
 void world_on_fence(struct world *w, const struct happening *h);
 void world_on_watchdog(struct world *w, const struct happening *h);
 

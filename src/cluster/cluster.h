@@ -294,6 +294,8 @@ bool cluster_has_lease(const struct cluster *c, instant now);
 struct incarnation cluster_incarnation(const struct cluster *c, uint8_t node);
 /* When anything of it was heard last; LONG_AGO: never. */
 instant cluster_heard(const struct cluster *c, uint8_t node);
+/* Whether it has left in order, or is heard to have no valid state: it votes for nobody and leads nothing. */
+bool cluster_voteless(const struct cluster *c, uint8_t node);
 enum fence_state { FENCE_NONE, FENCE_RUNNING, FENCE_OFF /* powered off for certain, and not back */ };
 enum fence_state cluster_fence(const struct cluster *c, uint8_t node);
 /* The time of its watchdog, 0 if none is armed, as the document says. */

@@ -334,6 +334,13 @@ instant cluster_heard(const struct cluster *c, uint8_t node)
         return c->peer[node].heard_at_all;
 }
 
+bool cluster_voteless(const struct cluster *c, uint8_t node)
+{
+        const struct peer *p = &c->peer[node];
+
+        return p->is.left || (p->is.invalid_voter && peer_heard_within(c, node, c->timing.dead));
+}
+
 enum fence_state cluster_fence(const struct cluster *c, uint8_t node)
 {
         if (c->state.document.member[node].fencing)

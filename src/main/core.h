@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "api/journal.h"
+#include "cluster/arbiter_fence.h"
 #include "cluster/cluster.h"
 #include "config/config.h"
 #include "disk/disk.h"
@@ -39,20 +40,6 @@ struct core_order {
         struct api_reply *reply;
 };
 
-/* core_arbiter_fence.c's memory. */
-struct fence_arbiter {
-        uv_timer_t timer;
-        struct arbiter_question question;
-        instant asked;
-        instant off_at; /* the other node was off then, and off it is until it is heard; LONG_AGO: never */
-        bool running;   /* being powered off */
-        bool led;       /* we led while it fell silent */
-        instant due;
-        unsigned tries;
-        instant first_try;
-        char text[192];
-};
-
 struct core {
         struct options options;
         struct inheritance inherited;
@@ -69,7 +56,10 @@ struct core {
         struct alerts *alerts;
         struct pinger *pinger; /* NULL: the arbiter is another */
         struct fencer *fencer;
-        struct fence_arbiter fence_arbiter;
+        struct arbiter_fence fence_arbiter;
+        uv_timer_t fence_timer; /* its answer to the question */
+        struct arbiter_answer fence_answer;
+        instant fence_asked;
         int32_t watchdog_state; /* as told to the brain */
         struct journal *journal;
         struct api *api;

@@ -182,3 +182,17 @@ def test_of_two_that_are_cut_off_the_leader_switches_the_other_off(lab, cluster,
     wait_for(lambda: other in switch.at, 20, other + " is powered off")
     c.wait_group("web", leader, names=[leader])
     assert leader not in switch.at, "both were switched off"
+
+
+def test_who_leaves_in_order_is_not_switched_off(cluster, switch):
+    c = cluster(nodes=2, arbiter="arbiter fence { }", service="process", extra=switch.text())
+    switch.cluster = c
+    c.start()
+    c.wait_group("web", "alpha")
+    start = now()
+    assert c["beta"].stop() == 0
+    wait_for(lambda: now() > start + 3, 5, "time to pass in which it could be")
+    c.wait_group("web", "alpha", names=["alpha"])
+    assert switch.calls() == []
+    c["beta"].start()
+    c.wait_well()
