@@ -125,14 +125,16 @@ static bool weak_admits(struct world *w)
         return weak(w) && !w->config.data && w->apart >= 0 && w->now - w->apart <= w->dead_most.us;
 }
 
-static void check_holders(struct world *w, uint8_t g)
+/* `takes`: a node has just taken it. Else two that were admitted when they took it may hold it on, while one
+ * cannot stop it. */
+static void check_holders(struct world *w, uint8_t g, bool takes)
 {
         uint8_t a = NODE_NONE, b = NODE_NONE;
         int n = world_holders(w, g, &a, &b);
 
-        if (n > 1 && weak_admits(w))
+        if (n > 1 && takes && weak_admits(w))
                 w->admitted++;
-        else if (n > 1)
+        else if (n > 1 && takes)
                 world_violate(w, VIOLATION_TWO_OWNERS, w->settings[0][0].group[g].name, a, b);
         if (n >= 1 && w->last_holder[g] != a) {
                 w->last_holder[g] = a;
@@ -142,10 +144,12 @@ static void check_holders(struct world *w, uint8_t g)
 
 void machine_set_exclusive(struct world *w, struct machine *m, uint8_t g, bool held)
 {
+        bool takes = held && !m->held[g].exclusive;
+
         world_account(w, w->now);
         m->held[g].exclusive = held;
         m->held[g].gate = m->ledger.lease_end;
-        check_holders(w, g);
+        check_holders(w, g, takes);
         supervisor_watch(w, m);
 }
 
