@@ -92,6 +92,7 @@ struct view {
         char promise[160];   /* "a network split can run both" ... */
         char gate[16];       /* in-force incomplete impossible off: of this node */
         char gate_text[200]; /* on how many interfaces, or why not */
+        char timing[160];    /* in force, and what the file says if that differs */
         bool maintenance;
         char maintenance_text[64];
         int node_count;

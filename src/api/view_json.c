@@ -138,6 +138,7 @@ json_t *view_to_json(const struct view *v)
         set_text(quorum, "survives", v->survives);
         set(json, "quorum", quorum);
         set_text(json, "promise", v->promise);
+        set_text(json, "timing", v->timing);
         set_text(gate, "state", v->gate);
         set_text(gate, "text", v->gate_text);
         set(json, "gate", gate);
@@ -286,6 +287,7 @@ int view_from_json(const json_t *json, struct view *v)
         v->votes_needed = (int)get_integer(quorum, "needed", 0);
         GET_STRING(quorum, "survives", v->survives);
         GET_STRING(json, "promise", v->promise);
+        GET_STRING(json, "timing", v->timing);
         GET_STRING(gate, "state", v->gate);
         GET_STRING(gate, "text", v->gate_text);
         v->maintenance = get_bool(maintenance, "on");

@@ -184,6 +184,11 @@ static void print_cluster(const struct page *p, const struct view *v)
                              v->promise[0] ? v->promise : "a network split can run both");
                 fputc('\n', p->to);
         }
+        if (strchr(v->timing, ';')) {
+                print_label(p, "timing");
+                print_tinted(p, TINT_WARN, v->timing);
+                fputc('\n', p->to);
+        }
         if (v->gate[0]) /* a havend of an earlier release says nothing of it */
                 print_gate(p, v);
         if (v->maintenance) {

@@ -213,6 +213,15 @@ static void watch(struct core *core)
         uv_poll_start(&core->life, UV_DISCONNECT | UV_READABLE, on_life);
 }
 
+/* Not a state that is missing or damaged, which is a node without a vote: one that says more than we know. */
+static bool state_understood(const struct core *core)
+{
+        char text[STATE_TEXT];
+        struct state s;
+
+        return state_load(core->options.state_dir, &s, text) != 0 || core_understands(&s);
+}
+
 static int serve(struct core *core)
 {
         int status = open_transport(core);
@@ -292,6 +301,8 @@ int main(int argc, char **argv)
         }
         log_open("haven-core", core->options.foreground,
                  getenv("HAVEN_DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+        if (!state_understood(core))
+                return HAVEND_EXIT_CONFIG; /* only a person can install another */
         core->loop = uv_default_loop();
         core->settings = malloc(sizeof(*core->settings));
         core->brain = malloc(cluster_size());

@@ -168,6 +168,11 @@ void core_saved(void *user, int error);
 /* 0, or a negative errno after having logged what is wrong; `ret_start` gets the state. */
 void core_load(struct core *core, struct cluster_start *ret_start);
 
+/* Whether this release understands what stands in the state (protocol.md rule 27); if not, standard error
+ * says so.
+ */
+bool core_understands(const struct state *state);
+
 /* core_settings.c */
 void core_settings_make(const struct config *config, int self, struct cluster_settings *ret_settings);
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define SAVE_RETRY_MS 1000 /* a full disk stays full for a while; the loop has better to do */
@@ -56,6 +57,18 @@ static void forget_assignments(const struct core *core, struct document *d)
         d->members = core->config->members_digest;
         d->group_count = d->member_count = 0;
         memset(d->member, 0, sizeof(d->member));
+}
+
+bool core_understands(const struct state *state)
+{
+        if (state->document.feature_level <= release_feature_level())
+                return true;
+        fprintf(stderr,
+                "the cluster has reached feature level %u, haven %s knows %u: it cannot be gone back to; "
+                "install the "
+                "later release\n",
+                state->document.feature_level, HAVEN_VERSION, release_feature_level());
+        return false;
 }
 
 void core_load(struct core *core, struct cluster_start *ret_start)

@@ -151,12 +151,7 @@ int core_rehearse(struct core *core)
                 fprintf(stderr, "%s\n", text);
                 return HAVEND_EXIT_FAILURE;
         }
-        if (!error && s.document.feature_level > release_feature_level()) {
-                fprintf(stderr,
-                        "the cluster has reached feature level %u, haven %s knows %u: it cannot be gone back "
-                        "to\n",
-                        s.document.feature_level, HAVEN_VERSION, release_feature_level());
+        if (!error && !core_understands(&s))
                 return HAVEND_EXIT_FAILURE;
-        }
         return HAVEND_EXIT_OK;
 }

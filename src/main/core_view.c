@@ -195,6 +195,20 @@ static void view_quorum(struct core *core, instant now, struct view *v)
                 text_copy(v->promise, sizeof(v->promise), "a network split can run both");
 }
 
+static void view_timing(struct core *core, struct view *v)
+{
+        struct timing t = cluster_timing(core->brain);
+        span heartbeat = core->config->heartbeat, dead = core->config->dead;
+        char h[SPAN_TEXT], d[SPAN_TEXT], file_h[SPAN_TEXT], file_d[SPAN_TEXT];
+        int n = snprintf(v->timing, sizeof(v->timing), "heartbeat %s, dead %s", span_format(t.heartbeat, h),
+                         span_format(t.dead, d));
+
+        if (t.heartbeat.us != heartbeat.us || t.dead.us != dead.us)
+                snprintf(v->timing + n, sizeof(v->timing) - (size_t)n,
+                         "; the file says %s, %s: in force once all nodes are online and have reloaded it",
+                         span_format(heartbeat, file_h), span_format(dead, file_d));
+}
+
 void core_view(void *user, struct view *v)
 {
         struct core *core = user;
@@ -210,6 +224,7 @@ void core_view(void *user, struct view *v)
         snprintf(v->document, sizeof(v->document), "%u.%u.%u", d->version.term, d->version.author,
                  d->version.n);
         view_quorum(core, now, v);
+        view_timing(core, v);
         core_gate_view(core, v);
         v->maintenance = d->maintenance;
         if (d->maintenance && d->maintenance_left.us)

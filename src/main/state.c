@@ -7,11 +7,14 @@
 #include "main/paths.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 /* The file `cluster`, big-endian:
  *
@@ -208,6 +211,19 @@ static bool state_exists(const char *dir)
         return error ? error != -ENOENT : s.valid;
 }
 
+int state_lock(const char *dir)
+{
+        int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd == -1)
+                return -errno;
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                return fd;
+        int error = -errno;
+        close(fd);
+        return error;
+}
+
 int state_init(const char *dir, const char *node, bool force, char text[static STATE_TEXT])
 {
         struct state s = {.valid = true, .voted_for = NODE_NONE};
@@ -227,6 +243,14 @@ int state_init(const char *dir, const char *node, bool force, char text[static S
                          dir);
                 return -EEXIST;
         }
+        int lock = state_exists(dir) ? state_lock(dir) : -1;
+        if (lock == -EWOULDBLOCK) {
+                snprintf(text, STATE_TEXT,
+                         "%s: a havend runs by this state, and would go on by what it remembers: stop it "
+                         "first",
+                         dir);
+                return -EBUSY;
+        }
         text_copy(s.node, sizeof(s.node), node);
         state_boot_read(dir, &old); /* 0 when missing or damaged: then the clock is what is left */
         error = state_save(dir, &s);
@@ -234,5 +258,7 @@ int state_init(const char *dir, const char *node, bool force, char text[static S
                 error = state_boot_write(dir, old + 1 > now ? old + 1 : now);
         if (error)
                 snprintf(text, STATE_TEXT, "%s: cannot write the state: %s", dir, strerror(-error));
+        if (lock >= 0)
+                close(lock);
         return error;
 }

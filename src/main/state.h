@@ -23,6 +23,10 @@ int state_boot_next(const char *dir, uint64_t *ret_boot);
 int state_boot_read(const char *dir, uint64_t *ret_boot);
 int state_boot_write(const char *dir, uint64_t boot);
 
+/* Locks `dir` for this process and what inherits the descriptor: a node's promises have one owner. The
+ * descriptor; -EWOULDBLOCK: another havend has it; -ENOENT: there is none yet; or another negative errno. */
+int state_lock(const char *dir);
+
 struct state {
         char node[NAME_SIZE]; /* whose it is: a cloned disk does not make a second voter of one name */
         bool valid;           /* a voter; false while a node without history waits to be readmitted */
@@ -42,7 +46,7 @@ int state_load(const char *dir, struct state *ret_state, char text[static STATE_
 int state_save(const char *dir, const struct state *state);
 
 /* `haven init`: makes `dir` (0700) the state of a new voter `node`, empty document, no vote given. Refuses
- * with -EEXIST where a state is, but with `force`; a forced boot count goes on above the old one and is never
- * below the wall clock in seconds, so that peers see a newer incarnation even when the old count is lost. On
- * error `text` says what is wrong, and what to do. */
+ * with -EEXIST where a state is, but with `force`; with -EBUSY where one is and a havend goes by it; a forced
+ * boot count goes on above the old one and is never below the wall clock in seconds, so that peers see a
+ * newer incarnation even when the old count is lost. On error `text` says what is wrong, and what to do. */
 int state_init(const char *dir, const char *node, bool force, char text[static STATE_TEXT]);

@@ -147,6 +147,7 @@ int main(int argc, char **argv)
 {
         struct supervisor s = {
                 .lock = -1,
+                .state_lock = -1,
                 .parent = -1,
                 .control = -1,
                 .former_core = -1,

@@ -21,9 +21,10 @@ struct supervisor {
         char oom_adjust[16]; /* of oom_score_adj before ours: the core's; "" if unknown */
 
         int lock;
-        int signals; /* signalfd */
-        int timer;   /* timerfd, CLOCK_BOOTTIME: the earliest of all that is due */
-        int watch;   /* eventfd: the core began to hold something */
+        int state_lock; /* of the state directory; -1: there is none */
+        int signals;    /* signalfd */
+        int timer;      /* timerfd, CLOCK_BOOTTIME: the earliest of all that is due */
+        int watch;      /* eventfd: the core began to hold something */
         int life_read, life_write;
         int ledger_fd;
         struct ledger *ledger;

@@ -29,6 +29,7 @@ static const struct {
         size_t at;
 } descriptors[] = {
         {"lock", offsetof(struct supervisor, lock)},
+        {"state_lock", offsetof(struct supervisor, state_lock)},
         {"watch", offsetof(struct supervisor, watch)},
         {"life_read", offsetof(struct supervisor, life_read)},
         {"life_write", offsetof(struct supervisor, life_write)},
@@ -162,7 +163,7 @@ static int resume(struct supervisor *s, char *words)
 {
         char *rest = NULL;
 
-        s->lock = s->watch = s->life_read = s->life_write = s->ledger_fd = -1;
+        s->lock = s->state_lock = s->watch = s->life_read = s->life_write = s->ledger_fd = -1;
         for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
                 if (!take_word(s, word))
                         return -EINVAL;

@@ -140,6 +140,19 @@ static void cgroup_setup(struct supervisor *s)
                         strerror(-error));
 }
 
+/* Of two that go by one state each could promise what the other breaks. */
+static int state_take(struct supervisor *s)
+{
+        int fd = state_lock(s->options.state_dir);
+
+        if (fd == -EWOULDBLOCK) {
+                log_error("%s: another havend runs with this state directory", s->options.state_dir);
+                return fd;
+        }
+        s->state_lock = fd < 0 ? -1 : fd; /* not there, not readable: said when it is read */
+        return 0;
+}
+
 int supervisor_setup(struct supervisor *s)
 {
         int error = path_program("haven-core", s->core_program);
@@ -151,7 +164,9 @@ int supervisor_setup(struct supervisor *s)
         int status = lock_take(s);
         if (status)
                 return status;
-        error = descriptors(s);
+        error = state_take(s);
+        if (!error)
+                error = descriptors(s);
         if (!error)
                 error = ledger_create(boot_next(s->options.state_dir), &s->ledger, &s->ledger_fd);
         if (error) {

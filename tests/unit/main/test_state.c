@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +211,46 @@ static void init_makes_a_voter_once(void **state)
         assert_int_equal(again, now + 1000002); /* above the old one, though the clock is behind */
 }
 
+static void init_leaves_alone_what_a_havend_goes_by(void **state)
+{
+        char text[STATE_TEXT] = "";
+
+        assert_int_equal(state_init(dir, "beta", false, text), 0);
+        int lock = state_lock(dir);
+        assert_true(lock >= 0);
+        assert_int_equal(state_lock(dir), -EWOULDBLOCK);
+        assert_int_equal(state_init(dir, "beta", true, text), -EBUSY);
+        assert_non_null(strstr(text, "stop it first"));
+        close(lock);
+        assert_int_equal(state_init(dir, "beta", true, text), 0);
+}
+
+/* Fields are tag u8, length u16, content; the hash at the end covers all. */
+static void fields_of_a_later_release_are_passed_over_unless_required(void **state)
+{
+        static uint8_t bytes[FILE_BYTES];
+        struct state s = sample(), back;
+        char text[STATE_TEXT];
+
+        for (int required = 0; required < 2; required++) {
+                assert_int_equal(state_save(dir, &s), 0);
+                size_t n = (size_t)file_read(file(PATH_CLUSTER), bytes, sizeof(bytes)) - 16;
+                const uint8_t field[] = {required ? 0xc0 : 0x40, 0, 2, 7, 7};
+                memcpy(bytes + n, field, sizeof(field));
+                n += sizeof(field);
+                size_t length = n - 10;
+                bytes[8] = (uint8_t)(length >> 8);
+                bytes[9] = (uint8_t)length;
+                crypto_generichash(bytes + n, 16, bytes, n, NULL, 0);
+                assert_int_equal(file_replace(file(PATH_CLUSTER), bytes, n + 16, 0600), 0);
+                assert_int_equal(state_load(dir, &back, text), required ? -EBADMSG : 0);
+                if (required)
+                        assert_non_null(strstr(text, "of a later haven"));
+                else
+                        assert_int_equal(back.term, s.term);
+        }
+}
+
 static void init_names_the_directory_that_it_cannot_make(void **state)
 {
         char text[STATE_TEXT] = "";
@@ -232,6 +273,8 @@ int main(void)
                 WITH_DIR(a_state_with_any_bit_flipped_is_refused),
                 WITH_DIR(a_longer_state_and_a_newer_version_are_refused_by_name),
                 WITH_DIR(init_makes_a_voter_once),
+                WITH_DIR(init_leaves_alone_what_a_havend_goes_by),
+                WITH_DIR(fields_of_a_later_release_are_passed_over_unless_required),
                 cmocka_unit_test(init_names_the_directory_that_it_cannot_make),
         };
 

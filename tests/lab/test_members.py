@@ -1,0 +1,77 @@
+"""A cluster that is changed while it runs: what its files may ask for, and what they may not yet."""
+import re
+
+from lab import now, wait_for
+
+
+def epochs(c):
+    return {g["name"]: (g["node"], g["epoch"]) for g in c.running()[0].status()["groups"]}
+
+
+def with_timing(text, heartbeat, dead):
+    """The file with another heartbeat and dead."""
+    text = re.sub(r"(?m)^ *(heartbeat|dead|profile) *=.*\n", "", text)
+    return text.replace("cluster lab {\n", "cluster lab {\n    heartbeat = %s\n    dead = %s\n" % (heartbeat, dead), 1)
+
+
+def timings(c):
+    return {node.name: (node.status() or {}).get("timing") for node in c.running()}
+
+
+def wait_timing(c, text):
+    wait_for(lambda: set(timings(c).values()) == {text}, 15, lambda: "%s; now: %s" % (text, timings(c)))
+
+
+def test_dead_changes_while_everything_runs(cluster, prober):
+    c = cluster(nodes=3, service="process", arbiter="none")
+    c.start()
+    client = prober(c.address)
+    client.wait_answer()
+    c.wait_quiet(client, 0.3)
+    before, held = now(), epochs(c)
+    for heartbeat, dead in (("100ms", "2s"), ("50ms", "250ms"), ("100ms", "500ms"), ("50ms", "300ms")):
+        c.reconfigure(with_timing(c.text, heartbeat, dead))
+        for node in c.nodes.values():
+            node.haven("reload")
+        wait_timing(c, "heartbeat %s, dead %s" % (heartbeat, dead))
+    end = c.wait_quiet(client, 0.3)
+    assert epochs(c) == held
+    assert c.watcher.none_held(c.address, before, end) == 0
+    assert client.during(before, end) == []
+
+    # and it is what the next death is measured by
+    owner = c.owner()
+    cut = c.power_cut(owner)
+    client.wait_answer(next(n for n in c.nodes if n != owner), 5)
+    end = c.wait_quiet(client, 0.5)
+    assert client.longest(cut, end) < 1.5
+
+
+def test_a_change_waits_for_a_node_that_is_not_there(pair):
+    c = pair()
+    c["beta"].stop()
+    c.reconfigure(with_timing(c.text, "100ms", "1s"))
+    c["alpha"].haven("reload")
+    wait_for(lambda: any("beta" == e["subject"] and "it is offline -> heartbeat and dead stay" in e["text"]
+                         for e in c["alpha"].events()), 10, "what it waits for")
+    status = c["alpha"].haven("status").stdout
+    assert "heartbeat 100ms, dead 500ms; the file says 100ms, 1s: in force once all nodes are online" in status
+    c["beta"].start()
+    wait_timing(c, "heartbeat 100ms, dead 1s")
+
+
+def test_what_cannot_change_live_is_refused_with_the_way_to_do_it(pair):
+    c = pair()
+    held = epochs(c)
+    c.configure("alpha", c.text + "node gamma { address = {10.66.0.9, 10.67.0.9} }\n")
+    refused = c["alpha"].haven("reload", check=False)
+    assert refused.returncode == 1
+    assert "the nodes or their addresses cannot change while the cluster runs" in refused.stderr
+    assert epochs(c) == held
+
+
+def test_the_state_under_a_running_havend_is_left_alone(pair):
+    c = pair()
+    node = c["alpha"]
+    refused = node.haven("init", "-n", "alpha", "--state-dir", node.state_dir, "--force", check=False)
+    assert refused.returncode == 1 and "stop it first" in refused.stderr
