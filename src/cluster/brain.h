@@ -125,7 +125,9 @@ struct care {
         instant refused_until;
         uint8_t refusals;
         bool blocked_told;
-        struct epoch foreseen; /* of a silent owner, for whose taking all was asked already */
+        struct epoch owed_epoch; /* ours, for which somebody has not been proven to have let go; */
+        instant owed_since;      /* since when we know */
+        struct epoch foreseen;   /* of a silent owner, for whose taking all was asked already */
 };
 
 struct cluster {

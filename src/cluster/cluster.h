@@ -61,8 +61,10 @@ struct cluster_settings {
         uint32_t capacity[CLUSTER_NODES_MAX]; /* 0: without limit */
         uint8_t link_count;
         struct timing timing;
-        span warn;       /* silence of a link worth a warning */
-        span start_wait; /* weak arbiter: how long a starting node waits for the others */
+        span warn;         /* silence of a link worth a warning */
+        span ungated_wait; /* rule 29: how long an unproven owner may go on answering after its lease; 0: not
+                            */
+        span start_wait;   /* weak arbiter: how long a starting node waits for the others */
         uint32_t members;
         uint64_t config;
         uint8_t feature_level;               /* 0: the release's; the simulator mixes releases */

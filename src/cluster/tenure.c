@@ -164,6 +164,24 @@ static void tell_blocked(struct cluster *c, uint8_t g, const struct assignment *
              node_name(c, a->debt[0].node), advice);
 }
 
+/* Rule 29: where the kernel has no lease gate, the address of an owner that stands still whole ends with its
+ * lifetime there, later than the lease. That the lease was over is what the taking waited for; we count from
+ * when we learned of it. */
+static bool lifetime_runs(struct cluster *c, uint8_t g, const struct assignment *a)
+{
+        struct care *care = &c->care[g];
+
+        if (a->debt_count == 0 || c->settings->ungated_wait.us == 0)
+                return false;
+        if (!epoch_equal(care->owed_epoch, a->epoch)) {
+                care->owed_epoch = a->epoch;
+                care->owed_since = c->now;
+                note(c, NOTE_TRACE, name_of(c, g), "epoch %u.%u: %s may answer without a lease -> waiting",
+                     a->epoch.term, a->epoch.n, node_name(c, a->debt[0].node));
+        }
+        return !instant_reached(c->now, instant_add(care->owed_since, c->settings->ungated_wait));
+}
+
 static void start(struct cluster *c, uint8_t g, const struct assignment *a)
 {
         struct tenure *t = &c->tenure[g];
@@ -171,7 +189,7 @@ static void start(struct cluster *c, uint8_t g, const struct assignment *a)
 
         if (obstacle)
                 tell_blocked(c, g, a, obstacle);
-        if (obstacle || waits_for(c, g)) {
+        if (obstacle || waits_for(c, g) || lifetime_runs(c, g, a)) {
                 if (t->hold == HOLD_NONE && a->from != NODE_NONE) {
                         t->warm_ready = false;
                         set_hold(c, g, HOLD_WARM);

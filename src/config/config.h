@@ -234,6 +234,7 @@ struct config {
         struct ip multicast_group[2]; /* one of each family that is wanted */
         int multicast_ttl;
         enum gate_wish gate;
+        span ungated_wait; /* before an address is taken from a silent node; 0: not waited */
         size_t node_count;
         struct config_node *node;
         size_t link_count;

@@ -38,6 +38,29 @@ static void judge_durations(struct tree *t, const struct config *c)
                              span_format(c->warn, warn), heartbeat, dead);
 }
 
+/* Measured, an address's lifetime of one second ends after up to 1.24 s; by the kernel's source, up to two.
+ */
+#define UNGATED_WAIT_LEAST span_ms(2500)
+
+static void judge_gate(struct tree *t, const struct config *c)
+{
+        struct config_place place = place_of(t, "cluster", "ungated-wait");
+        char wait[SPAN_TEXT], least[SPAN_TEXT];
+
+        if (c->ungated_wait.us == 0)
+                return;
+        if (c->gate == GATE_WISH_REQUIRE)
+                tree_mistake(
+                        t, place,
+                        "ungated-wait: with gate = require no node is without a gate: nothing to wait for");
+        else if (c->ungated_wait.us < UNGATED_WAIT_LEAST.us)
+                tree_mistake(
+                        t, place,
+                        "ungated-wait: after %s an address may still be in a silent node's kernel: at least "
+                        "%s, or 0s, which accepts that",
+                        span_format(c->ungated_wait, wait), span_format(UNGATED_WAIT_LEAST, least));
+}
+
 /* --- addresses --- */
 
 static bool all_host_bits(const struct config_resource *r, uint8_t value)
@@ -324,6 +347,7 @@ void judge(struct tree *t, const struct config *c)
                 tree_mistake(t, (struct config_place){0},
                              "there is no node: node NAME { address = {10.0.0.1} }, one for each machine");
         judge_durations(t, c);
+        judge_gate(t, c);
         judge_links(t, c);
         judge_arbiter(t, c);
         for (size_t g = 0; g < c->group_count; g++)

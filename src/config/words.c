@@ -48,6 +48,9 @@ const struct word words[] = {
         {"cluster", "port", &type_port, .offset = CONFIG(port), .fallback = "694", .help = "UDP port"},
         {"cluster", "gate", &type_choice, .choices = gate_wishes, .offset = CONFIG(gate), .fallback = "try",
          .help = "whether the kernel cuts addresses at the lease's end"},
+        {"cluster", "ungated-wait", &type_span, .offset = CONFIG(ungated_wait), .least = 0,
+         .most = 60 * SECOND, .fallback = "0s",
+         .help = "before a silent node's addresses are taken, where gates may be missing"},
 
         {"cluster", "multicast-group", &type_ips, .list = true, .offset = CONFIG(multicast_group),
          .count_offset = CONFIG(multicast_group_count), .most = 2, .fallback = "<239.255.6.94 and ff12::694>",

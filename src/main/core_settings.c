@@ -23,6 +23,7 @@ void core_settings_make(const struct config *config, int self, struct cluster_se
         s->timing = timing_derive(config->heartbeat, config->dead);
         s->warn = config->warn;
         s->start_wait = config->start_wait;
+        s->ungated_wait = config->ungated_wait;
         s->members = config->members_digest;
         s->config = config->digest;
         /* an odd number of nodes always has a majority or has none: a further vote would only make it even */

@@ -149,6 +149,21 @@ def test_without_a_gate_both_answer(pair, lab):
     go_on()
 
 
+def test_without_a_gate_the_wait_keeps_both_from_answering(pair, lab):
+    c = pair(groups=both_families(), timing={"gate": "off", "ungated-wait": "2.5s"})
+    crowd = Crowd(c, lab)
+    lab.cut_pair(c.machine("alpha"), c.machine("beta"))
+    still, go_on = stop_still(c["alpha"], "stopped")
+    crowd.front.wait_answer("beta", after=still)
+    crowd.client.wait_answer("beta")
+    assert crowd.last_of_alpha() < crowd.front.first("beta", after=still)
+    assert crowd.front.first("beta", after=still) > still + 2.5
+    lab.heal()
+    go_on()
+    c.wait_status(lambda s: all(n["state"] == "online" for n in s["nodes"]), "both online again")
+    c.wait_group("web", "beta")
+
+
 def test_a_killed_core_loses_no_packet(pair, lab):
     """The next core puts its own gate in the place of the old one, and fills it first."""
     c = pair(groups=both_families())
