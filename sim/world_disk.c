@@ -27,7 +27,7 @@ struct station {
         bool busy;     /* the kernel has an operation of this node, of whatever life */
         uint32_t number;
         bool writing; /* its write has not arrived yet; when it does */
-        bool lands;   /* it write arrives whole, */
+        bool lands;   /* it arrives whole, */
         bool tears;   /* or in part, */
         bool wrote;   /* or is reported as failed */
         bool fails;   /* reading does */
@@ -35,13 +35,14 @@ struct station {
         unsigned which;
         struct voter_result result;
         uint8_t documents[WORLD_NODES][DOCUMENT_BYTES_MAX]; /* as read */
+        span slow; /* each part of an operation takes so much longer */
+        bool held; /* its write, by a scenario */
         bool lost; /* the node does not reach the disk: nothing returns until it is mended */
 };
 
 struct disk_world {
         struct sector sector[WORLD_NODES][2];
         struct station station[WORLD_NODES];
-        span slow;    /* every operation takes so much longer */
         double error; /* of an operation */
 };
 
@@ -66,9 +67,9 @@ static void later(struct world *w, span in, uint8_t node, enum progress what, ui
         arbiter_later(w, in, node, what, data);
 }
 
-static span io_time(struct world *w, const struct disk_world *d)
+static span io_time(struct world *w, const struct station *s)
 {
-        return span_add(d->slow, world_random_span(w, span_us(100), span_ms(4)));
+        return span_add(s->slow, world_random_span(w, span_us(100), span_ms(4)));
 }
 
 /* --- operations --- */
@@ -103,10 +104,10 @@ static void operation_begin(struct world *w, struct disk_world *d, uint8_t node)
         s->fails = world_chance(w, d->error);
         if (op.write) {
                 write_prepare(w, d, s, &op);
-                later(w, io_time(w, d), node, PROGRESS_LAND, s->number);
+                later(w, io_time(w, s), node, PROGRESS_LAND, s->number);
         } else {
                 s->result.read_began = machine_clock(w, m);
-                later(w, io_time(w, d), node, PROGRESS_READ, s->number);
+                later(w, io_time(w, s), node, PROGRESS_READ, s->number);
         }
 }
 
@@ -123,7 +124,7 @@ static void land(struct disk_world *d, struct station *s, uint8_t node)
         to->record.document = to->document;
 }
 
-static enum disk_refusal newest(const struct sector two[static 2], unsigned *ret_which)
+static enum disk_refusal newest_of(const struct sector two[static 2], unsigned *ret_which)
 {
         bool good[2] = {two[0].state == SECTOR_GOOD, two[1].state == SECTOR_GOOD};
 
@@ -137,7 +138,7 @@ static void read_sectors(struct world *w, struct disk_world *d, struct station *
 {
         for (uint8_t i = 0; i < w->config.nodes; i++) {
                 unsigned which;
-                s->result.found[i].is = newest(d->sector[i], &which);
+                s->result.found[i].is = newest_of(d->sector[i], &which);
                 s->result.found[i].which = which;
                 s->result.found[i].record = d->sector[i][which].record;
                 memcpy(s->documents[i], d->sector[i][which].document, s->result.found[i].record.document_n);
@@ -178,6 +179,10 @@ static void disk_happens(struct world *w, void *self, const struct happening *h)
         }
         if (number != s->number || !s->busy)
                 return;
+        if (s->held && h->serial == PROGRESS_LAND) {
+                later(w, span_us(50), h->node, PROGRESS_LAND, number);
+                return;
+        }
         if (s->lost || (m->paused && h->serial == PROGRESS_DONE)) { /* until it is mended, or listens again */
                 later(w, span_ms(5), h->node, (enum progress)h->serial, number);
                 return;
@@ -188,14 +193,16 @@ static void disk_happens(struct world *w, void *self, const struct happening *h)
                 land(d, s, h->node);
                 s->result.wrote = s->wrote;
                 s->result.read_began = machine_clock(w, m);
-                later(w, io_time(w, d), h->node, PROGRESS_READ, number);
+                later(w, io_time(w, s), h->node, PROGRESS_READ, number);
                 break;
         case PROGRESS_READ:
                 read_sectors(w, d, s);
-                s->result.read_ended = machine_clock(w, m);
-                later(w, world_random_span(w, span_us(20), span_ms(1)), h->node, PROGRESS_DONE, number);
+                later(w, io_time(w, s), h->node, PROGRESS_DONE, number);
                 break;
-        case PROGRESS_DONE: done(w, d, h->node); break;
+        case PROGRESS_DONE:
+                s->result.read_ended = machine_clock(w, m);
+                done(w, d, h->node);
+                break;
         }
 }
 
@@ -249,7 +256,10 @@ static void disk_fault(struct world *w, void *self)
         struct disk_world *d = self;
 
         switch (world_random(w, 4)) {
-        case 0: d->slow = span_ms(world_random(w, 2) ? 0 : world_random(w, 400)); break;
+        case 0:
+                d->station[world_random(w, w->config.nodes)].slow =
+                        span_ms(world_random(w, 2) ? 0 : world_random(w, 200));
+                break;
         case 1: d->error = world_random(w, 2) ? 0 : 0.3; break;
         case 2:
         case 3: d->station[world_random(w, w->config.nodes)].lost = world_random(w, 2); break;
@@ -260,20 +270,62 @@ static void disk_mend(struct world *w, void *self)
 {
         struct disk_world *d = self;
 
-        d->slow = SPAN_ZERO;
         d->error = 0;
-        for (uint8_t i = 0; i < w->config.nodes; i++)
+        for (uint8_t i = 0; i < w->config.nodes; i++) {
                 d->station[i].lost = false;
+                d->station[i].slow = SPAN_ZERO;
+        }
 }
 
-void world_disk_slow(struct world *w, span more)
+void world_disk_slow(struct world *w, uint8_t node, span more)
 {
-        ((struct disk_world *)w->arbiter_memory)->slow = more;
+        ((struct disk_world *)w->arbiter_memory)->station[node].slow = more;
+}
+
+struct version world_disk_version(const struct world *w)
+{
+        const struct disk_world *d = w->arbiter_memory;
+        struct version newest = {0};
+        unsigned which;
+
+        for (uint8_t i = 0; i < w->config.nodes; i++)
+                if (newest_of(d->sector[i], &which) == DISK_OK &&
+                    version_compare(d->sector[i][which].record.version, newest) > 0)
+                        newest = d->sector[i][which].record.version;
+        return newest;
 }
 
 void world_disk_lose(struct world *w, uint8_t node, bool lost)
 {
         ((struct disk_world *)w->arbiter_memory)->station[node].lost = lost;
+}
+
+void world_disk_hold(struct world *w, uint8_t node, bool hold)
+{
+        ((struct disk_world *)w->arbiter_memory)->station[node].held = hold;
+}
+
+const struct disk_record *world_disk_writing(const struct world *w, uint8_t node)
+{
+        const struct station *s = &((struct disk_world *)w->arbiter_memory)->station[node];
+
+        return s->busy && s->writing ? &s->on_its_way.record : NULL;
+}
+
+void world_disk_arrive(struct world *w, uint8_t node)
+{
+        struct disk_world *d = w->arbiter_memory;
+        struct station *s = &d->station[node];
+        struct machine *m = &w->machine[node];
+
+        assert(s->busy && s->writing);
+        s->number++; /* what the agenda has of it is void */
+        land(d, s, node);
+        s->result.wrote = s->wrote;
+        s->result.read_began = machine_clock(w, m);
+        read_sectors(w, d, s);
+        s->result.read_ended = machine_clock(w, m);
+        done(w, d, node);
 }
 
 const struct arbiter_model arbiter_disk = {

@@ -1,0 +1,249 @@
+/* Two nodes and a disk: the vote that they act out themselves. What a moment decides is arranged here, for
+ * chance meets it once in thousands of schedules. */
+#include "stage.h"
+
+#include "world_arbiter.h"
+#include "world_disk.h"
+
+#define TAKEN_WITHIN span_ms(600)
+#define STEP         span_us(100)
+
+static void nobody_twice(struct stage *s)
+{
+        for (uint8_t g = 0; g < 2; g++)
+                expect(s, world_both_held(s->w, g).us == 0, "two held group%u", g);
+}
+
+/* Runs until the node writes a record of that kind, at most `most`. */
+static bool run_to_write(struct stage *s, uint8_t node, enum disk_kind kind, span most)
+{
+        for (int64_t t = 0; t < most.us; t += STEP.us) {
+                const struct disk_record *r = world_disk_writing(s->w, node);
+                if (r && r->kind == kind)
+                        return true;
+                world_run(s->w, STEP);
+        }
+        return false;
+}
+
+static void heal_and_settle(struct stage *s)
+{
+        for (uint8_t i = 0; i < 2; i++) {
+                world_disk_lose(s->w, i, false);
+                world_disk_hold(s->w, i, false);
+                world_disk_slow(s->w, i, SPAN_ZERO);
+                world_isolate(s->w, i, false);
+        }
+        world_run(s->w, span_s(4));
+        expect_settles(s, span_s(10));
+        nobody_twice(s);
+}
+
+static void split(struct stage *s)
+{
+        stage_wait_some(s, span_ms(100));
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_s(3));
+        uint8_t side = world_holder(s->w, 0);
+        expect(s, side != NODE_NONE, "nobody holds group0");
+        expect_holder(s, 1, side);
+        nobody_twice(s);
+        heal_and_settle(s);
+}
+
+static void power_cut(struct stage *s)
+{
+        uint8_t dead = (uint8_t)(s->seed % 2);
+
+        stage_wait_some(s, span_ms(100));
+        world_power_off(s->w, dead);
+        stage_run(s, span_s(2));
+        for (uint8_t g = 0; g < 2; g++)
+                expect_holder(s, g, !dead);
+        expect_unheld_at_most(s, dead, TAKEN_WITHIN);
+        expect_unheld_at_most(s, !dead, SPAN_ZERO);
+}
+
+static void disk_lost_alone(struct stage *s)
+{
+        for (uint8_t i = 0; i < 2; i++)
+                world_disk_lose(s->w, i, true);
+        stage_run(s, span_s(10));
+        for (uint8_t g = 0; g < 2; g++) {
+                expect_unheld_at_most(s, g, SPAN_ZERO);
+                expect(s, world_moves(s->w, g) == 0 && world_gate_closed(s->w, g).us == 0,
+                       "group%u noticed that the disk is gone", g);
+        }
+}
+
+/* 11. The leader's renewal is slow, so slow that the other looks, sees nothing new and writes its ballot; and
+ * it lands, and is read back, in that moment. The lease it gives is good: the candidate's wait begins anew.
+ */
+static void renewal_between_look_and_ballot(struct stage *s)
+{
+        stage_wait_some(s, span_ms(100));
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_ms(1500));
+        uint8_t leader = world_leader(s->w);
+        expect(s, leader < 2, "nobody leads by the disk");
+        if (leader > 1)
+                return;
+        stage_wait_some(s, span_ms(100));
+        expect(s, run_to_write(s, leader, DISK_RENEWAL, span_s(1)), "the leader does not renew");
+        world_disk_hold(s->w, leader, true);
+        world_disk_hold(s->w, !leader, true);
+        if (!world_disk_writing(s->w, leader)) /* it landed just now: the next one */
+                run_to_write(s, leader, DISK_RENEWAL, span_s(1));
+        bool met = run_to_write(s, !leader, DISK_BALLOT, span_s(1));
+        expect(s, met, "the other does not write a ballot");
+        if (met && world_disk_writing(s->w, leader))
+                world_disk_arrive(s->w, leader);
+        world_disk_hold(s->w, leader, false);
+        world_disk_hold(s->w, !leader, false);
+        world_disk_lose(s->w, leader, true); /* and that was its last one */
+        stage_run(s, span_s(2));
+        nobody_twice(s);
+        heal_and_settle(s);
+}
+
+/* 12. Both start, hear nothing of each other and write a ballot of one term; each lands before either has
+ * read: neither wins. */
+static void equal_terms(struct stage *s)
+{
+        for (uint8_t i = 0; i < 2; i++)
+                world_power_off(s->w, i);
+        stage_run(s, span_s(1));
+        world_isolate(s->w, 0, true);
+        for (uint8_t i = 0; i < 2; i++) {
+                world_power_on(s->w, i);
+                world_disk_slow(s->w, i, span_ms(15 + (int64_t)(s->seed % 30)));
+        }
+        stage_run(s, span_s(4));
+        nobody_twice(s);
+        heal_and_settle(s);
+}
+
+/* Rule 21: a renewal counts from before its write. It lands, the other sees it and waits from there; its
+ * writer hears of it much later. */
+static void renewal_comes_back_late(struct stage *s)
+{
+        stage_wait_some(s, span_ms(100));
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_ms(1500));
+        uint8_t leader = world_leader(s->w);
+        expect(s, leader < 2, "nobody leads by the disk");
+        if (leader > 1)
+                return;
+        stage_wait_some(s, span_ms(100));
+        world_disk_slow(s->w, leader, span_ms(80 + (int64_t)(s->seed % 8) * 10));
+        stage_run(s, span_s(3));
+        nobody_twice(s);
+        heal_and_settle(s);
+}
+
+/* Rules 7 and 22: what was decided with the disk alone is found there by who was not there. */
+static void alone_has_newest(struct stage *s)
+{
+        stage_wait_some(s, span_ms(100));
+        world_power_off(s->w, 1);
+        stage_run(s, span_s(2));
+        stage_order(s, ORDER_STOP, 0, NODE_NONE, SPAN_ZERO);
+        stage_run(s, span_s(1));
+        struct version newest = world_disk_version(s->w);
+        expect(s, version_equal(newest, cluster_document(world_brain(s->w, 0))->version) && newest.n > 1,
+               "the disk does not keep the newest document");
+        world_power_off(s->w, 0);
+        stage_run(s, span_s(1));
+        world_power_on(s->w, 1);
+        stage_run(s, span_s(4));
+        expect(s, version_compare(cluster_document(world_brain(s->w, 1))->version, newest) > 0,
+               "it leads without what the disk had");
+        expect_holder(s, 1, 1);
+        expect_holder(s, 0, NODE_NONE); /* stopped, as was ordered */
+}
+
+/* 12, the other half. The core dies with its ballot on the way; the next one must not write before that has
+ * landed, or it would lie over what it wrote. */
+static void late_old_write(struct stage *s)
+{
+        stage_wait_some(s, span_ms(100));
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_ms(1500));
+        uint8_t leader = world_leader(s->w);
+        if (leader > 1)
+                return;
+        expect(s, run_to_write(s, leader, DISK_RENEWAL, span_s(1)), "the leader does not renew");
+        const struct disk_record *old = world_disk_writing(s->w, leader);
+        expect(s, old != NULL, "its write landed at once");
+        if (!old)
+                return;
+        world_disk_hold(s->w, leader, true);
+        uint64_t seq = old->seq;
+        world_kill_core(s->w, leader, span_ms(20));
+        world_run(s->w, span_ms(400));
+        const struct disk_record *now = world_disk_writing(s->w, leader);
+        expect(s, now && now->seq == seq, "the new core writes beside the write of the old one");
+        heal_and_settle(s);
+}
+
+static void equal_terms_and_late_write(struct stage *s)
+{
+        if (s->seed % 2)
+                equal_terms(s);
+        else
+                late_old_write(s);
+}
+
+static void leader_killed_in_a_split(struct stage *s)
+{
+        stage_wait_some(s, span_ms(100));
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_ms(1500));
+        uint8_t leader = world_leader(s->w);
+        if (leader > 1)
+                return;
+        world_kill_core(s->w, leader, span_ms(20));
+        stage_run(s, span_s(2));
+        nobody_twice(s);
+        world_power_off(s->w, leader);
+        stage_run(s, span_s(3));
+        expect_holder(s, 0, !leader);
+        expect_holder(s, 1, !leader);
+        nobody_twice(s);
+}
+
+const struct scenario scenarios_disk[] = {
+        {"disk-split-both-see-it",
+         "one side gets the vote, and never do both run",
+         {.nodes = 2, .arbiter = &arbiter_disk},
+         split},
+        {"disk-power-cut",
+         "a dead node's groups, within dead",
+         {.nodes = 2, .arbiter = &arbiter_disk},
+         power_cut},
+        {"disk-lost-alone",
+         "losing the arbiter alone changes nothing",
+         {.nodes = 2, .arbiter = &arbiter_disk},
+         disk_lost_alone},
+        {"disk-renewal-lands-between-last-look-and-ballot",
+         "what changes restarts the wait",
+         {.nodes = 2, .arbiter = &arbiter_disk},
+         renewal_between_look_and_ballot},
+        {"disk-equal-terms-and-late-old-write-over-new",
+         "neither of two ballots of one term wins; a new core waits for the old one's write",
+         {.nodes = 2, .arbiter = &arbiter_disk},
+         equal_terms_and_late_write},
+        {"disk-renewal-comes-back-late",
+         "it counts from before its write",
+         {.nodes = 2, .arbiter = &arbiter_disk},
+         renewal_comes_back_late},
+        {"disk-alone-has-newest-document",
+         "it hands over what was decided with it alone",
+         {.nodes = 2, .arbiter = &arbiter_disk},
+         alone_has_newest},
+        {"disk-leader-killed-in-a-split",
+         "a core back at once, then its machine dead",
+         {.nodes = 2, .arbiter = &arbiter_disk},
+         leader_killed_in_a_split},
+        {0},
+};
