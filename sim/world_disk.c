@@ -174,7 +174,7 @@ static void disk_happens(struct world *w, void *self, const struct happening *h)
                 if (h->life != m->life)
                         return;
                 operation_begin(w, d, h->node);
-                later(w, span_us(w->config.heartbeat.us / 2), h->node, PROGRESS_TICK, 0);
+                later(w, span_us(w->config.heartbeat.us / 4), h->node, PROGRESS_TICK, 0);
                 return;
         }
         if (number != s->number || !s->busy)
