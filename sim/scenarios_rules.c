@@ -66,7 +66,8 @@ static void disk_lost_after_renewals(struct stage *s)
  * ballot. */
 static void slow_disk_lost_after_renewals(struct stage *s)
 {
-        world_disk_slow(s->w, span_ms(35));
+        for (uint8_t i = 0; i < 2; i++)
+                world_disk_slow(s->w, i, span_ms(35));
         disk_lost_after_renewals(s);
 }
 

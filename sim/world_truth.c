@@ -220,8 +220,10 @@ void world_check_step(struct world *w, struct machine *m)
         if (!weak(w)) {
                 if (elected) {
                         check_leaders(w, m);
-                        /* a fence arbiter keeps no documents */
-                        if (version_compare(m->seen, w->committed) < 0 && w->config.arbiter != &arbiter_fence)
+                        /* a fence arbiter keeps no documents; one whose votes came late may be elected after
+                         * a higher term has committed: it is told by the first who hears it */
+                        if (version_compare(m->seen, w->committed) < 0 &&
+                            w->committed.term <= m->ledger.term && w->config.arbiter != &arbiter_fence)
                                 world_violate(w, VIOLATION_FORK, "elected without what was committed",
                                               machine_index(w, m), NODE_NONE);
                 }
