@@ -62,8 +62,7 @@ struct cluster_settings {
         uint8_t link_count;
         struct timing timing;
         span warn;         /* silence of a link worth a warning */
-        span ungated_wait; /* rule 29: how long an unproven owner may go on answering after its lease; 0: not
-                            */
+        span ungated_wait; /* rule 29: an unproven owner may go on answering so long after its lease; 0: no */
         span start_wait;   /* weak arbiter: how long a starting node waits for the others */
         uint32_t members;
         uint64_t config;
