@@ -29,7 +29,8 @@ static unsigned alert_of(const struct core *core, const struct note *note)
         case NOTE_GROUP_BLOCKED:
         case NOTE_QUORUM_LOST: return ALERT_BLOCKED;
         case NOTE_SPLIT: return ALERT_SPLIT;
-        case NOTE_LEASE_LOST: return ALERT_DOWN;
+        case NOTE_LEASE_LOST:
+        case NOTE_FENCE: return ALERT_DOWN;
         case NOTE_TRACE:
         case NOTE_LINK:
         case NOTE_LEADER:
@@ -38,8 +39,7 @@ static unsigned alert_of(const struct core *core, const struct note *note)
         case NOTE_PAUSED:
         case NOTE_ORDER:
         case NOTE_MEMBER:
-        case NOTE_CONFIG:
-        case NOTE_FENCE: return 0;
+        case NOTE_CONFIG: return 0;
         }
         return 0;
 }
