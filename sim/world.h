@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define WORLD_NODES  9
+#define WORLD_NODES  64
 #define WORLD_GROUPS 4
 #define WORLD_LINKS  3
 

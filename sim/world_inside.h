@@ -19,7 +19,7 @@
 #include "world.h"
 
 #define STORY_MAX  (64 * 1024)
-#define EVENTS_MAX 32768
+#define EVENTS_MAX (256 * 1024) /* 64 nodes that all speak to all at once */
 #define REPLAY_MAX 64 /* packets kept by whoever replays them */
 
 enum happening_kind {

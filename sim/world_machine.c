@@ -54,11 +54,14 @@ static void make_settings(const struct world *w, const struct machine *m, struct
         };
         if (c->arbiter && (c->nodes % 2 == 0 || c->arbiter->odd))
                 s->arbiter = c->arbiter->kind;
-        s->fenceable = c->fence ? (1U << c->nodes) - 1 : 0;
+        s->fenceable = !c->fence ? 0 : c->nodes == 64 ? UINT64_MAX : (1ULL << c->nodes) - 1;
         for (uint8_t i = 0; i < c->nodes; i++)
                 s->fence_delay[i] = span_ms(2000); /* longer than a device takes */
         for (uint8_t i = 0; i < c->nodes; i++)
-                text_copy(s->node_name[i], CLUSTER_NAME, names[i]);
+                if (i < sizeof(names) / sizeof(names[0]))
+                        text_copy(s->node_name[i], CLUSTER_NAME, names[i]);
+                else
+                        snprintf(s->node_name[i], CLUSTER_NAME, "node%u", i);
         for (uint8_t g = 0; g < s->group_count; g++)
                 make_group(c, m->file, g, &s->group[g]);
         if (c->arbiter && c->arbiter->settings)

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DOCUMENT_NODES_MAX  16
+#define DOCUMENT_NODES_MAX  64 /* the wire and the brain; a configuration has 16 at most */
 #define DOCUMENT_GROUPS_MAX 64
 #define DOCUMENT_DEBTS_MAX  8    /* unproven holders of one group */
 #define DOCUMENT_KEPT_MAX   2048 /* of fields that a later release has put there */

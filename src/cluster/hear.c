@@ -174,7 +174,7 @@ static void notice_up(struct cluster *c, uint8_t node)
         p->up_since = c->now;
         for (uint8_t g = 0; g < c->settings->group_count; g++)
                 announce(c, g);
-        c->changed = true;
+        p->speak = true; /* to it alone: nothing of what the others hear from us has changed */
         note(c, NOTE_NODE_UP, node_name(c, node), "heard, and it hears us -> online%s",
              p->is.invalid_voter ? ", without a vote: it has no valid state" : "");
 }
@@ -187,7 +187,6 @@ static void notice_down(struct cluster *c, uint8_t node)
         if (!p->up)
                 return;
         p->up = false;
-        c->changed = true;
         if (span_between(p->flapped, c->now).us > span_s(600).us)
                 p->flaps = 0;
         p->flapped = c->now;
