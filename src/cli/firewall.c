@@ -14,35 +14,56 @@ static const struct family {
         {AF_INET6, "6", "ipv6_addr", "ip6", "icmpv6 type echo-request"},
 };
 
-/* Whether an earlier address of the list is the same: a set must not name one twice. */
-static bool repeated(const struct config *c, int node, size_t link)
+#define ADDRESSES_MAX (2 * LINKS_MAX)
+
+static size_t address_add(struct ip *list, size_t count, const struct ip *ip, sa_family_t family)
 {
-        for (size_t i = 0; i < link; i++)
-                if (ip_equal(&c->node[node].address[i], &c->node[node].address[link]))
-                        return true;
-        return false;
+        if (ip->family != family)
+                return count;
+        for (size_t i = 0; i < count; i++)
+                if (ip_equal(&list[i], ip))
+                        return count; /* a set must not name one twice */
+        list[count] = *ip;
+        return count + 1;
+}
+
+/* The addresses of one node in one family: those it sends from; with `all`, also those that everybody on one
+ * of its links is told by. */
+static size_t addresses_of(const struct config *c, int node, sa_family_t family, bool all,
+                           struct ip list[static ADDRESSES_MAX])
+{
+        size_t count = 0;
+
+        for (int l = 0; l < (int)c->link_count; l++) {
+                const struct ip *own = config_link_ip(c, l, node);
+                if (own)
+                        count = address_add(list, count, own, family);
+                struct ip told = config_link_all(c, l, node);
+                if (own && all && told.family)
+                        count = address_add(list, count, &told, family);
+        }
+        return count;
 }
 
 /* Prints the addresses of one node in one family, each after `*separator`. */
-static void print_node(const struct config *c, int node, sa_family_t family, const char **separator, FILE *to)
+static void print_node(const struct config *c, int node, sa_family_t family, bool all, const char **separator,
+                       FILE *to)
 {
+        struct ip list[ADDRESSES_MAX];
+        size_t count = addresses_of(c, node, family, all, list);
         char text[IP_TEXT];
 
-        for (size_t i = 0; i < c->node[node].address_count; i++) {
-                const struct ip *ip = &c->node[node].address[i];
-                if (ip->family != family || repeated(c, node, i))
-                        continue;
-                fprintf(to, "%s%s", *separator, ip_format(ip, text));
+        for (size_t i = 0; i < count; i++) {
+                fprintf(to, "%s%s", *separator, ip_format(&list[i], text));
                 *separator = ", ";
         }
 }
 
 static bool has_family(const struct config *c, int node, sa_family_t family)
 {
-        for (size_t i = 0; i < c->node[node].address_count; i++)
-                if (c->node[node].address[i].family == family)
-                        return true;
-        return false;
+        struct ip list[ADDRESSES_MAX];
+
+        return addresses_of(c, node, family, false, list) > 0;
 }
 
 static void print_sets(const struct config *c, int self, const struct family *f, FILE *to)
@@ -51,7 +72,7 @@ static void print_sets(const struct config *c, int self, const struct family *f,
 
         fprintf(to, "        set links%s {\n                type %s\n                elements = {", f->digit,
                 f->type);
-        print_node(c, self, f->family, &separator, to);
+        print_node(c, self, f->family, true, &separator, to);
         fputs(" }\n        }\n", to);
 
         fprintf(to, "        set peers%s {\n                type %s\n", f->digit, f->type);
@@ -59,7 +80,7 @@ static void print_sets(const struct config *c, int self, const struct family *f,
         separator = "                elements = { ";
         for (int i = 0; i < (int)c->node_count; i++)
                 if (i != self)
-                        print_node(c, i, f->family, &separator, to);
+                        print_node(c, i, f->family, false, &separator, to);
         fputs(*separator == ',' ? " }\n        }\n" : "        }\n", to);
 }
 

@@ -295,7 +295,8 @@ static void build_arbiter(struct tree *t, const struct entry *e, struct config *
         c->arbiter.place = e->place;
         int kind = arbiter_kind_of(e->title ? e->title : "");
         if (kind < 0) {
-                tree_mistake(t, e->place, "'%s' is no arbiter: write arbiter none, ping, disk, fence or witness",
+                tree_mistake(t, e->place,
+                             "'%s' is no arbiter: write arbiter none, ping, disk, fence or witness",
                              e->title ? e->title : "");
                 return;
         }

@@ -283,6 +283,9 @@ size_t config_links_make(struct config *c);
 bool config_link_shared(const struct config *c, int link, int node, int other);
 /* The node's own address there; NULL: a serial line or a disk, or the node is not on the link. */
 const struct ip *config_link_ip(const struct config *c, int link, int node);
+/* What all on the link listen to: the group or the broadcast address; family 0 where there is no such thing.
+ */
+struct ip config_link_all(const struct config *c, int link, int node);
 /* The end of `node` of the line to `other`, who share it. */
 const struct config_serial *config_link_serial(const struct config *c, int link, int node, int other);
 /* How long a heartbeat of this cluster in quiet times occupies a serial line; a document makes it longer. */

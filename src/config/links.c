@@ -155,6 +155,26 @@ const struct ip *config_link_ip(const struct config *c, int link, int node)
         return &list[c->link[link].number];
 }
 
+static struct ip broadcast_of(struct ip ip, uint8_t bits)
+{
+        for (unsigned bit = bits; bit < 32; bit++)
+                ip.bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+        return ip;
+}
+
+struct ip config_link_all(const struct config *c, int link, int node)
+{
+        const struct config_link *l = &c->link[link];
+        const struct ip *own = config_link_ip(c, link, node);
+
+        if (own && l->kind == LINK_BROADCAST)
+                return broadcast_of(*own, c->node[node].broadcast_bits[l->number]);
+        for (size_t i = 0; i < c->multicast_group_count && own && l->kind == LINK_MULTICAST; i++)
+                if (c->multicast_group[i].family == own->family)
+                        return c->multicast_group[i];
+        return (struct ip){0};
+}
+
 const struct config_serial *config_link_serial(const struct config *c, int link, int node, int other)
 {
         assert(c->link[link].kind == LINK_SERIAL);

@@ -28,6 +28,7 @@ struct transport {
         int link_count;
         struct {
                 struct medium *medium;
+                bool to_all;    /* what is for another node comes here too */
                 uint32_t peers; /* of ours: bit i, node i */
         } link[LINKS_MAX];
         struct transport_hooks hooks;
@@ -121,6 +122,8 @@ static void on_packet(void *user, int node, int link, const struct ip *from, con
         bool copy = false;
 
         enum packet_refusal why = judge(t, node, link, bytes, n, &copy);
+        if (why == PACKET_NOT_FOR_US && t->link[link].to_all)
+                return;
         if (why != PACKET_ACCEPTED) {
                 refuse(t, node, link, why, from, received);
                 return;
@@ -196,6 +199,8 @@ static int open_media(struct transport *t, uv_loop_t *loop, const struct config 
                         if (!(media[i]->carries & 1U << config->link[l].kind))
                                 continue;
                         t->link[l].medium = t->medium[i];
+                        t->link[l].to_all = config->link[l].kind == LINK_MULTICAST ||
+                                            config->link[l].kind == LINK_BROADCAST;
                         t->link[l].peers = config->link[l].peers[t->self];
                 }
         }

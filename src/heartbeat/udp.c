@@ -1,23 +1,20 @@
-/* Links over UDP, unicast. The i-th addresses of all nodes together are a link; it has one socket, bound to
- * our own address there and the cluster's port. An address that is not there yet is no error: the socket is
- * bound to it all the same (IP_FREEBIND) and works as soon as it comes; a socket that cannot be had at all is
- * asked for again every second. */
+/* Links over UDP: to each node alone, or to everybody in a multicast group or a network at once.
+ *
+ * A link has one socket (udp_socket.h). A socket that cannot be had, because our address is not there yet, is
+ * asked for again every second. Senders are known by their addresses. A packet is for one node whatever
+ * carries it; told to all, it is for that node to keep and for the others to drop, which transport.c sees by
+ * the name inside. */
 #include "heartbeat/medium.h"
+#include "heartbeat/udp_socket.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <linux/errqueue.h>
-#include <linux/ipv6.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* Class selector 6, network control (RFC 4594 3.2): routers and switches keep what keeps the network. */
-#define TRAFFIC_CLASS 0xc0
-/* The highest band that needs no privilege (socket(7)); after IP_TOS, which sets one of its own. */
-#define SOCKET_PRIORITY 6
 
 #define RETRY_MS 1000
 /* Packets taken per turn of the loop and link, so that a flood does not starve the timers. */
@@ -31,13 +28,20 @@ struct peer {
         bool from_network; /* the error came back by ICMP: only a packet of the peer disproves it */
 };
 
+/* An open socket. Apart from its link, since libuv closes it later than we do. */
+struct port {
+        uv_poll_t poll;
+        struct link *link;
+        int fd;
+};
+
 struct link {
         struct udp_links *links;
         bool used;
         int index; /* in config.link */
-        int fd;    /* -1: waiting for it */
-        uv_poll_t poll;
-        int error; /* of our own end */
+        struct udp_place place;
+        struct port *port; /* NULL: waiting for it */
+        int error;         /* of our own end */
         struct peer peer[NODES_MAX];
 };
 
@@ -116,7 +120,7 @@ static bool read_error(struct link *l)
                            .msg_controllen = sizeof(control)};
         struct ip ip;
 
-        if (recvmsg(l->fd, &m, MSG_ERRQUEUE) == -1)
+        if (recvmsg(l->port->fd, &m, MSG_ERRQUEUE) == -1)
                 return false;
         ip_from_sockaddr((struct sockaddr *)&to, &ip);
         for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
@@ -134,7 +138,7 @@ static void read_errors(struct link *l)
         for (int i = 0; i < TURN_MAX && !l->links->freed && read_error(l); i++)
                 ;
         /* reading it clears it; left standing it would wake us for ever */
-        getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &pending, &size);
+        getsockopt(l->port->fd, SOL_SOCKET, SO_ERROR, &pending, &size);
 }
 
 /* False when nothing more is there. */
@@ -145,7 +149,8 @@ static bool read_packet(struct link *l)
         socklen_t from_size = sizeof(from);
         struct ip ip;
 
-        ssize_t n = recvfrom(l->fd, u->buffer, u->hooks.most + 1, 0, (struct sockaddr *)&from, &from_size);
+        ssize_t n =
+                recvfrom(l->port->fd, u->buffer, u->hooks.most + 1, 0, (struct sockaddr *)&from, &from_size);
         if (n == -1)
                 return errno != EAGAIN;
         instant received = instant_now();
@@ -157,6 +162,8 @@ static bool read_packet(struct link *l)
                                             received);
                 return true;
         }
+        if (node == u->self && l->place.kind != LINK_UDP)
+                return true; /* our own word to all */
         if (l->peer[node].from_network)
                 set_peer_error(l, node, 0, false);
         u->hooks.on_packet(u->hooks.user, node, l->index, &ip, u->buffer, (size_t)n, received);
@@ -165,76 +172,50 @@ static bool read_packet(struct link *l)
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
-        struct link *l = poll->data;
+        struct link *l = ((struct port *)poll->data)->link;
 
         read_errors(l);
-        for (int i = 0; i < TURN_MAX && !l->links->freed && read_packet(l); i++)
+        for (int i = 0; i < TURN_MAX && !l->links->freed && l->port && read_packet(l); i++)
                 ;
         /* on POLLERR, which the error queue raises, libuv stops watching */
-        if (status < 0 && !l->links->freed)
+        if (status < 0 && !l->links->freed && l->port)
                 uv_poll_start(poll, UV_READABLE, on_readable);
 }
 
 /* Sockets */
 
-static int set_option(int fd, int level, int name, int value)
+static int port_open(struct link *l)
 {
-        return setsockopt(fd, level, name, &value, sizeof(value)) == -1 ? -errno : 0;
-}
+        struct port *p = calloc(1, sizeof(*p));
 
-static int set_options(int fd, sa_family_t family)
-{
-        bool v6 = family == AF_INET6;
-        int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
-        int error = set_option(fd, level, v6 ? IPV6_FREEBIND : IP_FREEBIND, 1);
-
-        if (!error)
-                error = set_option(fd, level, v6 ? IPV6_RECVERR : IP_RECVERR, 1);
-        if (!error)
-                error = set_option(fd, level, v6 ? IPV6_TCLASS : IP_TOS, TRAFFIC_CLASS);
-        if (!error)
-                error = set_option(fd, SOL_SOCKET, SO_PRIORITY, SOCKET_PRIORITY);
-        /* a heartbeat with a document may be longer than some tunnel's MTU: let it be cut, not lost (IPv6 has
-         * the same value for it) */
-        if (!error)
-                error = set_option(fd, level, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
-        return error;
-}
-
-static int open_socket(const struct peer *own)
-{
-        int fd = socket(own->ip.family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-        if (fd == -1)
-                return -errno;
-        int error = set_options(fd, own->ip.family);
-        if (!error && bind(fd, (const struct sockaddr *)&own->to, own->to_size) == -1)
-                error = -errno;
+        if (!p)
+                return -ENOMEM;
+        p->link = l;
+        p->fd = udp_socket_open(&l->place);
+        int error = p->fd < 0 ? p->fd : uv_poll_init(l->links->loop, &p->poll, p->fd);
         if (error) {
-                close(fd);
+                if (p->fd >= 0)
+                        close(p->fd);
+                free(p);
                 return error;
         }
-        return fd;
-}
-
-static int link_open(struct link *l)
-{
-        struct udp_links *u = l->links;
-        int fd = open_socket(&l->peer[u->self]);
-
-        if (fd < 0)
-                return fd;
-        int error = uv_poll_init(u->loop, &l->poll, fd);
-        if (error) {
-                close(fd);
-                return error;
-        }
-        u->handles++;
-        l->fd = fd;
-        l->poll.data = l;
-        error = uv_poll_start(&l->poll, UV_READABLE, on_readable);
+        l->links->handles++;
+        p->poll.data = p;
+        l->port = p;
+        error = uv_poll_start(&p->poll, UV_READABLE, on_readable);
         assert(error == 0); /* it fails for closing handles only */
         return 0;
+}
+
+static void on_port_closed(uv_handle_t *handle);
+
+static void port_close(struct link *l)
+{
+        struct port *p = l->port;
+
+        l->port = NULL;
+        uv_close((uv_handle_t *)&p->poll, on_port_closed);
+        close(p->fd);
 }
 
 static void on_retry(uv_timer_t *timer);
@@ -247,9 +228,9 @@ static void open_missing(struct udp_links *u)
                 struct link *l = &u->link[i];
                 if (!l->used)
                         continue;
-                if (l->fd == -1)
-                        set_own_error(l, link_open(l));
-                missing = missing || l->fd == -1;
+                if (!l->port)
+                        set_own_error(l, port_open(l));
+                missing = missing || !l->port;
         }
         if (missing && !u->freed)
                 uv_timer_start(&u->retry, on_retry, RETRY_MS, 0);
@@ -262,21 +243,31 @@ static void on_retry(uv_timer_t *timer)
 
 /* Life */
 
+static void peer_init(struct peer *p, const struct ip *ip, const struct udp_place *place)
+{
+        p->ip = *ip;
+        p->to_size = ip_to_sockaddr(ip, place->port, &p->to);
+}
+
 static void link_init(struct link *l, struct udp_links *u, int index, const struct config *config)
 {
-        size_t number = (size_t)config->link[index].number;
+        const struct config_link *from = &config->link[index];
+        const struct ip *own = config_link_ip(config, index, u->self);
 
         l->links = u;
         l->index = index;
-        l->fd = -1;
-        l->used = config->link[index].kind == LINK_UDP && number < config->node[u->self].address_count;
-        for (size_t i = 0; i < config->node_count && l->used; i++) {
-                const struct config_node *node = &config->node[i];
-                struct peer *p = &l->peer[i];
-                if (number >= node->address_count)
-                        continue;
-                p->ip = node->address[number];
-                p->to_size = ip_to_sockaddr(&p->ip, config->port, &p->to);
+        l->used = own != NULL; /* else it is another medium's, or we are not on it */
+        if (!own)
+                return;
+        l->place = (struct udp_place){.kind = from->kind,
+                                      .own = *own,
+                                      .all = config_link_all(config, index, u->self),
+                                      .port = config->port,
+                                      .ttl = config->multicast_ttl};
+        for (int i = 0; i < (int)config->node_count; i++) {
+                const struct ip *ip = config_link_ip(config, index, i);
+                if (ip)
+                        peer_init(&l->peer[i], ip, &l->place);
         }
 }
 
@@ -313,9 +304,13 @@ static void handle_closed(struct udp_links *u)
                 free(u);
 }
 
-static void on_poll_closed(uv_handle_t *handle)
+static void on_port_closed(uv_handle_t *handle)
 {
-        handle_closed(((struct link *)handle->data)->links);
+        struct port *p = handle->data;
+        struct udp_links *u = p->link->links;
+
+        free(p);
+        handle_closed(u);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -336,11 +331,8 @@ static void udp_free(struct medium *m)
         u->freed = true;
         for (int i = 0; i < LINKS_MAX; i++) {
                 struct link *l = &u->link[i];
-                if (!l->used || l->fd == -1)
-                        continue;
-                uv_close((uv_handle_t *)&l->poll, on_poll_closed);
-                close(l->fd);
-                l->fd = -1;
+                if (l->port)
+                        port_close(l);
         }
         uv_close((uv_handle_t *)&u->retry, on_timer_closed);
 }
@@ -361,19 +353,23 @@ static int send_to(int fd, const struct peer *p, const uint8_t *bytes, size_t n)
         return -errno;
 }
 
-/* Whether this machine has the address. A socket bound freely learns it from no errno of its own: kernels say
- * EINVAL or ENETUNREACH for a missing source as for a missing route. */
-static bool is_here(const struct peer *own)
+/* Where the interface is gone, so is what the socket has joined there: a new one is had when it is back. */
+static int lose(struct link *l, int error)
 {
-        struct sockaddr_storage any_port;
-        socklen_t size = ip_to_sockaddr(&own->ip, 0, &any_port);
-        int fd = socket(own->ip.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        port_close(l);
+        uv_timer_start(&l->links->retry, on_retry, RETRY_MS, 0);
+        set_own_error(l, error);
+        return error;
+}
 
-        if (fd == -1)
-                return true; /* not known to be missing */
-        bool here = bind(fd, (const struct sockaddr *)&any_port, size) != -1 || errno != EADDRNOTAVAIL;
-        close(fd);
-        return here;
+static int tell_all(struct link *l, const uint8_t *bytes, size_t n)
+{
+        int error = udp_socket_tell_all(l->port->fd, &l->place, bytes, n);
+
+        if (error && error != -EAGAIN && error != -ENOBUFS)
+                return lose(l, udp_address_is_here(&l->place.own) ? error : -EADDRNOTAVAIL);
+        set_own_error(l, error);
+        return error;
 }
 
 static int udp_send(struct medium *m, int node, int link, const uint8_t *bytes, size_t n)
@@ -383,10 +379,12 @@ static int udp_send(struct medium *m, int node, int link, const uint8_t *bytes, 
         struct peer *p = &l->peer[node];
 
         assert(node != u->self && l->used && p->ip.family != 0);
-        if (l->fd == -1)
+        if (!l->port)
                 return l->error;
-        int error = send_to(l->fd, p, bytes, n);
-        if (error && !is_here(&l->peer[u->self])) {
+        if (l->place.kind != LINK_UDP)
+                return tell_all(l, bytes, n);
+        int error = send_to(l->port->fd, p, bytes, n);
+        if (error && !udp_address_is_here(&l->place.own)) {
                 set_own_error(l, -EADDRNOTAVAIL);
                 return -EADDRNOTAVAIL;
         }
@@ -408,7 +406,7 @@ static int udp_error(const struct medium *m, int node, int link)
 }
 
 const struct medium_kind medium_udp = {
-        .carries = 1U << LINK_UDP,
+        .carries = 1U << LINK_UDP | 1U << LINK_MULTICAST | 1U << LINK_BROADCAST,
         .create = udp_create,
         .free = udp_free,
         .send = udp_send,

@@ -7,18 +7,19 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A link that has an interface here is called by both. */
+/* A link that has an interface here is called by it. */
 static void name_link(struct core *core, int node, int link, struct view_link *v)
 {
-        const struct config_link *l = &core->config->link[link];
+        const struct ip *own = config_link_ip(core->config, link, core->self);
+        enum link_kind kind = core->config->link[link].kind;
         char device[TAKEOVER_NAME], name[LINK_NAME];
-        bool carrier;
+        bool carrier, here = own && takeover_interface_of(core->takeover, own, device, &carrier);
 
         config_link_name(core->config, link, core->self, node, name);
-        if (l->kind == LINK_UDP &&
-            takeover_interface_of(core->takeover, &core->config->node[core->self].address[l->number], device,
-                                  &carrier))
+        if (here && kind == LINK_UDP)
                 snprintf(v->name, sizeof(v->name), "%s %s", device, name);
+        else if (here)
+                snprintf(v->name, sizeof(v->name), "%.*s %s", (int)strcspn(name, " "), name, device);
         else
                 text_copy(v->name, sizeof(v->name), name);
 }

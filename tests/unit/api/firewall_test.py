@@ -89,6 +89,7 @@ def udp_passes(source, target, port=694):
 
     receiver, mark = bound(NODE, any_address, port), bound(NODE, any_address, 6940)
     sender = bound(OTHERS, source, 0)
+    sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     try:
         sender.sendto(b"x", (target, port))
         sender.sendto(b"end", (target, 6940))
@@ -113,6 +114,16 @@ def test_only_the_clusters_nodes_reach_the_heartbeat(wire):
     load(rules("0"))
     assert udp_passes(PEER4, "10.94.1.1") and udp_passes(PEER6, "fd94::1")
     assert not udp_passes(STRANGER4, "10.94.1.1") and not udp_passes(STRANGER6, "fd94::1")
+
+
+def test_what_is_told_to_all_is_the_clusters_too(wire):
+    assert udp_passes(STRANGER4, "10.94.1.255")
+    load(rules("0", "groups"))
+    assert udp_passes(PEER4, "10.94.1.255") and not udp_passes(STRANGER4, "10.94.1.255")
+    assert udp_passes(STRANGER4, "10.94.1.255", 695)
+    text = rules("0", "groups")
+    assert "239.255.6.94" in text and "ff12::694" in text
+    assert "239.255.6.94" not in rules("0")
 
 
 def test_other_ports_and_other_addresses_are_left_alone(wire):
