@@ -28,7 +28,8 @@ struct gate {
         uint32_t instance;
 };
 
-static int on_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static int on_libbpf(enum libbpf_print_level level, const char *format,
+                                                           va_list args)
 {
         log_line_va(LOG_LEVEL_DEBUG, format, args);
         return 0;
