@@ -1,5 +1,7 @@
 #include "cli/offline.h"
 
+#include "cluster/timing.h"
+
 #include <string.h>
 
 static void on_mistake(void *user, const char *file, int line, const char *text)
@@ -62,6 +64,23 @@ static void print_promise(const struct config *c)
                 printf("a majority of the nodes decides: never two owners\n");
 }
 
+/* What the arbiter's disk must be able to, and what a takeover by it costs. */
+static void print_disk(const struct config *c)
+{
+        struct timing t = timing_derive(c->heartbeat, c->dead);
+        /* a leader without answers asks after one and a half heartbeats; its lease is what is left then */
+        span within = span_sub(t.lease, span_us(c->heartbeat.us * 3 / 2));
+
+        if (c->arbiter.kind != ARBITER_DISK)
+                return;
+        printf("disk %s: where a vote is missing, what runs stops unless a write and a reading of it take "
+               "less than",
+               c->arbiter.device);
+        print_span(" ", span_us(within.us / 1000 * 1000));
+        print_span("; a takeover takes up to ", span_add(c->dead, c->heartbeat));
+        printf(" and one such operation\n");
+}
+
 /* What each serial line can carry: the one link that a heartbeat can fill. */
 static void print_lines(const struct config *c)
 {
@@ -99,6 +118,7 @@ enum cli_status command_check(const struct command *command, const struct argume
                 putchar('\n');
                 print_promise(c);
                 print_lines(c);
+                print_disk(c);
                 for (size_t i = 0; i < c->group_count; i++)
                         print_group(c, &c->group[i]);
         }
