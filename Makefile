@@ -57,4 +57,4 @@ demo-down:
 install: all
 	meson install -C $(BUILD)
 
-.PHONY: all deps test test-unit test-lab clang fuzz lint demo demo-up demo-down install
+.PHONY: all deps nightly rules test test-unit test-lab clang fuzz lint demo demo-up demo-down install

@@ -13,7 +13,7 @@ static void vote_lost_with_its_disk(struct stage *s)
         world_isolate(s->w, 2, true);
         stage_wait_some(s, span_ms(200));
         world_kill_core(s->w, 0, span_ms(1)); /* asks for a new term at once */
-        stage_run(s, span_ms(12));
+        stage_run(s, span_ms(180));           /* what is told is told with the next heartbeat */
         world_power_off(s->w, 1);
         world_cut_pair(s->w, 0, 1, true);
         world_cut_pair(s->w, 1, 2, false);

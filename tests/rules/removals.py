@@ -1,6 +1,7 @@
 """What is left of the brain when one rule is taken out: each row replaces one piece of its text.
 
 (name, rule, file, text as it stands, text without the rule, what catches it)
+Where one rule is kept in several places, the texts are lists.
 
 The last is a scenario, or 'random ARGUMENTS' for schedules, or None for an open question. A row whose text is no longer
 there fails the test: then the rule has moved, and the row with it.
@@ -34,7 +35,7 @@ REMOVALS = [
     ("the candidate's own age is not counted", 1, E,
      "        raise_take_after(c, own_age(c));\n", "", "leader-core-killed-between-voters"),
     ("a vote is told before it is on disk", 1, S,
-     "c->saved_vote == to && c->saved_term == c->state.term &&\n                   c->valid", "c->valid", None),
+     "c->saved_vote == to && c->saved_term == c->state.term &&\n                   c->valid", "c->valid", "vote-lost-with-its-disk"),
     ("a candidate counts its own vote before it is on disk", 1, E,
      "if (c->saved_term == c->state.term && c->saved_vote == c->settings->self)", "if (true)", None),
     ("a second vote in one term", 1, E,
@@ -44,18 +45,20 @@ REMOVALS = [
      "        return leads_with_lease(c);", "flapping-link-moves-are-bounded"),
     ("silence at start is not waited for: no promise may stand", 1, "sim/world_machine.c",
      "m->ledger = (struct cluster_promise){.last_answer = machine_clock(w, m)};",
-     "m->ledger = (struct cluster_promise){.last_answer = {0}};", None),
+     "m->ledger = (struct cluster_promise){.last_answer = {0}};", "voter-reboots-and-votes-at-once"),
     ("a leader with a lease votes", 2, E,
-     "        return leads_with_lease(c) || (leader_is_near(c) && c->leader != candidate);",
-     "        return leader_is_near(c) && c->leader != candidate;", None),
+     ["        return leads_with_lease(c) || (leader_is_near(c) && c->leader != candidate);",
+      "        if (leader_forbids(c, from) || c->role == ROLE_LEADER)"],
+     ["        return leader_is_near(c) && c->leader != candidate;", "        if (leader_forbids(c, from))"], None),
     ("stepping down is no answer", 2, E,
      "                c->promise.last_answer = c->now;\n", "", None),
     ("a leader without a lease goes on for ever", 3, L,
      "        if (span_between(c->lease_missed_since, c->now).us > c->timing.dead.us)\n",
      "        if (false)\n", None),
     ("echoes are taken for answers", 4, L,
-     "const struct sent *s = m->answer.present ? sent_find(p, m->answer.seq) : NULL;",
-     "const struct sent *s = sent_find(p, m->echo.seq);", None),
+     ["const struct sent *s = m->answer.present ? sent_find(p, m->answer.seq) : NULL;",
+      "        if (!s || m->answer.term != c->state.term || s->led_term"],
+     ["const struct sent *s = sent_find(p, m->echo.seq);", "        if (!s || s->led_term"], None),
     ("the answer's term", 4, L,
      "        if (!s || m->answer.term != c->state.term || s->led_term != c->state.term || !peer_counts(c, from))",
      "        if (!s || !peer_counts(c, from))", None),
