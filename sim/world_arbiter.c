@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const struct arbiter_model *const models[] = {&arbiter_none, &arbiter_ping, &arbiter_witness,
-                                                     &arbiter_disk};
+                                                     &arbiter_etcd, &arbiter_disk};
 
 const struct arbiter_model *arbiter_find(const char *name)
 {

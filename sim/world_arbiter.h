@@ -47,6 +47,7 @@ struct arbiter_model {
 extern const struct arbiter_model arbiter_none; /* weak: whoever is alone is right */
 extern const struct arbiter_model arbiter_ping; /* weak: whoever reaches the targets is right */
 extern const struct arbiter_model arbiter_witness;
+extern const struct arbiter_model arbiter_etcd;
 
 extern const struct arbiter_model arbiter_disk; /* world_disk.c */
 

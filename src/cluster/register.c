@@ -1,0 +1,119 @@
+#include "cluster/register.h"
+
+#include "base/bytes.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define REGISTER_MAGIC   0x48565247u /* "HVRG" */
+#define REGISTER_VERSION 1
+#define REGISTER_LIFE    1 /* a store has one life: its key says by itself whether it was lost */
+
+static size_t encode(const struct register_arbiter *r, uint8_t *bytes)
+{
+        const struct witness_kept *k = &r->witness.kept;
+        struct writer w;
+
+        writer_init(&w, bytes, REGISTER_BYTES_MAX);
+        put_u32(&w, REGISTER_MAGIC);
+        put_u8(&w, REGISTER_VERSION);
+        put_u32(&w, k->term);
+        put_u32(&w, k->vote);
+        put_u32(&w, k->version.term);
+        put_u8(&w, k->version.author);
+        put_u32(&w, k->version.n);
+        put_u32(&w, r->next.renewed_of);
+        put_u64(&w, r->next.renewals);
+        put_u32(&w, (uint32_t)k->document_size);
+        put_bytes(&w, k->document, k->document_size);
+        assert(!w.failed);
+        return (size_t)(w.at - bytes);
+}
+
+static bool decode(struct register_arbiter *r, const uint8_t *bytes, size_t n, uint64_t *ret_renewals)
+{
+        struct witness_kept *k = &r->kept;
+        struct reader in;
+
+        reader_init(&in, bytes, n);
+        if (get_u32(&in) != REGISTER_MAGIC || get_u8(&in) != REGISTER_VERSION)
+                return false;
+        k->term = get_u32(&in);
+        k->vote = get_u32(&in);
+        k->version.term = get_u32(&in);
+        k->version.author = get_u8(&in);
+        k->version.n = get_u32(&in);
+        r->renewed_of = get_u32(&in);
+        *ret_renewals = get_u64(&in);
+        k->document_size = get_u32(&in);
+        const uint8_t *document =
+                k->document_size <= sizeof(k->document) ? get_bytes(&in, k->document_size) : NULL;
+        if (!document || in.failed || reader_left(&in))
+                return false;
+        memcpy(k->document, document, k->document_size);
+        k->voter = true;
+        return true;
+}
+
+bool register_observed(struct register_arbiter *r, instant now, int64_t revision, const uint8_t *bytes,
+                       size_t n)
+{
+        bool there = revision != 0;
+        uint64_t renewals = 0;
+
+        if (r->seen && revision == r->revision)
+                return true; /* nothing has happened there */
+        if (!r->seen || there != r->there)
+                r->first_seen = now;
+        if (there && !decode(r, bytes, n, &renewals)) {
+                r->seen = false;
+                return false;
+        }
+        if (!there) {
+                r->kept = (struct witness_kept){0};
+                r->renewed_of = 0;
+        }
+        if (!r->seen || there != r->there || renewals != r->renewals)
+                r->renewed = now; /* it was some time before this */
+        r->renewals = renewals;
+        r->revision = revision;
+        r->there = there;
+        r->seen = true;
+        return true;
+}
+
+enum register_verdict register_judge(struct register_arbiter *r, instant now,
+                                     const struct witness_question *q, struct witness_answer *ret_answer,
+                                     uint8_t *bytes, size_t *ret_n)
+{
+        struct witness_question asked = *q;
+        struct witness *w = &r->witness;
+
+        assert(r->seen);
+        witness_init(w, &r->kept, REGISTER_LIFE, r->first_seen);
+        w->renewed = r->renewed;
+        w->renewed_of = r->renewed_of;
+        asked.life = REGISTER_LIFE;
+        asked.seq = 1;
+        (void)witness_judge(w, now, &asked, ret_answer);
+        bool renewed = ret_answer->yes && q->ask == ARBITER_RENEW;
+        if (!w->dirty && !renewed)
+                return REGISTER_ANSWER;
+        r->next.renewed_of = w->renewed_of;
+        r->next.renewals = r->renewals + renewed;
+        *ret_n = encode(r, bytes);
+        return REGISTER_SWAP;
+}
+
+void register_swapped(struct register_arbiter *r, instant now, int64_t revision)
+{
+        if (!r->there)
+                r->first_seen = now;
+        if (r->next.renewals != r->renewals || !r->there)
+                r->renewed = now;
+        r->kept = r->witness.kept;
+        r->renewed_of = r->next.renewed_of;
+        r->renewals = r->next.renewals;
+        r->revision = revision;
+        r->there = true;
+}
