@@ -278,6 +278,29 @@ static void a_fencer_can_be_ended_in_the_middle(void **state)
         assert_false(b->told);
 }
 
+/* Debian's package fence-agents, if it is there; FENCE_DUMMY names it elsewhere. */
+static void a_real_agent_is_understood(void **state)
+{
+        struct bench *b = *state;
+        const char *agent = getenv("FENCE_DUMMY");
+        char text[512];
+
+        agent = agent ? agent : "/usr/sbin/fence_dummy";
+        if (access(agent, X_OK) == -1) {
+                print_message("no %s (Debian: fence-agents)\n", agent);
+                skip();
+        }
+        write_file(b->dir, "power", "on", 0644);
+        snprintf(text, sizeof(text),
+                 "fence dummy { agent = \"%s\"  node = beta  action = off\n"
+                 "option = {\"type=file\", \"status_file=@/power\"} }\n",
+                 agent);
+        fence_beta(b, text);
+        assert_true(b->off);
+        assert_string_equal(b->text, "by fence dummy, its status says off");
+        assert_string_equal(read_text(b, "power"), "off");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -294,6 +317,7 @@ int main(void)
                 TEST(a_password_that_others_may_read_is_refused),
                 TEST(a_node_without_a_device_cannot_be_switched),
                 TEST(a_fencer_can_be_ended_in_the_middle),
+                TEST(a_real_agent_is_understood),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
