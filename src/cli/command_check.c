@@ -26,6 +26,22 @@ static void print_span(const char *before, span s)
         printf("%s%s", before, span_format(s, text));
 }
 
+/* How data gets away from a node that says nothing any more. */
+static const char *what_frees(const struct config *c, const struct config_group *g)
+{
+        bool all_fenced = true, weak = c->node_count % 2 == 0 && !arbiter_kind_is_strong(c->arbiter.kind);
+
+        for (size_t i = 0; i < g->node_count; i++)
+                all_fenced &= config_can_fence(c, g->node[i]);
+        if (g->accept_split && weak)
+                return "it starts elsewhere at once, which a split makes two";
+        if (all_fenced)
+                return "it starts elsewhere once the node's power is off";
+        if (c->watchdog.present && !weak)
+                return "it starts elsewhere once the node's watchdog has reset it";
+        return "it is blocked until 'haven confirm-off NODE' or the node is back";
+}
+
 /* What the few words about a group mean, in a sentence. */
 static void print_group(const struct config *c, const struct config_group *g)
 {
@@ -46,7 +62,9 @@ static void print_group(const struct config *c, const struct config_group *g)
         }
         switch (g->exclusive) {
         case EXCLUSIVE_ADDRESS: printf("; exclusive in its address"); break;
-        case EXCLUSIVE_DATA: printf("; exclusive in its data"); break;
+        case EXCLUSIVE_DATA:
+                printf("; exclusive in its data, after a silent death %s", what_frees(c, g));
+                break;
         }
         putchar('\n');
 }
