@@ -124,7 +124,7 @@ int gate_try(struct gate *g, enum gate_way way, const void *frame, size_t size, 
 {
         const struct bpf_program *program =
                 way == GATE_IN ? g->bpf->progs.haven_gate_in : g->bpf->progs.haven_gate_out;
-        LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = (uint32_t)size);
+        struct bpf_test_run_opts run = {.sz = sizeof(run), .data_in = frame, .data_size_in = (uint32_t)size};
         int r = bpf_prog_test_run_opts(bpf_program__fd(program), &run);
 
         *ret_dropped = run.retval == TC_ACT_SHOT;

@@ -126,8 +126,9 @@ static size_t ask_ip(uint8_t *frame, const struct machine *to)
         struct udphdr udp = {
                 .uh_sport = htons(OUR_PORT), .uh_dport = htons(port), .uh_ulen = htons(sizeof(udp) + 1)};
 
-        ip.check = folded(add_up(0, &ip, sizeof(ip)));
         memcpy(frame + n, &ip, sizeof(ip));
+        uint16_t check = folded(add_up(0, frame + n, sizeof(ip)));
+        memcpy(frame + n + offsetof(struct iphdr, check), &check, sizeof(check));
         n += sizeof(ip);
         memcpy(frame + n, &udp, sizeof(udp));
         n += sizeof(udp);
@@ -146,7 +147,7 @@ static size_t put_ip6(uint8_t *frame, const struct machine *to, uint8_t protocol
                                                    .ip6_un1_hlim = 255},
                              .ip6_src = ours6,
                              .ip6_dst = address6};
-        uint32_t sum = add_up(add_up(size + protocol, &ip.ip6_src, 32), payload, size);
+        uint32_t sum = add_up(add_up(add_up(size + protocol, &ours6, 16), &address6, 16), payload, size);
         uint16_t check = folded(sum);
 
         memcpy((uint8_t *)payload + at, &check, sizeof(check));
@@ -184,7 +185,7 @@ static void ask_all(int fd)
 {
         static size_t (*const questions[])(uint8_t *, const struct machine *) = {ask_arp, ask_ip, ask_nd,
                                                                                  ask_ip6};
-        uint8_t frame[FRAME];
+        uint8_t frame[FRAME] = {0};
 
         for (size_t m = 0; m < machine_count; m++)
                 for (size_t q = 0; q < sizeof(questions) / sizeof(*questions); q++)
