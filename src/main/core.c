@@ -96,7 +96,7 @@ static void on_usr2(uv_signal_t *signal, int number)
         struct core *core = signal->data;
 
         log_info("core: ends for a restart");
-        core->exiting = true;
+        core->exiting = core->succeeded = true;
         uv_stop(core->loop);
 }
 
@@ -253,7 +253,8 @@ static int serve(struct core *core)
 /* What runs goes on running, for the next core or because nothing does. */
 static void close_rooms(struct core *core, int status)
 {
-        bool nothing_held = core->exiting || (status && core->inherited.ledger->core == 1);
+        bool nothing_held =
+                (core->exiting && !core->succeeded) || (status && core->inherited.ledger->core == 1);
 
         if (core->takeover && nothing_held)
                 takeover_gate_close(core->takeover, core_gate_instance(core));

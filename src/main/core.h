@@ -93,6 +93,7 @@ struct core {
         struct config *before; /* reload --confirm: what we go back to; else NULL */
         uv_timer_t confirm;
         bool exiting;
+        bool succeeded; /* exiting, and another core goes on with what is held */
 };
 
 /* core_turn.c */
