@@ -101,6 +101,8 @@ void release_gate(struct supervisor *s);
 /* Arms it when the core wants that, feeds it while that is right, resets the machine when told to. */
 void watchdog_turn(struct supervisor *s, instant now);
 instant watchdog_due(const struct supervisor *s);
+/* In a later program, which got it armed: what is known of it, and fed at once if that is right. */
+void watchdog_resume(struct supervisor *s, instant now);
 /* Before a clean end: disarms it, if nothing is held. */
 void watchdog_end(struct supervisor *s);
 

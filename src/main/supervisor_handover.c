@@ -35,6 +35,8 @@ static const struct {
         {"life_write", offsetof(struct supervisor, life_write)},
         {"ledger", offsetof(struct supervisor, ledger_fd)},
         {"control", offsetof(struct supervisor, control)},
+        {"watchdog",
+         offsetof(struct supervisor, watchdog)}, /* never closed: it would bite if not opened again */
         {"former_core", offsetof(struct supervisor, former_core)},
         {"former", offsetof(struct supervisor, former)},
 };
@@ -77,7 +79,8 @@ void handover(struct supervisor *s)
         char *argv[OPTIONS_ARGV];
         char text[HANDOVER_WORDS];
 
-        if (s->stopping || s->clearing || s->handing_over || !s->core || !s->core_ready) {
+        if (s->stopping || s->clearing || s->handing_over || s->reset_begun || s->watchdog_hungry ||
+            !s->core || !s->core_ready) {
                 log_warning("restart: not now, something else is under way");
                 return;
         }
@@ -206,6 +209,7 @@ void handover_resume(struct supervisor *s)
         if (s->former != -1)
                 close(s->former);
         s->former = -1;
+        watchdog_resume(s, instant_now());
         if (failed)
                 return;
         log_info("restart: havend %s has taken over; its core comes next", HAVEN_VERSION);

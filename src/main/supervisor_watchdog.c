@@ -116,6 +116,19 @@ static void arm(struct supervisor *s, instant now)
                  s->watchdog_disarms ? "" : "; it cannot be disarmed: havend must not be stopped for longer");
 }
 
+void watchdog_resume(struct supervisor *s, instant now)
+{
+        struct watchdog_info info = {0};
+
+        if (s->watchdog == -1)
+                return;
+        if (ioctl(s->watchdog, WDIOC_GETSUPPORT, &info) == -1)
+                info.options = 0;
+        s->watchdog_disarms = info.options & WDIOF_MAGICCLOSE && !no_way_out(s->watchdog);
+        s->watchdog_fed = instant_sub(now, feed_interval(s)); /* at the latest */
+        s->watchdog_due = now;
+}
+
 static void feed(struct supervisor *s, instant now)
 {
         if (ioctl(s->watchdog, WDIOC_KEEPALIVE, 0) == -1) {
