@@ -277,7 +277,7 @@ static void build_node(struct tree *t, const struct entry *e, struct config *c)
 
 static int arbiter_kind_of(const char *word)
 {
-        for (int k = ARBITER_NONE; k <= ARBITER_WITNESS; k++)
+        for (int k = ARBITER_NONE; k <= ARBITER_ETCD; k++)
                 if (strcmp(arbiter_kind_name((enum arbiter_kind)k), word) == 0)
                         return k;
         return -1;
@@ -296,7 +296,7 @@ static void build_arbiter(struct tree *t, const struct entry *e, struct config *
         int kind = arbiter_kind_of(e->title ? e->title : "");
         if (kind < 0) {
                 tree_mistake(t, e->place,
-                             "'%s' is no arbiter: write arbiter none, ping, disk, fence or witness",
+                             "'%s' is no arbiter: write arbiter none, ping, disk, fence, witness or etcd",
                              e->title ? e->title : "");
                 return;
         }

@@ -12,7 +12,7 @@
 
 static const char *const resource_kinds[] = {"address", "service", "process", "script"};
 static const char *const check_kinds[] = {"tcp", "http"};
-static const char *const arbiter_kinds[] = {"none", "ping", "disk", "fence", "witness"};
+static const char *const arbiter_kinds[] = {"none", "ping", "disk", "fence", "witness", "etcd"};
 
 const char *resource_kind_name(enum resource_kind kind)
 {
@@ -36,7 +36,8 @@ bool arbiter_kind_is_strong(enum arbiter_kind kind)
         case ARBITER_PING: return false;
         case ARBITER_DISK:
         case ARBITER_FENCE:
-        case ARBITER_WITNESS: return true;
+        case ARBITER_WITNESS:
+        case ARBITER_ETCD: return true;
         }
         return false;
 }
@@ -79,6 +80,7 @@ void config_free(struct config *c)
         }
         for (size_t i = 0; c->alert && i < c->alert_count; i++)
                 command_free(c->alert[i].argv);
+        command_free(c->arbiter.endpoint);
         free(c->node);
         free(c->fence);
         free(c->group);

@@ -65,7 +65,7 @@ struct config_link {
         uint32_t peers[NODES_MAX]; /* bit j of peers[i]: nodes i and j share it; never bit i */
 };
 
-enum arbiter_kind { ARBITER_NONE, ARBITER_PING, ARBITER_DISK, ARBITER_FENCE, ARBITER_WITNESS };
+enum arbiter_kind { ARBITER_NONE, ARBITER_PING, ARBITER_DISK, ARBITER_FENCE, ARBITER_WITNESS, ARBITER_ETCD };
 
 struct config_arbiter {
         enum arbiter_kind kind;
@@ -75,6 +75,9 @@ struct config_arbiter {
         uint16_t port;                 /* witness */
         char device[256];              /* disk: block device or file */
         bool disk_link;                /* disk: carries heartbeats too */
+        char **endpoint;               /* etcd: URLs, NULL-terminated */
+        char key_prefix[128];          /* etcd */
+        char ca[256], cert[256], cert_key[256]; /* etcd: files; empty: none */
 };
 
 enum resource_kind { RESOURCE_ADDRESS, RESOURCE_SERVICE, RESOURCE_PROCESS, RESOURCE_SCRIPT };

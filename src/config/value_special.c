@@ -125,6 +125,27 @@ static int groups_set(const struct word *w, const struct target *to, const char 
         return 0;
 }
 
+static int endpoints_set(const struct word *w, const struct target *to, const char *text, char *why,
+                         size_t size)
+{
+        char ***list = FIELD(char **, w, to);
+        const char *host = strstr(text, "://");
+        size_t n = 0;
+
+        if ((strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0) || !host[3]) {
+                snprintf(why, size, "is no endpoint such as https://10.0.0.9:2379");
+                return -EINVAL;
+        }
+        while (*list && (*list)[n])
+                n++;
+        *list = memory_grow(*list, n + 2, sizeof(char *));
+        (*list)[n] = memory_text(text);
+        (*list)[n + 1] = NULL;
+        return 0;
+}
+
+const struct value_type type_endpoints = {"endpoints", endpoints_set, environment_put};
+
 const struct value_type type_groups = {"groups", groups_set, environment_put};
 
 /* A span of words such as "after 60s": what follows `text`, blanks skipped. */

@@ -85,6 +85,17 @@ const struct word words[] = {
         {"arbiter witness", "port", &type_port, .offset = ARBITER(port), .fallback = "6941",
          .help = "UDP port of the witness"},
 
+        {"arbiter etcd", "endpoint", &type_endpoints, .list = true, .required = true,
+         .offset = ARBITER(endpoint), .help = "URLs of the etcd cluster's members"},
+        {"arbiter etcd", "key-prefix", &type_path, .offset = ARBITER(key_prefix), .most = 128,
+         .fallback = "/haven/", .help = "what the key's name begins with; the cluster's name follows"},
+        {"arbiter etcd", "ca", &type_path, .offset = ARBITER(ca), .most = 256, .fallback = "",
+         .help = "file with the certificates that may have signed the members'"},
+        {"arbiter etcd", "cert", &type_path, .offset = ARBITER(cert), .most = 256, .fallback = "",
+         .help = "file with this node's certificate"},
+        {"arbiter etcd", "cert-key", &type_path, .offset = ARBITER(cert_key), .most = 256, .fallback = "",
+         .help = "file with its private key"},
+
         {"watchdog", "device", &type_path, .offset = WATCHDOG(device), .most = 256,
          .fallback = "/dev/watchdog", .help = "the device"},
         {"watchdog", "timeout", &type_span, .offset = WATCHDOG(timeout), .least = SECOND, .most = HOUR,

@@ -74,6 +74,6 @@ void quoted_print(const char *text, FILE *to);
 
 extern const struct value_type type_serials, type_broadcasts, type_hops; /* value_link.c */
 extern const struct value_type type_span, type_int, type_port, type_bool, type_choice, type_text, type_path,
-        type_name, type_device, type_ip, type_ips, type_command, type_environment, type_nodes, type_groups,
-        type_failback, type_restart, type_events, type_signal, type_url, type_regex, type_status,
+        type_name, type_device, type_ip, type_ips, type_command, type_environment, type_endpoints, type_nodes,
+        type_groups, type_failback, type_restart, type_events, type_signal, type_url, type_regex, type_status,
         type_profile, type_user, type_agent;

@@ -144,6 +144,8 @@ static int open_transport(struct core *core)
                 error = core_arbiter_disk_open(core, &keys);
         if (!error && core->config->arbiter.kind == ARBITER_WITNESS)
                 error = core_witness_open(core, &keys);
+        if (!error && core->config->arbiter.kind == ARBITER_ETCD)
+                error = core_etcd_open(core);
         key_wipe(&keys);
         if (error)
                 log_error("heartbeat: cannot open the links: %s", strerror(-error));
@@ -271,6 +273,7 @@ static void close_rooms(struct core *core, int status)
         if (core->transport)
                 transport_free(core->transport);
         core_witness_close(core);
+        core_etcd_close(core);
         writer_free(core->writer);
         for (int i = 0; i < 3; i++)
                 uv_run(core->loop, UV_RUN_NOWAIT);

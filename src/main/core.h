@@ -83,6 +83,7 @@ struct core {
 
         struct disk *disk;           /* NULL: the arbiter is another */
         struct witness_way *witness; /* NULL: the arbiter is another */
+        struct etcd_way *etcd;       /* likewise */
         bool pinging;
         instant arbiter_answered; /* LONG_AGO: not yet */
         char arbiter_text[128];
@@ -143,6 +144,11 @@ void core_arbiter_said(struct core *core, const char *format, ...) __attribute__
 int core_witness_open(struct core *core, const struct keyring *keys);
 void core_witness_ask(struct core *core, const struct arbiter_question *q);
 void core_witness_close(struct core *core);
+
+/* core_etcd.c */
+int core_etcd_open(struct core *core);
+void core_etcd_ask(struct core *core, const struct arbiter_question *q);
+void core_etcd_close(struct core *core);
 
 /* core_gate.c */
 /* Which lease gate is ours. */
