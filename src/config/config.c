@@ -121,6 +121,8 @@ static void digest(struct config *c)
                 members = fnv64(members, c->node[i].name, strlen(c->node[i].name) + 1);
         const char *arbiter = arbiter_kind_name(c->arbiter.kind);
         members = fnv64(members, arbiter, strlen(arbiter));
+        /* a vote on another disk is none on this one: such nodes are no cluster */
+        members = fnv64(members, c->arbiter.device, strlen(c->arbiter.device));
         c->members_digest = (uint32_t)(members ^ members >> 32);
 }
 

@@ -250,7 +250,7 @@ struct config {
         struct config_group *group;
         size_t alert_count;
         struct config_alert *alert;
-        uint32_t members_digest; /* of the sorted node names, the arbiter's kind */
+        uint32_t members_digest; /* of the sorted node names, the arbiter's kind and disk */
         uint64_t digest;         /* of the whole canonical text */
 };
 

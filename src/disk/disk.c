@@ -419,9 +419,9 @@ void disk_free(struct disk *d)
         free(d);
 }
 
-void disk_set_keys(struct disk *d, const struct disk_keys *keys)
+void disk_set_interval(struct disk *d, span interval)
 {
-        d->setup.keys = *keys;
+        d->setup.interval = d->voter.interval = interval;
 }
 
 void disk_ask(struct disk *d, const struct arbiter_question *question)

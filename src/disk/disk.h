@@ -38,7 +38,8 @@ struct disk_setup {
 int disk_new(const struct disk_setup *setup, struct disk **ret_disk);
 /* No callback any more; the process ends when the write under way has. */
 void disk_free(struct disk *d);
-void disk_set_keys(struct disk *d, const struct disk_keys *keys);
+/* How often it is read from now on. */
+void disk_set_interval(struct disk *d, span interval);
 
 /* A later question replaces one that was not taken up yet. */
 void disk_ask(struct disk *d, const struct arbiter_question *question);

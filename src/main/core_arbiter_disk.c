@@ -101,6 +101,7 @@ void core_arbiter_disk_ask(struct core *core, const struct arbiter_question *q)
                                                    .asked = instant_now(),
                                                    .text = disk_describe(core->disk, text, sizeof(text))});
         }
+        disk_set_interval(core->disk, core->config->heartbeat); /* a reload may have changed it */
         disk_ask(core->disk, q);
 }
 

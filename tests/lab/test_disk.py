@@ -114,3 +114,17 @@ def test_init_refuses_a_disk_in_use(cluster):
     c = disk_pair(cluster, link=True)
     done = c.haven("disk", "init", c.disk, "-c", c.config_path("alpha"), "--force", check=False)
     assert done.returncode == 1 and "is writing to it now" in done.stderr
+
+
+def test_a_core_killed_while_the_disk_decides_is_not_noticed(cluster):
+    """The lease rests on the disk alone; the next core has the next haven-disk, which waits for the last one's write."""
+    c = disk_pair(cluster)
+    c.lab.cut_pair(c.machine("alpha"), c.machine("beta"))
+    past(now(), 2)
+    owner, = c.watcher.holders(c.address)
+    before, core = now(), c[owner].pid("core")
+    c[owner].kill("core")
+    wait_for(lambda: c[owner].status() is not None and c[owner].pid("core") != core, 10, "a new core answers")
+    past(before, 3)
+    assert c.watcher.holders(c.address) == [owner]
+    assert c.watcher.none_held(c.address, before, now()) == 0
