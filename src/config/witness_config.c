@@ -29,6 +29,8 @@ static void mistake(int line, const char *format, ...)
         report->on_mistake(report->user, report->path, line, text);
 }
 
+static void on_error(cfg_t *cfg, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+
 static void on_error(cfg_t *cfg, const char *format, va_list args)
 {
         char text[400];
