@@ -66,7 +66,7 @@ def test_what_cannot_change_live_is_refused_with_the_way_to_do_it(pair):
     c.configure("alpha", c.text + "node gamma { address = {10.66.0.9, 10.67.0.9} }\n")
     refused = c["alpha"].haven("reload", check=False)
     assert refused.returncode == 1
-    assert "the nodes or their addresses cannot change while the cluster runs" in refused.stderr
+    assert "the nodes or their links cannot change while the cluster runs" in refused.stderr
     assert epochs(c) == held
 
 
