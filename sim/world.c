@@ -38,6 +38,8 @@ struct world *world_new(const struct world_config *config)
         w->story = config->story ? calloc(1, STORY_MAX) : NULL;
         w->apart = -1;
         w->dead_most = config->dead;
+        for (uint8_t g = 0; g < WORLD_GROUPS; g++)
+                w->gone[g] = INT64_MIN / 2;
         memset(w->last_holder, NODE_NONE, sizeof(w->last_holder));
         for (uint8_t i = 0; i < config->nodes; i++)
                 make_machine(w, i);

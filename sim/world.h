@@ -37,10 +37,16 @@ struct world_config {
         bool fence_reboots;        /* and is then switched on again; */
         double fence_fails;        /* so often the device says that it could not */
         span watchdog;             /* every node has one of this time; 0: none */
+        unsigned words;            /* of the three groups, how they stand to each other: WORDS_... */
         bool unforgiving;          /* failures are remembered until cleared */
         bool story;                /* keep what nodes tell, for world_story() */
         FILE *trace;               /* NULL: none */
 };
+
+#define WORDS_WITH  1U /* group1 goes with group0 */
+#define WORDS_APART 2U /* group2 keeps apart from group0 */
+#define WORDS_AFTER 4U /* group1 starts after group0 */
+#define WORDS_ROOM  8U /* a node carries two of them */
 
 enum violation {
         VIOLATION_TWO_OWNERS,  /* I1 */
@@ -48,7 +54,9 @@ enum violation {
         VIOLATION_MOVED,       /* I2, I4, I5: moved without cause, or too often */
         VIOLATION_TWO_LEADERS, /* I3: of one term */
         VIOLATION_FORK,        /* I3: one committed version with two contents, or one that vanished */
-        VIOLATION_STORM,       /* more messages than any reason accounts for */
+        VIOLATION_COMPANY, /* two on one node that are to be apart, or one started before what it comes after
+                            */
+        VIOLATION_STORM,   /* more messages than any reason accounts for */
         VIOLATION_COUNT
 };
 const char *violation_name(enum violation v);
@@ -63,6 +71,8 @@ void world_run(struct world *w, span length);
 /* Runs until every group is started on exactly one live node, at most `most`. False if that did not come. */
 bool world_settle(struct world *w, span most);
 span world_now(const struct world *w);
+/* Whether the words are kept, as they have to be once all has settled. */
+bool world_keeps_company(const struct world *w);
 
 /* From now on nothing is lost, late or slow, and what is started starts. */
 void world_calm(struct world *w);

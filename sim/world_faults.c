@@ -12,6 +12,8 @@ void world_power_off(struct world *w, uint8_t node)
         world_note_apart(w);
         m->powered = m->core_up = m->paused = m->writes = false;
         m->life++;
+        for (uint8_t g = 0; g < w->config.groups; g++)
+                w->gone[g] = m->held[g].exclusive ? w->now : w->gone[g];
         memset(m->held, 0, sizeof(m->held));
         supervisor_watch(w, m);
         if (w->config.arbiter && w->config.arbiter->dies)

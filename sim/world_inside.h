@@ -20,7 +20,7 @@
 
 #define STORY_MAX  (64 * 1024)
 #define EVENTS_MAX (256 * 1024) /* 64 nodes that all speak to all at once */
-#define REPLAY_MAX 64 /* packets kept by whoever replays them */
+#define REPLAY_MAX 64           /* packets kept by whoever replays them */
 
 enum happening_kind {
         HAPPEN_PACKET,
@@ -143,6 +143,7 @@ struct world {
         int64_t accounted;
         int64_t unheld[WORLD_GROUPS], both[WORLD_GROUPS], closed[WORLD_GROUPS];
         int64_t both_since[WORLD_GROUPS], both_longest;
+        int64_t gone[WORLD_GROUPS]; /* when a holder last ceased to be one */
         uint32_t moves[WORLD_GROUPS];
         uint8_t last_holder[WORLD_GROUPS];
         struct commit commit[COMMITS_MAX];
@@ -221,4 +222,6 @@ void world_account(struct world *w, int64_t until);
 /* To be called before a fault ends. */
 void world_note_apart(struct world *w);
 void world_check_step(struct world *w, struct machine *m);
+/* To be called before the group is started. */
+void world_check_order(struct world *w, const struct machine *m, uint8_t g);
 void machine_set_exclusive(struct world *w, struct machine *m, uint8_t g, bool held);

@@ -27,6 +27,14 @@ static void make_group(const struct world_config *c, uint32_t file, uint8_t g, s
                 group->node[i] = (uint8_t)((g + (turned ? c->nodes - i : i)) % c->nodes);
         group->failback = (g + (file & 1)) % 2 ? FAILBACK_NEVER : FAILBACK_AT_ONCE;
         group->forgive_after = c->unforgiving ? SPAN_ZERO : span_s(5);
+        group->load = 1;
+        if (c->words & WORDS_WITH && g < 2)
+                group->with = 3;
+        group->follows = c->words & WORDS_WITH && g == 1;
+        if (c->words & WORDS_APART && g % 2 == 0)
+                group->apart = 5 & ~(1U << g);
+        if (c->words & WORDS_AFTER && g == 1)
+                group->after = 1;
 }
 
 /* What a release of haven says of itself and understands: one place, for rolling upgrades. */
@@ -50,7 +58,8 @@ static void make_settings(const struct world *w, const struct machine *m, struct
                 .start_wait = span_s(2),
                 .members = 1,
                 .config = 1 + m->file,
-                .group_count = (uint8_t)(c->groups - (m->file & 4 && c->groups > 1)),
+                /* whoever does not know a group cannot keep others apart from it */
+                .group_count = (uint8_t)(c->groups - (m->file & 4 && c->groups > 1 && !c->words)),
         };
         if (c->arbiter && (c->nodes % 2 == 0 || c->arbiter->odd))
                 s->arbiter = c->arbiter->kind;
@@ -62,6 +71,8 @@ static void make_settings(const struct world *w, const struct machine *m, struct
                         text_copy(s->node_name[i], CLUSTER_NAME, names[i]);
                 else
                         snprintf(s->node_name[i], CLUSTER_NAME, "node%u", i);
+        for (uint8_t i = 0; i < c->nodes; i++)
+                s->capacity[i] = c->words & WORDS_ROOM ? 2 : 0;
         for (uint8_t g = 0; g < s->group_count; g++)
                 make_group(c, m->file, g, &s->group[g]);
         if (c->arbiter && c->arbiter->settings)
@@ -189,6 +200,7 @@ static void start_group(struct world *w, struct machine *m, const struct cluster
                 group_result(w, m, a->group, span_ms(60), CLUSTER_EV_REFUSED);
                 return;
         }
+        world_check_order(w, m, a->group);
         h->starting = true;
         machine_set_exclusive(w, m, a->group, true);
         group_result(w, m, a->group, took, fails ? CLUSTER_EV_START_FAILED : CLUSTER_EV_STARTED);

@@ -5,7 +5,8 @@
 static const char *const violation_names[] = {
         [VIOLATION_TWO_OWNERS] = "two owners", [VIOLATION_NO_OWNER] = "no owner",
         [VIOLATION_MOVED] = "moved",           [VIOLATION_TWO_LEADERS] = "two leaders",
-        [VIOLATION_FORK] = "document forked",  [VIOLATION_STORM] = "storm",
+        [VIOLATION_FORK] = "document forked",  [VIOLATION_COMPANY] = "company",
+        [VIOLATION_STORM] = "storm",
 };
 
 const char *violation_name(enum violation v)
@@ -142,14 +143,62 @@ static void check_holders(struct world *w, uint8_t g, bool takes)
         }
 }
 
+/* --- how groups stand to each other --- */
+
+static bool holds_two(const struct machine *m, uint8_t a, uint8_t b)
+{
+        return m->powered && m->held[a].exclusive && m->held[b].exclusive;
+}
+
+/* A weak arbiter's other side knows nothing of who is where. */
+static void check_apart(struct world *w, const struct machine *m)
+{
+        if (w->config.words & WORDS_APART && !weak(w) && holds_two(m, 0, 2))
+                world_violate(w, VIOLATION_COMPANY, "group0 and group2 on one node", machine_index(w, m),
+                              NODE_NONE);
+}
+
+void world_check_order(struct world *w, const struct machine *m, uint8_t g)
+{
+        if (!(w->config.words & WORDS_AFTER) || g != 1 || weak(w))
+                return;
+        for (uint8_t i = 0; i < w->config.nodes; i++)
+                if (w->machine[i].held[0].exclusive && !w->machine[i].held[0].starting)
+                        return;
+        if (w->now - w->gone[0] > w->dead_most.us * 11 / 10) /* else it was, as far as this node can know */
+                world_violate(w, VIOLATION_COMPANY, "group1 started before group0", machine_index(w, m),
+                              NODE_NONE);
+}
+
+bool world_keeps_company(const struct world *w)
+{
+        unsigned words = w->config.words;
+
+        for (uint8_t i = 0; i < w->config.nodes; i++) {
+                const struct machine *m = &w->machine[i];
+                unsigned load = 0;
+                for (uint8_t g = 0; g < w->config.groups; g++)
+                        load += m->powered && m->held[g].exclusive;
+                if (words & WORDS_WITH && m->powered && m->held[0].exclusive != m->held[1].exclusive)
+                        return false;
+                if ((words & WORDS_APART && holds_two(m, 0, 2)) || (words & WORDS_ROOM && load > 2))
+                        return false;
+        }
+        return true;
+}
+
 void machine_set_exclusive(struct world *w, struct machine *m, uint8_t g, bool held)
 {
         bool takes = held && !m->held[g].exclusive;
 
         world_account(w, w->now);
+        if (m->held[g].exclusive && !held)
+                w->gone[g] = w->now;
         m->held[g].exclusive = held;
         m->held[g].gate = m->ledger.lease_end;
         check_holders(w, g, takes);
+        if (takes)
+                check_apart(w, m);
         supervisor_watch(w, m);
 }
 
