@@ -23,8 +23,8 @@
 #define DISK_VERSION      1
 #define DISK_BLOCK        4096
 #define DISK_UUID         16
-#define DISK_CLUSTER      32 /* of the cluster's name, with the end */
-#define DISK_NODES_MAX    16 /* as many as a configuration may have */
+#define DISK_CLUSTER      32               /* of the cluster's name, with the end */
+#define DISK_NODES_MAX    16               /* as many as a configuration may have */
 #define DISK_RECORD_HEAD  256              /* the document stands behind it */
 #define DISK_RECORD       (8 * DISK_BLOCK) /* head and the longest document */
 #define DISK_MAIL         (8 * DISK_BLOCK) /* head and the longest packet */
