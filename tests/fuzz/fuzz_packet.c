@@ -2,6 +2,7 @@
  * document. Nothing may read out of bounds; what is accepted is within the limits that message.h and
  * document.h promise, and is written again as it was read. */
 #include "cluster/document.h"
+#include "heartbeat/inquiry.h"
 #include "heartbeat/packet.h"
 #include "heartbeat/seal.h"
 
@@ -43,6 +44,23 @@ static void try_document(const uint8_t *data, size_t n)
         check_document(&d);
         int again_n = document_encode(&d, again, sizeof(again));
         assert(again_n == (int)n && memcmp(again, data, n) == 0);
+}
+
+/* What goes to a witness and comes back. Fields that are not known are not written again. */
+static void try_inquiry(const uint8_t *data, size_t n)
+{
+        struct witness_question q;
+        struct witness_answer a;
+
+        if (question_decode(data, n, &q) == PACKET_ACCEPTED) {
+                assert(q.document_size <= DOCUMENT_BYTES_MAX && q.from != 0 && q.ask <= ARBITER_RENEW);
+                assert((q.version.n != 0) == (q.document != NULL));
+                assert(question_encode(&q, again, sizeof(again)) > 0);
+        }
+        if (answer_decode(data, n, &a) == PACKET_ACCEPTED) {
+                assert(a.document_size <= DOCUMENT_BYTES_MAX && a.age.us >= 0);
+                assert(answer_encode(&a, again, sizeof(again)) > 0);
+        }
 }
 
 static void check_message(const struct message *m)
@@ -101,5 +119,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         try_packet(&s, data, n);
         try_body(data, n);
         try_document(data, n);
+        try_inquiry(data, n);
         return 0;
 }
