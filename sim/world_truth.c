@@ -102,7 +102,7 @@ static bool somebody_apart(const struct world *w)
                 if (w->machine[i].powered && (w->machine[i].paused || !w->machine[i].core_up))
                         return true;
                 for (uint8_t j = 0; j < w->config.nodes; j++)
-                        if (i != j && world_cut_off(w, i, j))
+                        if (i != j && (world_cut_off(w, i, j) || w->delay[i][j].us > w->config.heartbeat.us))
                                 return true;
         }
         return false;
