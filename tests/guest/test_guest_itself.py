@@ -1,5 +1,5 @@
 """What the other tests take for granted of guests."""
-from lab import now
+from lab import now, wait_for
 
 
 def test_two_guests_have_networks_a_serial_line_and_power_failures(lab, guest):
@@ -11,7 +11,7 @@ def test_two_guests_have_networks_a_serial_line_and_power_failures(lab, guest):
         each.wait()
         each.run("stty -F /dev/ttyS0 raw -echo")
     for address in (beta.address["front"], beta.address["back"], beta.address6["back"]):
-        alpha.run("ping -c1 -W5 " + address)
+        alpha.run("ping -c1 -w10 " + address)
 
     read = beta.start("head -c 5 </dev/ttyS0")
     alpha.run("printf hello >/dev/ttyS0")
@@ -19,18 +19,18 @@ def test_two_guests_have_networks_a_serial_line_and_power_failures(lab, guest):
 
     assert alpha.run("echo seen; exit 3", check=False).returncode == 3
     lab.silence(beta, "front")
-    assert alpha.run("ping -c1 -W1 " + beta.address["front"], check=False).returncode == 1
-    alpha.run("ping -c1 -W5 " + beta.address["back"])
+    assert alpha.run("ping -c1 -w1 " + beta.address["front"], check=False).returncode == 1
+    alpha.run("ping -c1 -w10 " + beta.address["back"])
     lab.heal()
 
     beta.run("echo written >/etc/written")
     beta.kill()
     assert beta.pids() == [] and not beta.powered
-    assert alpha.run("ping -c1 -W1 " + beta.address["back"], check=False).returncode == 1
+    assert alpha.run("ping -c1 -w1 " + beta.address["back"], check=False).returncode == 1
     beta.boot()
     beta.wait()
     assert beta.run("cat /etc/written", check=False).returncode == 1, "what it wrote has gone with it"
-    alpha.run("ping -c1 -W5 " + beta.address["back"])
+    alpha.run("ping -c1 -w10 " + beta.address["back"])
 
     # a kernel that panics is a guest that is off
     beta.start("echo c >/proc/sysrq-trigger")
@@ -39,7 +39,7 @@ def test_two_guests_have_networks_a_serial_line_and_power_failures(lab, guest):
 
     frozen = alpha.freeze()
     job = alpha.start("true")
-    alpha.listen(0.5)
-    assert job not in alpha.ended and now() > frozen + 0.4
+    wait_for(lambda: alpha.listen(0.1) or now() > frozen + 0.5, 5, "half a second to pass")
+    assert job not in alpha.ended
     alpha.thaw()
     alpha.end(job)

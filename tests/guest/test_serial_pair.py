@@ -103,4 +103,4 @@ def test_a_cut_network_moves_nothing_and_a_dead_machine_is_taken_over(lab, guest
     cut = alpha.kill()
     seen(lambda s: owner(s) == "beta", "beta serves", by=["beta"])
     assert now() - cut < 15
-    run("ip", "netns", "exec", lab.room, "ping", "-c1", "-W5", lab.floating())
+    run("ip", "netns", "exec", lab.room, "ping", "-c1", "-w10", lab.floating())
