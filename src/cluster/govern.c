@@ -190,8 +190,9 @@ void blame(struct cluster *c, uint8_t g, uint8_t node, const char *what)
         a->failed |= 1ULL << node;
         forget_wish(c, g, node);
         c->care[g].forgive[node] = forgive.us ? instant_add(c->now, forgive) : INSTANT_NEVER;
-        note(c, NOTE_GROUP_FAILED, c->settings->group[g].name, "%s %s -> not there until 'haven clear %s'",
-             what, node_name(c, node), c->settings->group[g].name);
+        note(c, NOTE_GROUP_FAILED, c->settings->group[g].name,
+             "%s %s (why: its own events) -> not there until 'haven clear %s'", what, node_name(c, node),
+             c->settings->group[g].name);
 }
 
 void forgive(struct cluster *c, uint8_t g, const struct assignment *a)
