@@ -143,7 +143,7 @@ static int start_job(const struct options *o, int job, int *ret_fd)
 /* False: a job ended without its tally. */
 static bool run_jobs(const struct options *o, struct tally *all)
 {
-        int fd[JOBS_MAX], status;
+        int fd[JOBS_MAX] = {0}, status;
         struct tally *t = calloc(1, sizeof(*t));
         bool ok = t != NULL;
 

@@ -35,7 +35,7 @@ static const struct arbiter_model *arbiter_of(const struct schedule_options *o, 
 /* Small clusters more often: the large ones cost as much as their pairs. */
 static uint8_t nodes_of(const struct schedule_options *o, uint64_t chance)
 {
-        uint64_t sizes = (uint64_t)(o->nodes_most - o->nodes + 1), least = sizes;
+        uint64_t sizes = (uint64_t)o->nodes_most - o->nodes + 1, least = sizes;
 
         for (int i = 0; i < 3; i++) {
                 least = chance % 101 % sizes < least ? chance % 101 % sizes : least;

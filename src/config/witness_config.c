@@ -109,8 +109,10 @@ int witness_config_load(const char *path, struct witness_config *ret_config, con
         memset(ret_config, 0, sizeof(*ret_config));
         report = &r;
         cfg_t *cfg = cfg_init(options, CFGF_NONE);
-        if (!cfg)
+        if (!cfg) {
+                report = NULL;
                 return -ENOMEM;
+        }
         cfg_set_error_function(cfg, on_error);
         int read = cfg_parse(cfg, path);
         if (read == CFG_FILE_ERROR)

@@ -14,12 +14,18 @@ static struct api *api;
 static struct journal *journal;
 static struct view_group changed; /* what orders did to the first group */
 
-static const char *const names[] = {[API_MOVE] = "move",       [API_STOP] = "stop",
-                                    [API_START] = "start",     [API_CLEAR] = "clear",
-                                    [API_STANDBY] = "standby", [API_ONLINE] = "online",
-                                    [API_RELOAD] = "reload",   [API_MAINTENANCE] = "maintenance",
-                                    [API_CONFIRM] = "confirm", [API_FENCE] = "fence",
-                                    [API_CONFIRM_OFF] = "confirm-off", [API_RESTART] = "restart"};
+static const char *const names[] = {[API_MOVE] = "move",
+                                    [API_STOP] = "stop",
+                                    [API_START] = "start",
+                                    [API_CLEAR] = "clear",
+                                    [API_STANDBY] = "standby",
+                                    [API_ONLINE] = "online",
+                                    [API_RELOAD] = "reload",
+                                    [API_MAINTENANCE] = "maintenance",
+                                    [API_CONFIRM] = "confirm",
+                                    [API_FENCE] = "fence",
+                                    [API_CONFIRM_OFF] = "confirm-off",
+                                    [API_RESTART] = "restart"};
 
 static void give_view(void *user, struct view *ret_view)
 {
