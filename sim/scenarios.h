@@ -1,5 +1,5 @@
-/* scenarios.h - stories that random schedules alone do not find, each kept under its name (docs/protocol.md).
- * Each is played with several seeds, so that its faults meet every phase of a heartbeat. */
+/* scenarios.h - stories that random schedules alone do not find, each kept under its name (docs/safety.md
+ * cites them). Each is played with several seeds, so that its faults meet every phase of a heartbeat. */
 #pragma once
 
 #include <stdbool.h>

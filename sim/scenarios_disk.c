@@ -76,7 +76,7 @@ static void disk_lost_alone(struct stage *s)
         }
 }
 
-/* 11. The leader's renewal is slow, so slow that the other looks, sees nothing new and writes its ballot; and
+/* The leader's renewal is slow, so slow that the other looks, sees nothing new and writes its ballot; and
  * it lands, and is read back, in that moment. The lease it gives is good: the candidate's wait begins anew.
  */
 static void renewal_between_look_and_ballot(struct stage *s)
@@ -106,7 +106,7 @@ static void renewal_between_look_and_ballot(struct stage *s)
         heal_and_settle(s);
 }
 
-/* 12. Both start, hear nothing of each other and write a ballot of one term; each lands before either has
+/* Both start, hear nothing of each other and write a ballot of one term; each lands before either has
  * read: neither wins. */
 static void equal_terms(struct stage *s)
 {
@@ -162,7 +162,7 @@ static void alone_has_newest(struct stage *s)
         expect_holder(s, 0, NODE_NONE); /* stopped, as was ordered */
 }
 
-/* 12, the other half. The core dies with its ballot on the way; the next one must not write before that has
+/* The core dies with its ballot on the way; the next one must not write before that has
  * landed, or it would lie over what it wrote. */
 static void late_old_write(struct stage *s)
 {

@@ -1,4 +1,4 @@
-/* Plays about data that must not be twice: what frees it after a silent death (protocol.md rules 14, 15). */
+/* Plays about data that must not be twice: what frees it after a silent death (rules.md rules 14, 15). */
 #include "stage.h"
 
 static const struct assignment *given(const struct stage *s, uint8_t by, uint8_t group)

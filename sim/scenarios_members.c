@@ -1,4 +1,4 @@
-/* A cluster that is changed while it runs: its timing, and haven itself (protocol.md rules 26, 27). */
+/* A cluster that is changed while it runs: its timing, and haven itself (rules.md rules 26, 27). */
 #include "stage.h"
 
 #include <string.h>

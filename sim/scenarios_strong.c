@@ -1,11 +1,10 @@
-/* Three and five nodes: a majority decides, and no schedule may ever show two owners. The numbered ones are
- * those of docs/protocol.md. */
+/* Three and five nodes: a majority decides, and no schedule may ever show two owners. */
 #include "stage.h"
 
 /* The time to take from a silent node: dead by a slow clock, the detection's tick, the start. */
 #define TAKEN_WITHIN span_ms(560)
 
-/* 1. It hears nobody, or nobody hears it; what it knows grows old; then it is back with that. */
+/* It hears nobody, or nobody hears it; what it knows grows old; then it is back with that. */
 static void one_way_cut(struct stage *s)
 {
         bool deaf = s->seed % 2;
@@ -32,7 +31,7 @@ static void one_way_cut(struct stage *s)
         expect_unheld_at_most(s, 1, deaf ? span_ms(700) : span_ms(10));
 }
 
-/* 2. Rule 12: what was released is not started again under the same epoch, whatever was forgotten. */
+/* Rule 12: what was released is not started again under the same epoch, whatever was forgotten. */
 static void released_then_rebooted(struct stage *s)
 {
         struct epoch before = world_epoch(s->w, 0, 0);
@@ -49,7 +48,7 @@ static void released_then_rebooted(struct stage *s)
                "group0 runs under an epoch that was over");
 }
 
-/* 3. Rule 5: each core goes on from the ledger; a second kill right after the first changes nothing. */
+/* Rule 5: each core goes on from the ledger; a second kill right after the first changes nothing. */
 static void two_core_kills(struct stage *s)
 {
         world_kill_core(s->w, 0, span_ms(20));
@@ -116,7 +115,7 @@ static void leader_resigns_between_voters(struct stage *s)
         expect(s, world_holder(s->w, 2) != 2, "cut off, it still holds group2");
 }
 
-/* 4. Rule 2: a leader that resigns and votes at once vouches for nothing it has just promised. */
+/* Rule 2: a leader that resigns and votes at once vouches for nothing it has just promised. */
 static void leader_steps_down(struct stage *s)
 {
         world_isolate(s->w, 2, true);
@@ -129,7 +128,7 @@ static void leader_steps_down(struct stage *s)
         expect_settles(s, span_s(5));
 }
 
-/* 5. The lease of an owner elsewhere is renewed before it runs out. */
+/* The lease of an owner elsewhere is renewed before it runs out. */
 static void leader_dies(struct stage *s)
 {
         expect(s, world_leader(s->w) == 0, "node 0 does not lead");
@@ -148,7 +147,6 @@ static void leader_dies(struct stage *s)
                     "beta group-moved group0: -> beta, the first fit node in order of preference");
 }
 
-/* 6. */
 static void leader_core_killed(struct stage *s)
 {
         stage_wait_some(s, span_ms(100));
@@ -161,7 +159,7 @@ static void leader_core_killed(struct stage *s)
         }
 }
 
-/* 7. Rule 16: one move at a time. */
+/* Rule 16: one move at a time. */
 static void move_retargeted(struct stage *s)
 {
         stage_move(s, 0, 1);
@@ -176,7 +174,7 @@ static void move_retargeted(struct stage *s)
         expect_holder(s, 0, 2);
 }
 
-/* 8. Rules 12 and 18: nothing revives what the supervisor began to release. */
+/* Rules 12 and 18: nothing revives what the supervisor began to release. */
 static void supervisor_began(struct stage *s)
 {
         struct epoch before = world_epoch(s->w, 1, 1);
@@ -189,7 +187,7 @@ static void supervisor_began(struct stage *s)
                "the released epoch of group1 lives on");
 }
 
-/* 9. Rule 14: the second owner's release does not pay what the first, frozen, owes. */
+/* Rule 14: the second owner's release does not pay what the first, frozen, owes. */
 static void frozen_owner(struct stage *s)
 {
         struct epoch owed = world_epoch(s->w, 0, 0);
@@ -226,7 +224,7 @@ static void frozen_owner_of_data(struct stage *s)
         expect_settles(s, span_s(2));
 }
 
-/* 10. Rule 11: what was said before the group was given proves nothing about it. */
+/* Rule 11: what was said before the group was given proves nothing about it. */
 static void i_hold_nothing(struct stage *s)
 {
         world_delay(s->w, 1, 0, span_ms(10 * (int64_t)s->seed));
@@ -243,7 +241,7 @@ static void i_hold_nothing(struct stage *s)
         expect_settles(s, span_s(2));
 }
 
-/* 14. Rule 6: who lost its state could vote twice in one term, so it does not vote. */
+/* Rule 6: who lost its state could vote twice in one term, so it does not vote. */
 static void voter_lost_state(struct stage *s)
 {
         world_power_off(s->w, 1);
@@ -304,7 +302,7 @@ static void vote_delayed_past_readmission(struct stage *s)
         expect_settles(s, span_s(5));
 }
 
-/* 15. Owner and leader count slowly, a voter fast; the owner asks when the leader has 1 ms left to give. */
+/* Owner and leader count slowly, a voter fast; the owner asks when the leader has 1 ms left to give. */
 static void edge_of_lease(struct stage *s)
 {
         expect(s, world_leader(s->w) == 0, "node 0 does not lead");

@@ -99,7 +99,7 @@ static void restarted_in_a_split(struct stage *s)
         expect_one_side(s);
 }
 
-/* 13. Rule 7: what was decided with the witness alone is found there by who was not there. */
+/* Rule 7: what was decided with the witness alone is found there by who was not there. */
 static void alone_has_newest(struct stage *s)
 {
         stage_wait_some(s, span_ms(100));

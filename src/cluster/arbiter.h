@@ -1,7 +1,7 @@
 /* arbiter.h - what a strong arbiter (witness, disk, etcd, fence) is asked, and what its answers promise.
  *
  * To the brain a strong arbiter is one more voter that never leads: it votes, a leader's lease may rest on
- * it, and it keeps the document, as a node does (protocol.md rules 1, 4, 6, 7, 20-24). The brain asks by
+ * it, and it keeps the document, as a node does (rules.md rules 1, 4, 6, 7, 20-24). The brain asks by
  * todo.question; the edge carries the question to the arbiter and brings the answer back as
  * CLUSTER_EV_ARBITER. No answer has to come: the question is asked anew each heartbeat while it stands.
  *

@@ -1,5 +1,5 @@
 /* arbiter_fence.h - the fence arbiter of a pair: the vote of a node that was powered off for certain
- * (protocol.md rule 23).
+ * (rules.md rule 23).
  *
  * Pure, as all of src/cluster; the edge keeps one per node beside the brain and answers its questions by it.
  * It says yes only while the other node is off: from the start of the status query that said so until

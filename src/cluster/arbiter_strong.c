@@ -1,4 +1,4 @@
-/* A strong arbiter: one more voter, that never leads (protocol.md rules 1, 4, 6, 7, 20). What it is asked and
+/* A strong arbiter: one more voter, that never leads (rules.md rules 1, 4, 6, 7, 20). What it is asked and
  * what an answer promises stands in arbiter.h; here is when it is asked, and what its answers count for. */
 #include "cluster/brain.h"
 

@@ -1,7 +1,7 @@
 /* cluster.h - the brain: who is alive, who leads, who may run what.
  *
  * Pure: no system call, no clock, no allocation, no global. Events with their time go in; what must be done
- * comes out as data. The rules it obeys are those of docs/protocol.md, cited by number where the code obeys
+ * comes out as data. The rules it obeys are those of docs/rules.md, cited by number where the code obeys
  * them; the simulator runs these very files.
  *
  * One turn of the edge:

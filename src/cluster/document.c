@@ -20,7 +20,7 @@
  *   left      u64, microseconds; 0: until revoked
  *
  * To say more, a release adds a field at the end of an enum: a line in put_..._fields(), a case in
- * get_..._field(). Releases that do not know it keep it where it stands and hand it on (protocol.md rule 27);
+ * get_..._field(). Releases that do not know it keep it where it stands and hand it on (rules.md rule 27);
  * known fields have exactly the content written here. Where not knowing it would be unsafe, it is written
  * only once the document's feature level is that of the release that brought it. */
 #define FORMAT 1

@@ -104,7 +104,7 @@ static inline bool epoch_none(struct epoch e)
         return e.n == 0;
 }
 
-/* The highest level that this release understands (protocol.md rule 27). A field that may safely be passed
+/* The highest level that this release understands (rules.md rule 27). A field that may safely be passed
  * over needs no new level; what all must obey is used only once the document's feature_level has reached the
  * level in which it came. */
 uint8_t release_feature_level(void);

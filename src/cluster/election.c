@@ -1,4 +1,4 @@
-/* Terms, campaigns and votes (protocol.md rules 1-8; Raft 5.2 and 9.6 for the frame).
+/* Terms, campaigns and votes (rules.md rules 1-8; Raft 5.2 and 9.6 for the frame).
  *
  * Elections are early, takings late: a voter refuses only within E of hearing a leader, and each vote says
  * how long ago its voter last answered one. What the votes cannot vouch for is not taken until it has run

@@ -1,5 +1,5 @@
 /* What a silent node still owes, and how that is settled without its word: it was powered off for certain, or
- * its watchdog has had the time to reset it (protocol.md rules 14, 15, 23).
+ * its watchdog has had the time to reset it (rules.md rules 14, 15, 23).
  *
  * The leader decides who is powered off; the devices are the edge's. What came of it stands in the document,
  * so that every later leader knows. A reset by the watchdog is counted from when every lease the node may

@@ -1,5 +1,5 @@
 /* Leading: a lease from the answers of a quorum, leases granted from it, versions committed by it; and
- * following, the other half of the same conversation (protocol.md rules 3, 4, 9, 10). */
+ * following, the other half of the same conversation (rules.md rules 3, 4, 9, 10). */
 #include "cluster/brain.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What the cluster is, as its document says it (protocol.md rule 26). A configuration file only proposes:
+/* What the cluster is, as its document says it (rules.md rule 26). A configuration file only proposes:
  * when all nodes are there and all have the same file, the leader goes from what is in force to what that
  * says, in steps each of which is safe beside the one before, for some nodes have it a little earlier than
  * others.

@@ -1,5 +1,5 @@
 /* message.h - what nodes say to each other: one kind of message, the whole state of its sender, said again
- * and again. Nothing depends on one message arriving (protocol.md rule 17); a newer one replaces all before
+ * and again. Nothing depends on one message arriving (rules.md rule 17); a newer one replaces all before
  * it.
  *
  * This is the decoded form; src/heartbeat puts it on the wire. Nodes are indices in the sorted membership,

@@ -1,4 +1,4 @@
-/* register.h - a vote kept in one key of a store that can compare and swap (etcd): protocol.md rule 24.
+/* register.h - a vote kept in one key of a store that can compare and swap (etcd): rules.md rule 24.
  *
  * The store has no clock and judges nothing. Each node reads the key, judges for itself by the very rules of
  * a witness (witness.h), and writes what came of it on the condition that the key is still at the revision

@@ -1,7 +1,7 @@
 /* timing.h - every duration of the safety argument, derived from two that the user gives.
  *
  * The user says how often nodes speak (heartbeat, H) and after which silence one is dead (dead, D). All else
- * follows here, beside the inequality of protocol.md ("Durations") that it has to satisfy; timing_check()
+ * follows here, beside the inequality of safety.md ("Durations") that it has to satisfy; timing_check()
  * states them as code. Clocks are never compared across nodes: only their rates matter, apart by at most
  * DRIFT. */
 #pragma once

@@ -4,7 +4,7 @@
  * Started by the core, never by hand: haven-disk DEVICE LOCK CLUSTER NODES SELF. It opens the device, waits
  * until the haven-disk before it is gone, gives up every privilege, and does one operation after the other.
  *
- * At most one write of a node may be on its way (protocol.md rule 22), whatever is killed and started again:
+ * At most one write of a node may be on its way (rules.md rule 22), whatever is killed and started again:
  * it is made here, synchronously, by the holder of the lock. A process in the midst of a write does not end
  * before the kernel has the end of that write, and the lock goes with its last breath. */
 #include "base/instant.h"

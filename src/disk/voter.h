@@ -5,7 +5,7 @@
  * reads what the other wrote. What the arbiter promises (cluster/arbiter.h) follows:
  *
  *     VOTE   write a ballot of the term, then read: another's record of an equal or higher term defeats it
- *            (protocol.md rule 21). Whatever changed restarts the age of the vote.
+ *            (rules.md rule 21). Whatever changed restarts the age of the vote.
  *     RENEW  write a renewal, then read: the same defeats it. It counts from before the write, and only once
  *            it was read back: a candidate whose ballot landed before it did not see it.
  *

@@ -26,7 +26,7 @@ struct medium;
 struct medium_hooks {
         /* A packet of up to `most` bytes (longer ones arrive as most + 1, cut), from that node by what the
          * medium knows. `from`: its address, or NULL where there is none. `received` is read after the
-         * packet was (protocol.md rule 19). */
+         * packet was (rules.md rule 19). */
         void (*on_packet)(void *user, int node, int link, const struct ip *from, const uint8_t *bytes,
                           size_t n, instant received);
         /* Something came that is not worth opening: PACKET_STRANGER, PACKET_NOISE. */

@@ -2,7 +2,7 @@
  *
  * What comes out of on_message has been made by the node it names, for us, in this cluster, and is newer than
  * everything heard from that node before. Two things are left to the receiver: whether the node hears *us*
- * now, which the echo in the message says, and whether its `members` are ours (protocol.md rule 26).
+ * now, which the echo in the message says, and whether its `members` are ours (rules.md rule 26).
  * Everything refused is counted by reason. */
 #pragma once
 

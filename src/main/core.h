@@ -175,7 +175,7 @@ void core_saved(void *user, int error);
 /* 0, or a negative errno after having logged what is wrong; `ret_start` gets the state. */
 void core_load(struct core *core, struct cluster_start *ret_start);
 
-/* Whether this release understands what stands in the state (protocol.md rule 27); if not, standard error
+/* Whether this release understands what stands in the state (rules.md rule 27); if not, standard error
  * says so.
  */
 bool core_understands(const struct state *state);

@@ -1,5 +1,5 @@
 /* The arbiter as the core asks it. The weak ones are here: may this node stand in for the silent?
- * (protocol.md rules 20 and 25, design.md "Votes") The strong ones have files of their own. */
+ * (rules.md rules 20 and 25) The strong ones have files of their own. */
 #include "main/core.h"
 
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* A turn: one event to the brain, then its deeds in the order that safety wants: the ledger first
- * (protocol.md rule 5), then what is started and stopped, then what is said. */
+ * (rules.md rule 5), then what is started and stopped, then what is said. */
 #include "main/core.h"
 
 #include "base/log.h"
@@ -132,7 +132,7 @@ static void step(struct core *core, const struct cluster_event *event)
 
         if (core->exiting)
                 return;
-        e.now = instant_now(); /* after whatever it reports: protocol.md rule 19 */
+        e.now = instant_now(); /* after whatever it reports: rules.md rule 19 */
         cluster_step(core->brain, &e, &core->todo);
         do_todo(core);
 }

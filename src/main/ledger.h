@@ -1,6 +1,6 @@
 /* ledger.h - what this node has promised and what it holds, in memory of the supervisor.
  *
- * The supervisor makes it (memfd, shared), the core writes it before a message leaves (protocol.md rule 5), a
+ * The supervisor makes it (memfd, shared), the core writes it before a message leaves (rules.md rule 5), a
  * restarted core goes on from it, and the supervisor releases by it when the lease has run out and the core
  * has not (rule 18). Plain words, atomics where both sides write. Nothing in it is a pointer.
  *

@@ -23,7 +23,7 @@
  *   hash: BLAKE2b of everything before it, 16 bytes (a torn or flipped disk block, not an attacker)
  *
  * To say more, a release adds a field at the end of the enum. One that does not know it passes over it,
- * unless its tag has the bit FIELD_REQUIRED: then it has no valid state rather than half of one (protocol.md
+ * unless its tag has the bit FIELD_REQUIRED: then it has no valid state rather than half of one (rules.md
  * rule 6). What an older release does not know it does not write again. */
 #define STATE_MAGIC    0x48565354u
 #define STATE_VERSION  1

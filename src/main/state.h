@@ -2,7 +2,7 @@
  *
  * Two files in the state directory. `boot` counts the supervisors that ever ran here and is written by the
  * supervisor alone, before it starts a core. `cluster` holds the rest and is written by the core alone.
- * Without both there is no vote (protocol.md rule 6); only `haven init` makes a voter from nothing. */
+ * Without both there is no vote (rules.md rule 6); only `haven init` makes a voter from nothing. */
 #pragma once
 
 #include "base/instant.h"

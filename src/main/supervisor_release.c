@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The core releases at the lease's end; this much later it has not. Part of M in protocol.md's durations:
+/* The core releases at the lease's end; this much later it has not. Part of M in docs/safety.md, "Durations":
  * what the supervisor then needs to kill and remove must fit in what M has left. */
 #define RELEASE_MARGIN span_ms(20)
 /* An address that the kernel would not remove is tried again. */

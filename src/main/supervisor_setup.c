@@ -66,7 +66,7 @@ void privileges_take(struct supervisor *s)
 
 /* Without a count, what stands in the state beside it is of unknown age: it is set aside, and the node starts
  * as one without state, under a count that no peer remembers higher (`haven init` begins at the clock too,
- * protocol.md rule 6). 0: not even that can be written. */
+ * rules.md rule 6). 0: not even that can be written. */
 static uint64_t boot_anew(const char *state_dir)
 {
         char path[PATH_SIZE], aside[PATH_SIZE + 8];

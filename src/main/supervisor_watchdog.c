@@ -1,7 +1,7 @@
 /* The fourth dead-man's switch: /dev/watchdog, which resets the machine when nobody feeds it
  * (linux/watchdog.h, Documentation/watchdog/watchdog-api.rst).
  *
- * It is fed while the lease holds or nothing is held that must not be twice (protocol.md rule 31), never
+ * It is fed while the lease holds or nothing is held that must not be twice (rules.md rule 31), never
  * after: others count on the reset. It is opened only once the first core has cleared up what an earlier boot
  * may have left, since opening feeds it; and disarmed only at a clean end. */
 #include "main/supervisor.h"

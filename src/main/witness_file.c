@@ -3,7 +3,7 @@
  *   magic u32 "HVWT" · version u8 · term u32 · vote u32 · version of the document (term u32, author u8, n
  * u32) · length u32 and bytes of the document · BLAKE2b of everything before, 16 bytes
  *
- * A witness without it has no vote until it is readmitted (protocol.md rule 6); a new one begins so as well.
+ * A witness without it has no vote until it is readmitted (rules.md rule 6); a new one begins so as well.
  */
 #include "main/witness.h"
 

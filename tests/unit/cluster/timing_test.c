@@ -1,4 +1,4 @@
-/* Every duration of the safety argument, against the inequalities of docs/protocol.md. */
+/* Every duration of the safety argument, against the inequalities of docs/safety.md. */
 #include "cluster/timing.h"
 
 #include <setjmp.h>
