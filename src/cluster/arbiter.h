@@ -8,18 +8,21 @@
  * What an arbiter must do, in whatever way it can; `known` is the highest term it has ever been shown in a
  * VOTE that it granted or a RENEW that it answered yes:
  *
- * WATCH    Promises nothing. In peace every node asks so once in a while, to see that the arbiter is there.
- * PREVOTE  Promises nothing, changes nothing. Yes if it would vote for the asker in `term`.
- * VOTE     Yes to one candidate of a term only, for ever: it stands where a restart finds it before the
- * answer leaves. To the same candidate again yes (its answer was lost). No, if `known` is higher; if `term`
- * is not higher than `known` and the vote of it is another's; if the arbiter renewed another node's lease
- * less than `election` ago (the leader is near; on its own clock, or as the asker has seen it by its own); if
- * it keeps a newer document than `newest`. `age` is the time since it last renewed anybody's lease or
- * started, no more, by any clock: of an arbiter without a clock, how long the asker itself has watched it
- * unchanged. RENEW    Yes if `known` is not higher than `term`; it then is `term`, written down before the
- * answer leaves, and the vote of that term, if not given yet, is the asker's. The lease counts from `asked`,
- * which the edge reads before anything of the question leaves (before a write, before a request). With a
- * document: a yes says that it is kept, unless the arbiter has a newer one; `stored` says which.
+ * WATCH: promises nothing. In peace every node asks so once in a while, to see that the arbiter is there.
+ *
+ * PREVOTE: promises nothing, changes nothing. Yes if it would vote for the asker in `term`.
+ *
+ * VOTE: yes to one candidate of a term only, for ever: it stands where a restart finds it before the answer
+ * leaves. To the same candidate again yes (its answer was lost). No, if `known` is higher; if `term` is not
+ * higher than `known` and the vote of it is another's; if the arbiter renewed another node's lease less than
+ * `election` ago (the leader is near; on its own clock, or as the asker has seen it by its own); if it keeps
+ * a newer document than `newest`. `age` is the time since it last renewed anybody's lease or started, no
+ * more, by any clock: of an arbiter without a clock, how long the asker itself has watched it unchanged.
+ *
+ * RENEW: yes if `known` is not higher than `term`; it then is `term`, written down before the answer leaves,
+ * and the vote of that term, if not given yet, is the asker's. The lease counts from `asked`, which the edge
+ * reads before anything of the question leaves (before a write, before a request). With a document: a yes
+ * says that it is kept, unless the arbiter has a newer one; `stored` says which.
  *
  * Whenever the arbiter's document is newer than the asker's `newest`, the answer brings it (rule 7).
  * An arbiter that lost what it had written down says no to all but WATCH, and `lost`. It keeps silence for
