@@ -2,7 +2,6 @@
  * judge by src/cluster/register.c. A request may get lost before it is done or after. */
 #include "world_arbiter.h"
 
-#include "base/text.h"
 #include "cluster/register.h"
 
 #include <assert.h>
@@ -75,7 +74,6 @@ static void travel(struct world *w, struct etcd *e, uint8_t node, struct exchang
 
 static void asked(struct world *w, void *self, uint8_t node)
 {
-        const struct arbiter_question *q = &w->todo.question;
         const struct machine *m = &w->machine[node];
         struct etcd *e = self;
         struct exchange *x = calloc(1, sizeof(*x));
@@ -86,20 +84,8 @@ static void asked(struct world *w, void *self, uint8_t node)
         x->life = m->life;
         x->question = ++e->reader[node].question;
         x->asked = machine_clock(w, m);
-        x->q = (struct witness_question){.from = text_id(world_name(w, node)),
-                                         .incarnation = {.boot = m->boot, .core = m->core},
-                                         .ask = q->ask,
-                                         .term = q->term,
-                                         .newest = q->newest,
-                                         .without = q->without,
-                                         .election = q->election,
-                                         .dead = q->dead};
-        if (q->document) {
-                int n = document_encode(q->document, x->document, sizeof(x->document));
-                assert(n > 0);
-                x->q.version = q->document->version;
-                x->q.document_size = (size_t)n;
-        }
+        x->q = witness_question_of(&w->todo.question, world_name(w, node),
+                                   (struct incarnation){.boot = m->boot, .core = m->core}, x->document);
         travel(w, e, node, x);
 }
 
@@ -129,19 +115,10 @@ static void at_etcd(struct world *w, struct etcd *e, uint8_t node, struct exchan
 
 static void tell(struct world *w, struct machine *m, struct exchange *x)
 {
-        const struct witness_answer *a = &x->answer;
-        struct arbiter_answer told = {.ask = a->ask,
-                                      .term = a->term,
-                                      .yes = a->yes,
-                                      .lost = a->lost,
-                                      .known = a->known,
-                                      .age = a->age,
-                                      .stored = a->stored};
         static struct document document;
+        struct arbiter_answer told = witness_answer_for(&x->answer, &document);
         instant asked_at = x->asked;
 
-        if (a->document && document_decode(a->document, a->document_size, &document) == 0)
-                told.document = &document;
         free(x);
         machine_step(w, m,
                      (struct cluster_event){.kind = CLUSTER_EV_ARBITER, .asked = asked_at, .arbiter = &told});

@@ -4,7 +4,6 @@
 
 #include "world_arbiter.h"
 
-#include "base/text.h"
 #include "cluster/witness.h"
 
 #include <assert.h>
@@ -102,27 +101,13 @@ static struct inquiry *copy(const struct inquiry *i)
 
 static void asked(struct world *w, void *self, uint8_t node)
 {
-        const struct arbiter_question *q = &w->todo.question;
         const struct machine *m = &w->machine[node];
         struct inquiry *i = calloc(1, sizeof(*i));
 
         assert(i);
         i->asker_life = m->life;
-        i->question = (struct witness_question){.from = text_id(world_name(w, node)),
-                                                .incarnation = {.boot = m->boot, .core = m->core},
-                                                .ask = q->ask,
-                                                .term = q->term,
-                                                .newest = q->newest,
-                                                .without = q->without,
-                                                .election = q->election,
-                                                .dead = q->dead};
-        if (q->document) {
-                int n = document_encode(q->document, i->bytes, sizeof(i->bytes));
-                assert(n > 0);
-                i->question.version = q->document->version;
-                i->question.document = i->bytes;
-                i->question.document_size = (size_t)n;
-        }
+        i->question = witness_question_of(&w->todo.question, world_name(w, node),
+                                          (struct incarnation){.boot = m->boot, .core = m->core}, i->bytes);
         ask(w, self, node, i);
 }
 
@@ -178,7 +163,7 @@ static void is_kept(struct world *w, struct third *t, uint8_t node, struct inqui
 static void comes_back(struct world *w, struct third *t, uint8_t node, struct inquiry *i)
 {
         struct machine *m = &w->machine[node];
-        const struct witness_answer *a = &i->answer;
+        struct witness_answer *a = &i->answer;
         struct document document;
 
         if (!m->core_up || m->paused || i->asker_life != m->life || t->cut[node]) {
@@ -191,15 +176,9 @@ static void comes_back(struct world *w, struct third *t, uint8_t node, struct in
                 ask(w, t, node, i);
                 return;
         }
-        struct arbiter_answer told = {.ask = a->ask,
-                                      .term = a->term,
-                                      .yes = a->yes,
-                                      .lost = a->lost,
-                                      .known = a->known,
-                                      .age = a->age,
-                                      .stored = a->stored};
-        if (a->document && document_decode(i->bytes, a->document_size, &document) == 0)
-                told.document = &document;
+        if (a->document)
+                a->document = i->bytes;
+        struct arbiter_answer told = witness_answer_for(a, &document);
         instant asked_at = i->asked;
         free(i);
         machine_step(w, m,

@@ -1,9 +1,47 @@
 #include "cluster/witness.h"
 
+#include "base/text.h"
 #include "cluster/timing.h"
 
 #include <assert.h>
 #include <string.h>
+
+struct witness_question witness_question_of(const struct arbiter_question *q, const char *name,
+                                            struct incarnation self, uint8_t bytes[static DOCUMENT_BYTES_MAX])
+{
+        struct witness_question w = {.from = text_id(name),
+                                     .incarnation = self,
+                                     .ask = q->ask,
+                                     .term = q->term,
+                                     .newest = q->newest,
+                                     .without = q->without,
+                                     .election = q->election,
+                                     .dead = q->dead};
+
+        if (!q->document)
+                return w;
+        int n = document_encode(q->document, bytes, DOCUMENT_BYTES_MAX);
+        assert(n > 0);
+        w.version = q->document->version;
+        w.document_size = (size_t)n;
+        w.document = bytes;
+        return w;
+}
+
+struct arbiter_answer witness_answer_for(const struct witness_answer *a, struct document *document)
+{
+        struct arbiter_answer told = {.ask = a->ask,
+                                      .term = a->term,
+                                      .yes = a->yes,
+                                      .lost = a->lost,
+                                      .known = a->known,
+                                      .age = a->age,
+                                      .stored = a->stored};
+
+        if (a->document && document_decode(a->document, a->document_size, document) == 0)
+                told.document = document;
+        return told;
+}
 
 void witness_init(struct witness *w, const struct witness_kept *kept, uint64_t life, instant now)
 {

@@ -68,6 +68,14 @@ struct witness_answer {
         const uint8_t *document;
 };
 
+/* From the brain's words (arbiter.h) into these and back, for whoever carries them. Of a question `seq` and
+ * `life` are the carrier's to fill in; its document, if any, is written to `bytes` and must stay there. Of an
+ * answer's document `document` gets what this release can read. */
+struct witness_question witness_question_of(const struct arbiter_question *q, const char *name,
+                                            struct incarnation self,
+                                            uint8_t bytes[static DOCUMENT_BYTES_MAX]);
+struct arbiter_answer witness_answer_for(const struct witness_answer *a, struct document *document);
+
 enum witness_verdict {
         WITNESS_ANSWERS,
         WITNESS_OLD, /* a copy, a replay, or overtaken by a newer one: no answer */

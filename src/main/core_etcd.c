@@ -166,22 +166,11 @@ void core_etcd_ask(struct core *core, const struct arbiter_question *q)
 {
         struct etcd_way *w = core->etcd;
         struct etcd_question *next = &w->next;
+        const struct ledger *l = core->inherited.ledger;
 
         next->asked = instant_now();
-        next->q = (struct witness_question){
-                .from = text_id(core->config->node[core->self].name),
-                .incarnation = {.boot = core->inherited.ledger->boot, .core = core->inherited.ledger->core},
-                .ask = q->ask,
-                .term = q->term,
-                .newest = q->newest,
-                .without = q->without,
-                .election = q->election,
-                .dead = q->dead};
-        int n = q->document ? document_encode(q->document, next->document, sizeof(next->document)) : 0;
-        if (n > 0) {
-                next->q.version = q->document->version;
-                next->q.document_size = (size_t)n;
-        }
+        next->q = witness_question_of(q, core->config->node[core->self].name,
+                                      (struct incarnation){.boot = l->boot, .core = l->core}, next->document);
         w->waits = true;
         if (w->busy && span_between(w->sent, next->asked).us > 2 * q->dead.us)
                 say_trouble(w, "haven-etcd does not come back");
@@ -195,18 +184,10 @@ static void tell(struct etcd_way *w)
 {
         const struct witness_answer *a = &w->answer;
         static struct document document; /* large; the core has one thread */
-        struct arbiter_answer told = {.ask = a->ask,
-                                      .term = a->term,
-                                      .yes = a->yes,
-                                      .lost = a->lost,
-                                      .known = a->known,
-                                      .age = a->age,
-                                      .stored = a->stored};
+        struct arbiter_answer told = witness_answer_for(a, &document);
         char took[SPAN_TEXT];
 
         w->trouble[0] = '\0';
-        if (a->document && document_decode(a->document, a->document_size, &document) == 0)
-                told.document = &document;
         core_arbiter_said(
                 w->core, "%s to %s of term %u, from %.48s after %s",
                 a->lost  ? "the key is not there, waits for a leader"

@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ASKED_MAX                                                                                            \
-        16 /* questions whose answers may still come: far more than fit into `dead` at the usual rate */
+/* Questions whose answers may still come: far more than fit into `dead` at the usual rate. */
+#define ASKED_MAX 16
 
 struct asked {
         uint32_t seq; /* 0: free */
@@ -96,26 +96,14 @@ static void ask(struct witness_way *w)
 void core_witness_ask(struct core *core, const struct arbiter_question *q)
 {
         struct witness_way *w = core->witness;
+        const struct ledger *l = core->inherited.ledger;
         const char *name = core->config->node[core->self].name;
 
         if (w->unanswered_since.us != 0 && span_between(w->unanswered_since, instant_now()).us >= q->dead.us)
                 say_silence(w, "is it up and reachable over UDP?");
-        w->question = (struct witness_question){
-                .from = text_id(name),
-                .incarnation = {.boot = core->inherited.ledger->boot, .core = core->inherited.ledger->core},
-                .ask = q->ask,
-                .term = q->term,
-                .newest = q->newest,
-                .without = q->without,
-                .election = q->election,
-                .dead = q->dead};
+        w->question = witness_question_of(q, name, (struct incarnation){.boot = l->boot, .core = l->core},
+                                          w->document);
         w->repeated = false;
-        int n = q->document ? document_encode(q->document, w->document, sizeof(w->document)) : 0;
-        if (n > 0) {
-                w->question.version = q->document->version;
-                w->question.document = w->document;
-                w->question.document_size = (size_t)n;
-        }
         ask(w);
 }
 
@@ -138,13 +126,6 @@ static void take(struct witness_way *w, const struct witness_answer *a, const st
 {
         struct asked *asked = &w->asked[a->seq % ASKED_MAX];
         static struct document document; /* large; the core has one thread */
-        struct arbiter_answer told = {.ask = a->ask,
-                                      .term = a->term,
-                                      .yes = a->yes,
-                                      .lost = a->lost,
-                                      .known = a->known,
-                                      .age = a->age,
-                                      .stored = a->stored};
         char text[IP_TEXT], took[SPAN_TEXT];
         struct ip ip;
 
@@ -156,8 +137,7 @@ static void take(struct witness_way *w, const struct witness_answer *a, const st
                 ask(w);
                 return;
         }
-        if (a->document && document_decode(a->document, a->document_size, &document) == 0)
-                told.document = &document;
+        struct arbiter_answer told = witness_answer_for(a, &document);
         instant now = instant_now();
         ip_from_sockaddr(from, &ip);
         core_arbiter_said(w->core, "%s to %s of term %u, from %s after %s%s",
