@@ -74,6 +74,26 @@ void stage_move(struct stage *s, uint8_t group, uint8_t node)
         stage_order(s, ORDER_MOVE, group, node, SPAN_ZERO);
 }
 
+void stage_arbiter_has_newest(struct stage *s, struct version (*kept)(const struct world *w))
+{
+        stage_wait_some(s, span_ms(100));
+        world_power_off(s->w, 1);
+        stage_run(s, span_s(2));
+        stage_order(s, ORDER_STOP, 0, NODE_NONE, SPAN_ZERO);
+        stage_run(s, span_s(1));
+        struct version newest = kept(s->w);
+        expect(s, version_equal(newest, cluster_document(world_brain(s->w, 0))->version) && newest.n > 1,
+               "the arbiter does not keep the newest document");
+        world_power_off(s->w, 0);
+        stage_run(s, span_s(1));
+        world_power_on(s->w, 1);
+        stage_run(s, span_s(4));
+        expect(s, version_compare(cluster_document(world_brain(s->w, 1))->version, newest) > 0,
+               "it leads without what the arbiter had");
+        expect_holder(s, 1, 1);
+        expect_holder(s, 0, NODE_NONE); /* stopped, as was ordered */
+}
+
 uint8_t stage_other(const struct stage *s, uint8_t node)
 {
         return node == 0 ? 1 : 0;

@@ -39,6 +39,17 @@ static void heal_and_settle(struct stage *s)
         nobody_twice(s);
 }
 
+/* The nodes hear nothing of each other, for long enough that one leads by the disk: which. */
+static uint8_t split_by_the_disk(struct stage *s)
+{
+        stage_wait_some(s, span_ms(100));
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_ms(1500));
+        uint8_t leader = world_leader(s->w);
+        expect(s, leader < 2, "nobody leads by the disk");
+        return leader;
+}
+
 static void split(struct stage *s)
 {
         stage_wait_some(s, span_ms(100));
@@ -81,12 +92,8 @@ static void disk_lost_alone(struct stage *s)
  */
 static void renewal_between_look_and_ballot(struct stage *s)
 {
-        stage_wait_some(s, span_ms(100));
-        world_isolate(s->w, 0, true);
-        stage_run(s, span_ms(1500));
-        uint8_t leader = world_leader(s->w);
-        expect(s, leader < 2, "nobody leads by the disk");
-        if (leader > 1)
+        uint8_t leader = split_by_the_disk(s);
+        if (leader == NODE_NONE)
                 return;
         stage_wait_some(s, span_ms(100));
         expect(s, run_to_write(s, leader, DISK_RENEWAL, span_s(1)), "the leader does not renew");
@@ -127,12 +134,8 @@ static void equal_terms(struct stage *s)
  * writer hears of it much later. */
 static void renewal_comes_back_late(struct stage *s)
 {
-        stage_wait_some(s, span_ms(100));
-        world_isolate(s->w, 0, true);
-        stage_run(s, span_ms(1500));
-        uint8_t leader = world_leader(s->w);
-        expect(s, leader < 2, "nobody leads by the disk");
-        if (leader > 1)
+        uint8_t leader = split_by_the_disk(s);
+        if (leader == NODE_NONE)
                 return;
         stage_wait_some(s, span_ms(100));
         world_disk_slow(s->w, leader, span_ms(80 + (int64_t)(s->seed % 8) * 10));
@@ -144,33 +147,15 @@ static void renewal_comes_back_late(struct stage *s)
 /* Rules 7 and 22: what was decided with the disk alone is found there by who was not there. */
 static void alone_has_newest(struct stage *s)
 {
-        stage_wait_some(s, span_ms(100));
-        world_power_off(s->w, 1);
-        stage_run(s, span_s(2));
-        stage_order(s, ORDER_STOP, 0, NODE_NONE, SPAN_ZERO);
-        stage_run(s, span_s(1));
-        struct version newest = world_disk_version(s->w);
-        expect(s, version_equal(newest, cluster_document(world_brain(s->w, 0))->version) && newest.n > 1,
-               "the disk does not keep the newest document");
-        world_power_off(s->w, 0);
-        stage_run(s, span_s(1));
-        world_power_on(s->w, 1);
-        stage_run(s, span_s(4));
-        expect(s, version_compare(cluster_document(world_brain(s->w, 1))->version, newest) > 0,
-               "it leads without what the disk had");
-        expect_holder(s, 1, 1);
-        expect_holder(s, 0, NODE_NONE); /* stopped, as was ordered */
+        stage_arbiter_has_newest(s, world_disk_version);
 }
 
 /* The core dies with its ballot on the way; the next one must not write before that has
  * landed, or it would lie over what it wrote. */
 static void late_old_write(struct stage *s)
 {
-        stage_wait_some(s, span_ms(100));
-        world_isolate(s->w, 0, true);
-        stage_run(s, span_ms(1500));
-        uint8_t leader = world_leader(s->w);
-        if (leader > 1)
+        uint8_t leader = split_by_the_disk(s);
+        if (leader == NODE_NONE)
                 return;
         expect(s, run_to_write(s, leader, DISK_RENEWAL, span_s(1)), "the leader does not renew");
         const struct disk_record *old = world_disk_writing(s->w, leader);
@@ -196,11 +181,8 @@ static void equal_terms_and_late_write(struct stage *s)
 
 static void leader_killed_in_a_split(struct stage *s)
 {
-        stage_wait_some(s, span_ms(100));
-        world_isolate(s->w, 0, true);
-        stage_run(s, span_ms(1500));
-        uint8_t leader = world_leader(s->w);
-        if (leader > 1)
+        uint8_t leader = split_by_the_disk(s);
+        if (leader == NODE_NONE)
                 return;
         world_kill_core(s->w, leader, span_ms(20));
         stage_run(s, span_s(2));

@@ -102,22 +102,7 @@ static void restarted_in_a_split(struct stage *s)
 /* Rule 7: what was decided with the witness alone is found there by who was not there. */
 static void alone_has_newest(struct stage *s)
 {
-        stage_wait_some(s, span_ms(100));
-        world_power_off(s->w, 1);
-        stage_run(s, span_s(2));
-        stage_order(s, ORDER_STOP, 0, NODE_NONE, SPAN_ZERO);
-        stage_run(s, span_s(1));
-        struct version newest = witness_version(s->w);
-        expect(s, version_equal(newest, cluster_document(world_brain(s->w, 0))->version) && newest.n > 1,
-               "the witness does not keep the newest document");
-        world_power_off(s->w, 0);
-        stage_run(s, span_s(1));
-        world_power_on(s->w, 1);
-        stage_run(s, span_s(4));
-        expect(s, version_compare(cluster_document(world_brain(s->w, 1))->version, newest) > 0,
-               "it leads without what the witness had");
-        expect_holder(s, 1, 1);
-        expect_holder(s, 0, NODE_NONE); /* stopped, as was ordered */
+        stage_arbiter_has_newest(s, witness_version);
 }
 
 /* Rule 6: with its state it lost whom it voted for and what it kept: it must not be anybody's vote until a

@@ -35,4 +35,7 @@ void stage_wait_some(struct stage *s, span length);
 void stage_run(struct stage *s, span length);
 void stage_move(struct stage *s, uint8_t group, uint8_t node);
 void stage_order(struct stage *s, enum order_kind kind, uint8_t group, uint8_t node, span lasts);
-uint8_t stage_other(const struct stage *s, uint8_t node); /* a live node that is not this one */
+/* What was decided with the arbiter alone (rule 7) is found there by who was not there; `kept` says which
+ * document it has. */
+void stage_arbiter_has_newest(struct stage *s, struct version (*kept)(const struct world *w));
+uint8_t stage_other(const struct stage *s, uint8_t node); /* a node that is not this one */

@@ -95,7 +95,6 @@ void world_pause_core(struct world *w, uint8_t node, span length);
 void world_pause_supervisor(struct world *w, uint8_t node, span length);
 void world_pause_machine(struct world *w, uint8_t node,
                          span length); /* both; its clock goes on, and so does its watchdog */
-void world_suspend(struct world *w, uint8_t node, span length); /* its clock stands still too */
 void world_lose_state(struct world *w, uint8_t node);
 void world_keep_state(struct world *w, uint8_t node); /* a copy of its disk as of now, */
 bool world_restore_state(
@@ -140,7 +139,6 @@ void world_arbiter_mend(struct world *w);
 
 /* --- the truth --- */
 bool world_up(const struct world *w, uint8_t node);
-bool world_paused(const struct world *w, uint8_t node);
 /* The node that holds it in truth, or NODE_NONE; the first one if two do. */
 uint8_t world_holder(const struct world *w, uint8_t group);
 uint8_t world_leader(const struct world *w); /* as the first live node that leads with a lease says */

@@ -62,20 +62,6 @@ void world_pause_machine(struct world *w, uint8_t node, span length)
         world_pause_supervisor(w, node, length);
 }
 
-/* Rule 30: after waking, what it held answers until its lease ends by its own clock. While it stands still
- * nothing of it answers. */
-void world_suspend(struct world *w, uint8_t node, span length)
-{
-        struct machine *m = &w->machine[node];
-
-        if (!m->powered)
-                return;
-        world_pause_machine(w, node, length);
-        m->clock_offset -= (int64_t)((double)length.us * m->clock_rate);
-        m->suspended_until = w->now + length.us;
-        supervisor_watch(w, m);
-}
-
 /* --- disks --- */
 
 void world_lose_state(struct world *w, uint8_t node)

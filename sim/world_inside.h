@@ -12,8 +12,7 @@
  * world_truth.c      who holds what, what must never be, and the questions about it
  *
  * There is no wall clock in it: src/cluster is given none, so a step of it changes nothing here. The boot
- * clock of each node has a rate of its own, and stands still where a whole machine is suspended with its
- * clock. */
+ * clock of each node has a rate of its own. */
 #pragma once
 
 #include "world.h"
@@ -101,7 +100,6 @@ struct machine {
         struct trouble trouble;
         uint32_t release;          /* of haven that runs here */
         uint32_t file;             /* its configuration */
-        int64_t suspended_until;   /* with its clock; true time */
         uint8_t settings_used;     /* of its two, by the running brain */
         struct cluster_state kept; /* a copy of its disk, */
         uint64_t kept_boot;        /* and of the count of boots on it */

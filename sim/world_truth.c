@@ -42,12 +42,10 @@ void world_found(struct world *w, enum violation v, const char *what)
 /* --- who holds what --- */
 
 /* With the supervisor standing still, what is exclusive in its address only ends at the kernel's gate; what
- * is exclusive in its data goes on. A suspended machine does nothing. */
+ * is exclusive in its data goes on. */
 static bool holds(const struct world *w, const struct machine *m, uint8_t g)
 {
         if (!m->powered || !m->held[g].exclusive)
-                return false;
-        if (w->now < m->suspended_until)
                 return false;
         return !m->supervisor_paused || w->config.data ||
                instant_before(machine_clock(w, m), m->held[g].gate);
@@ -291,11 +289,6 @@ void world_check_step(struct world *w, struct machine *m)
 span world_now(const struct world *w)
 {
         return span_us(w->now);
-}
-
-bool world_paused(const struct world *w, uint8_t node)
-{
-        return w->machine[node].paused;
 }
 
 bool world_up(const struct world *w, uint8_t node)
