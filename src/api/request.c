@@ -45,11 +45,6 @@ static const struct {
         [REQUEST_RESTART] = {"restart", 0, 0},
 };
 
-const char *request_name(enum request_kind kind)
-{
-        return kinds[kind].name;
-}
-
 static int find_kind(const char *name)
 {
         for (size_t i = 0; i < COUNT(kinds); i++)

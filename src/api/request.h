@@ -52,4 +52,3 @@ struct request {
 
 /* 0, or -EINVAL with the reason in `error`. */
 int request_parse(const char *line, size_t n, struct request *ret_request, char error[REQUEST_ERROR_SIZE]);
-const char *request_name(enum request_kind kind);

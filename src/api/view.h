@@ -103,6 +103,10 @@ struct view {
         struct view_refusal refusal[VIEW_REFUSALS_MAX];
 };
 
+/* NULL: there is none of that name. */
+const struct view_node *view_find_node(const struct view *v, const char *name);
+const struct view_group *view_find_group(const struct view *v, const char *name);
+
 /* One line of the cluster's history. */
 struct view_event {
         uint64_t number;         /* counts up per node, across restarts */

@@ -2,22 +2,6 @@
 
 #include <string.h>
 
-static const struct view_node *find_node(const struct view *v, const char *name)
-{
-        for (int i = 0; i < v->node_count; i++)
-                if (strcmp(v->node[i].name, name) == 0)
-                        return &v->node[i];
-        return NULL;
-}
-
-static const struct view_group *find_group(const struct view *v, const char *name)
-{
-        for (int i = 0; i < v->group_count; i++)
-                if (strcmp(v->group[i].name, name) == 0)
-                        return &v->group[i];
-        return NULL;
-}
-
 static const char *or_none(const char *text)
 {
         return text[0] ? text : "none";
@@ -69,8 +53,8 @@ int view_print_changes(const struct view *old, const struct view *now, FILE *to)
                 n++;
         }
         for (int i = 0; i < now->node_count; i++)
-                n += print_node_changes(find_node(old, now->node[i].name), &now->node[i], to);
+                n += print_node_changes(view_find_node(old, now->node[i].name), &now->node[i], to);
         for (int i = 0; i < now->group_count; i++)
-                n += print_group_changes(find_group(old, now->group[i].name), &now->group[i], to);
+                n += print_group_changes(view_find_group(old, now->group[i].name), &now->group[i], to);
         return n;
 }

@@ -36,14 +36,6 @@ static struct view *look(const struct arguments *a, enum cli_status *ret_status)
         return NULL;
 }
 
-static const struct view_group *find_group(const struct view *v, const char *name)
-{
-        for (int i = 0; i < v->group_count; i++)
-                if (strcmp(v->group[i].name, name) == 0)
-                        return &v->group[i];
-        return NULL;
-}
-
 static bool has_word(const char *words, const char *word)
 {
         size_t n = strlen(word);
@@ -110,7 +102,7 @@ static enum cli_status wait_for(const struct arguments *a, const struct wish *w)
                 struct view *v = look(a, &status);
                 if (!v)
                         return status;
-                const struct view_group *g = find_group(v, w->group);
+                const struct view_group *g = view_find_group(v, w->group);
                 now = instant_now();
                 moving = g && is_stuck(g) ? moving : now;
                 if (g)
@@ -133,7 +125,7 @@ static enum cli_status note_owner(const struct arguments *a, struct wish *w)
 {
         enum cli_status status;
         struct view *v = look(a, &status);
-        const struct view_group *g = v ? find_group(v, w->group) : NULL;
+        const struct view_group *g = v ? view_find_group(v, w->group) : NULL;
 
         if (g)
                 snprintf(w->owner, sizeof(w->owner), "%s", g->node);
