@@ -52,42 +52,33 @@ void config_print_mistake(FILE *to, const char *file, int line, const char *text
                 fprintf(to, "%s: %s\n", file, text);
 }
 
+/* "node alpha {", its words, "}". */
+static void print_section(const struct config *c, const char *section, const char *kind, const char *title,
+                          const void *object, FILE *to)
+{
+        struct target from = {.object = (void *)object, .config = c};
+
+        fprintf(to, "%s%s%s {\n", section, title ? " " : "", title ? title : "");
+        print_words(section, kind, &from, "    ", to);
+        fputs("}\n", to);
+}
+
 void config_print(const struct config *c, FILE *to)
 {
-        struct target from = {.object = (void *)c, .config = c};
         const char *arbiter = arbiter_kind_name(c->arbiter.kind);
 
-        fprintf(to, "cluster %s {\n", c->cluster);
-        print_words("cluster", NULL, &from, "    ", to);
-        fputs("}\n", to);
-        for (size_t i = 0; i < c->node_count; i++) {
-                from.object = &c->node[i];
-                fprintf(to, "node %s {\n", c->node[i].name);
-                print_words("node", NULL, &from, "    ", to);
-                fputs("}\n", to);
-        }
-        from.object = (void *)&c->arbiter;
-        fprintf(to, "arbiter %s {\n", arbiter);
-        print_words("arbiter", arbiter, &from, "    ", to);
-        fputs("}\n", to);
-        if (c->watchdog.present) {
-                from.object = (void *)&c->watchdog;
-                fputs("watchdog {\n", to);
-                print_words("watchdog", NULL, &from, "    ", to);
-                fputs("}\n", to);
-        }
-        for (size_t i = 0; i < c->fence_count; i++) {
-                from.object = &c->fence[i];
-                fprintf(to, "fence %s {\n", c->fence[i].name);
-                print_words("fence", NULL, &from, "    ", to);
-                fputs("}\n", to);
-        }
+        print_section(c, "cluster", NULL, c->cluster, c, to);
+        for (size_t i = 0; i < c->node_count; i++)
+                print_section(c, "node", NULL, c->node[i].name, &c->node[i], to);
+        print_section(c, "arbiter", arbiter, arbiter, &c->arbiter, to);
+        if (c->watchdog.present)
+                print_section(c, "watchdog", NULL, NULL, &c->watchdog, to);
+        for (size_t i = 0; i < c->fence_count; i++)
+                print_section(c, "fence", NULL, c->fence[i].name, &c->fence[i], to);
         for (size_t i = 0; i < c->group_count; i++)
                 print_group(c, &c->group[i], to);
         for (size_t i = 0; i < c->alert_count; i++) {
-                from.object = &c->alert[i];
-                fputs("\nalert exec {\n", to);
-                print_words("alert", "exec", &from, "    ", to);
-                fputs("}\n", to);
+                fputs("\n", to);
+                print_section(c, "alert", "exec", "exec", &c->alert[i], to);
         }
 }
