@@ -7,17 +7,6 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 
-static int collect(const struct nlmsghdr *message, void *user)
-{
-        int r = interfaces_apply(user, message);
-
-        if (r < 0) {
-                errno = -r;
-                return MNL_CB_ERROR;
-        }
-        return MNL_CB_OK;
-}
-
 int gate_sweep(uint32_t instance)
 {
         struct interfaces all = {0};
@@ -26,7 +15,7 @@ int gate_sweep(uint32_t instance)
 
         if (r < 0)
                 return r;
-        r = netlink_dump(&n, RTM_GETLINK, collect, &all);
+        r = netlink_dump(&n, RTM_GETLINK, interfaces_collect, &all);
         for (size_t i = 0; i < all.link_count; i++) {
                 int failed = gate_hook_take_off(&n, all.links[i].index, instance);
                 if (failed < 0 && failed != -ENODEV)

@@ -198,6 +198,17 @@ int interfaces_apply(struct interfaces *all, const struct nlmsghdr *message)
         }
 }
 
+int interfaces_collect(const struct nlmsghdr *message, void *all)
+{
+        int r = interfaces_apply(all, message);
+
+        if (r < 0) {
+                errno = -r;
+                return MNL_CB_ERROR;
+        }
+        return MNL_CB_OK;
+}
+
 const struct link *interfaces_by_index(const struct interfaces *all, unsigned index)
 {
         return link_find(all, index);

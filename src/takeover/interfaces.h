@@ -37,6 +37,9 @@ void interfaces_free(struct interfaces *all);
 /* Takes one RTM_{NEW,DEL}{LINK,ADDR}, RTM_DEL{QDISC,TFILTER} message; passes over all others. 0, or -ENOMEM.
  */
 int interfaces_apply(struct interfaces *all, const struct nlmsghdr *message);
+/* The same as libmnl wants its callbacks; `all` is a struct interfaces. MNL_CB_OK, or MNL_CB_ERROR and errno.
+ */
+int interfaces_collect(const struct nlmsghdr *message, void *all);
 
 /* What we did ourselves, ahead of the kernel's message about it. 0, or -ENOMEM. */
 int interfaces_note(struct interfaces *all, const struct local_address *a, bool there);

@@ -6,21 +6,10 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 
-static int collect(const struct nlmsghdr *message, void *user)
-{
-        int r = interfaces_apply(user, message);
-
-        if (r < 0) {
-                errno = -r;
-                return MNL_CB_ERROR;
-        }
-        return MNL_CB_OK;
-}
-
 static int remove_everywhere(struct netlink *requests, const struct ip *ip, uint8_t prefix)
 {
         struct interfaces all = {0};
-        int r = netlink_dump(requests, RTM_GETADDR, collect, &all);
+        int r = netlink_dump(requests, RTM_GETADDR, interfaces_collect, &all);
 
         for (size_t i = 0; i < all.address_count; i++) {
                 const struct local_address *a = &all.addresses[i];

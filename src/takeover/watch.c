@@ -21,25 +21,14 @@ struct watch {
         void *user;
 };
 
-static int apply(const struct nlmsghdr *message, void *user)
-{
-        int r = interfaces_apply(user, message);
-
-        if (r < 0) {
-                errno = -r;
-                return MNL_CB_ERROR;
-        }
-        return MNL_CB_OK;
-}
-
 /* Reads all into fresh tables and puts them in the place of the old. */
 static int read_all(struct watch *w)
 {
         struct interfaces fresh = {0};
-        int r = netlink_dump(w->requests, RTM_GETLINK, apply, &fresh);
+        int r = netlink_dump(w->requests, RTM_GETLINK, interfaces_collect, &fresh);
 
         if (r == 0)
-                r = netlink_dump(w->requests, RTM_GETADDR, apply, &fresh);
+                r = netlink_dump(w->requests, RTM_GETADDR, interfaces_collect, &fresh);
         if (r < 0) {
                 interfaces_free(&fresh);
                 return r;
@@ -57,7 +46,7 @@ static int receive(struct watch *w)
 
         if (size == -1)
                 return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-        if (mnl_cb_run(buffer, (size_t)size, 0, 0, apply, w->tables) == MNL_CB_ERROR)
+        if (mnl_cb_run(buffer, (size_t)size, 0, 0, interfaces_collect, w->tables) == MNL_CB_ERROR)
                 return -errno;
         return 1;
 }
