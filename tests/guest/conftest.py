@@ -1,21 +1,9 @@
 """Fixtures of the guests' tests: `lab`, and `guest(name, ...)` which makes a guest in it, not booted. Whatever a test
 leaves running, and however it ends, is gone after it; the consoles of its guests are in the report of a failure."""
-import signal
-import sys
-
 import pytest
 
 from guest import Guest
-from lab import Lab
-
-
-def pytest_configure(config):
-    # a polite kill of the test run must clean up as Ctrl-C does
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
-
-
-def pytest_addoption(parser):
-    parser.addoption("--keep", action="store_true", help="keep the guests' directories with their consoles")
+from lab.fixtures import lab, pytest_addoption, pytest_configure
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -25,12 +13,6 @@ def pytest_runtest_makereport(item, call):
     if report.when == "call" and report.failed:
         for guest in getattr(item, "guests", []):
             report.sections.append(("console of " + guest.name, guest.console()[-5000:]))
-
-
-@pytest.fixture
-def lab(request):
-    with Lab(keep=request.config.getoption("--keep")) as made:
-        yield made
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@
  *     T ip6 NAME          IPv6 from ADDRESS6
  *
  * Ends on SIGTERM. */
+#include "tool.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
@@ -26,7 +28,6 @@
 #include <netinet/udp.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,7 +37,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MACHINES_MAX 16
@@ -54,21 +54,6 @@ static struct in_addr ours4, address4;
 static struct in6_addr ours6, address6;
 static uint8_t our_mac[ETH_ALEN];
 static uint16_t port;
-static volatile sig_atomic_t stopping;
-
-static void on_signal(int number)
-{
-        stopping = 1;
-}
-
-static int64_t now_us(void)
-{
-        struct timespec t;
-
-        clock_gettime(CLOCK_BOOTTIME, &t);
-        return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 /* --- questions --- */
 
 static size_t put_ethernet(uint8_t *frame, const struct machine *to, uint16_t type)
@@ -222,22 +207,6 @@ static const char *claim_of(const uint8_t *frame, size_t size)
         return size >= sizeof(*ip) && memcmp(&ip->ip6_src, &address6, 16) == 0 ? "ip6" : NULL;
 }
 
-static int64_t arrival_us(struct msghdr *message)
-{
-        int64_t now = now_us();
-        struct timespec wall, stamp;
-
-        clock_gettime(CLOCK_REALTIME, &wall);
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_TIMESTAMPNS)
-                        continue;
-                memcpy(&stamp, CMSG_DATA(c), sizeof(stamp));
-                return now - ((int64_t)(wall.tv_sec - stamp.tv_sec) * 1000000 +
-                              (wall.tv_nsec - stamp.tv_nsec) / 1000);
-        }
-        return now;
-}
-
 static void hear(int fd)
 {
         uint8_t frame[2048];
@@ -339,7 +308,6 @@ static void run(int fd, int64_t interval_us)
 int main(int argc, char **argv)
 {
         struct sched_param priority = {.sched_priority = 70};
-        struct sigaction act = {.sa_handler = on_signal};
 
         if (argc < 7 || argc - 6 > MACHINES_MAX || inet_pton(AF_INET, argv[4], &address4) != 1 ||
             inet_pton(AF_INET6, argv[5], &address6) != 1) {
@@ -359,7 +327,7 @@ int main(int argc, char **argv)
         take_own(argv[1]);
         int fd = open_wire(argv[1]);
         take_port();
-        sigaction(SIGTERM, &act, NULL);
+        stop_on_signals();
         if (mlockall(MCL_CURRENT | MCL_FUTURE) == -1 || sched_setscheduler(0, SCHED_FIFO, &priority) == -1)
                 perror("asker: the figures may be coarse");
         puts("0 ready");

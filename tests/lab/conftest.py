@@ -7,22 +7,11 @@
 
 Whatever a test leaves running, and however it ends, is gone after it. The addresses of a haven cluster are guarded:
 a second holder fails the test, unless it asked for an allowance."""
-import signal
-import sys
-
 import pytest
 
-from lab import Lab, Prober
+from lab import Prober
+from lab.fixtures import lab, pytest_addoption, pytest_configure
 from lab.haven import Cluster
-
-
-def pytest_configure(config):
-    # a polite kill of the test run must clean up as Ctrl-C does
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
-
-
-def pytest_addoption(parser):
-    parser.addoption("--keep", action="store_true", help="keep the machines' directories with their logs")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -34,12 +23,6 @@ def pytest_runtest_makereport(item, call):
     if report.when == "call" and report.failed:
         for c in cluster:
             report.sections.append(("haven", c.story()))
-
-
-@pytest.fixture
-def lab(request):
-    with Lab(keep=request.config.getoption("--keep")) as made:
-        yield made
 
 
 @pytest.fixture

@@ -14,12 +14,13 @@
  *     end T SENT LOST LATENCY STALL      on SIGTERM: totals, worst answer time, worst own delay, both in us
  *
  * A request unanswered at the end counts as lost only if it had its time. */
+#include "tool.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,13 +28,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#define LATE_US                                                                                              \
-        100000       /* these machines lose the CPU for tens of milliseconds; slower than this is no answer */
-#define WINDOW 65536 /* requests in flight at most; a power of two */
-#define NAME   64
+/* These machines lose the CPU for tens of milliseconds; slower than this is no answer. */
+#define LATE_US 100000
+#define WINDOW  65536 /* requests in flight at most; a power of two */
+#define NAME    64
 
 struct request {
         int64_t sent_us;
@@ -46,21 +46,6 @@ static uint64_t sent, judged, lost; /* judged: all requests below this number ar
 static int64_t last_good_us, latency_max_us, stall_max_us;
 static uint64_t outage_lost;
 static char last_node[NAME];
-static volatile sig_atomic_t stopping;
-
-static void on_signal(int number)
-{
-        stopping = 1;
-}
-
-static int64_t now_us(void)
-{
-        struct timespec t;
-
-        clock_gettime(CLOCK_BOOTTIME, &t);
-        return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 static int connected(const char *address, uint16_t port)
 {
         struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -96,23 +81,6 @@ static void ask(int fd)
         /* "no route", "host unreachable", "port unreachable": as good as no answer */
         if (send(fd, text, (size_t)n, 0) == -1)
                 return;
-}
-
-/* When the datagram reached this machine: the prober may have been without CPU since. */
-static int64_t arrival_us(struct msghdr *message)
-{
-        int64_t now = now_us();
-        struct timespec wall, stamp;
-
-        clock_gettime(CLOCK_REALTIME, &wall);
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
-                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_TIMESTAMPNS)
-                        continue;
-                memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
-                return now - ((int64_t)(wall.tv_sec - stamp.tv_sec) * 1000000 +
-                              (wall.tv_nsec - stamp.tv_nsec) / 1000);
-        }
-        return now;
 }
 
 static void take_answer(const char *text, int64_t arrived)
@@ -209,7 +177,6 @@ static void run(int fd, int64_t interval_us)
 int main(int argc, char **argv)
 {
         struct sched_param priority = {.sched_priority = 70};
-        struct sigaction act = {.sa_handler = on_signal};
         int64_t interval_us = argc == 4 ? atoll(argv[3]) : 0;
         int fd;
 
@@ -218,8 +185,7 @@ int main(int argc, char **argv)
                 return 2;
         }
         fd = connected(argv[1], (uint16_t)atoi(argv[2]));
-        sigaction(SIGTERM, &act, NULL);
-        sigaction(SIGINT, &act, NULL);
+        stop_on_signals();
         if (mlockall(MCL_CURRENT | MCL_FUTURE) == -1 || sched_setscheduler(0, SCHED_FIFO, &priority) == -1)
                 perror("prober: the figures may be coarse");
         run(fd, interval_us);

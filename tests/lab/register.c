@@ -10,36 +10,21 @@
  *     ack SENT ARRIVED NUMBER NODE EPOCH
  *
  * Arrival is the kernel's stamp, so that a client without CPU does not blur the order. */
+#include "tool.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SENT_MAX 65536 /* writes whose sending is remembered; a power of two */
-
-static volatile sig_atomic_t stopping;
-
-static void on_signal(int number)
-{
-        stopping = 1;
-}
-
-static int64_t clock_us(clockid_t clock)
-{
-        struct timespec t;
-
-        clock_gettime(clock, &t);
-        return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static int fail(const char *what)
 {
@@ -102,20 +87,6 @@ static int serve(uint16_t port)
 
 static int64_t sent_us[SENT_MAX];
 
-static int64_t arrival_us(struct msghdr *message)
-{
-        struct timespec stamp;
-
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
-                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_TIMESTAMPNS)
-                        continue;
-                memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
-                int64_t wall = (int64_t)stamp.tv_sec * 1000000 + stamp.tv_nsec / 1000;
-                return clock_us(CLOCK_BOOTTIME) - (clock_us(CLOCK_REALTIME) - wall);
-        }
-        return clock_us(CLOCK_BOOTTIME);
-}
-
 static void hear(int fd)
 {
         char text[256], control[CMSG_SPACE(sizeof(struct timespec))];
@@ -142,14 +113,14 @@ static int write_for_ever(const char *address, uint16_t port, int64_t interval_u
 {
         struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
         int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1;
-        int64_t due = clock_us(CLOCK_BOOTTIME);
+        int64_t due = now_us();
 
         if (inet_pton(AF_INET, address, &to.sin_addr) != 1 || fd == -1 ||
             setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) == -1)
                 return fail("register");
         for (uint64_t number = 1; !stopping;) {
                 struct pollfd p = {.fd = fd, .events = POLLIN};
-                int64_t now = clock_us(CLOCK_BOOTTIME);
+                int64_t now = now_us();
                 if (now >= due) {
                         char text[24];
                         int n = snprintf(text, sizeof text, "%llu", (unsigned long long)number);
@@ -167,10 +138,8 @@ static int write_for_ever(const char *address, uint16_t port, int64_t interval_u
 
 int main(int argc, char **argv)
 {
-        struct sigaction act = {.sa_handler = on_signal};
 
-        sigaction(SIGTERM, &act, NULL);
-        sigaction(SIGINT, &act, NULL);
+        stop_on_signals();
         if (argc == 3 && strcmp(argv[1], "serve") == 0)
                 return serve((uint16_t)atoi(argv[2]));
         if (argc == 5 && strcmp(argv[1], "write") == 0 && atoll(argv[4]) >= 100 && atoll(argv[4]) < 1000000)

@@ -9,6 +9,8 @@
  * stamped with CLOCK_BOOTTIME when it is read; real-time priority and locked memory keep that true. The
  * addresses that are there at the start come first, as `add`, then the line `ready`. A refreshed address is
  * another `add`: the reader joins them. Ends when its standard input does. */
+#include "tool.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +25,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MACHINES_MAX 64
@@ -32,14 +33,6 @@ struct machine {
         const char *name;
         int fd;
 };
-
-static int64_t now_us(void)
-{
-        struct timespec t;
-
-        clock_gettime(CLOCK_BOOTTIME, &t);
-        return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static int listen_in(const char *netns)
 {
