@@ -143,9 +143,9 @@ static int open_transport(struct core *core)
         if (!error && core->config->arbiter.kind == ARBITER_DISK)
                 error = core_arbiter_disk_open(core, &keys);
         if (!error && core->config->arbiter.kind == ARBITER_WITNESS)
-                error = core_witness_open(core, &keys);
+                error = core_arbiter_witness_open(core, &keys);
         if (!error && core->config->arbiter.kind == ARBITER_ETCD)
-                error = core_etcd_open(core);
+                error = core_arbiter_etcd_open(core);
         key_wipe(&keys);
         if (error)
                 log_error("heartbeat: cannot open the links: %s", strerror(-error));
@@ -272,8 +272,8 @@ static void close_rooms(struct core *core, int status)
         disk_free(core->disk);
         if (core->transport)
                 transport_free(core->transport);
-        core_witness_close(core);
-        core_etcd_close(core);
+        core_arbiter_witness_close(core);
+        core_arbiter_etcd_close(core);
         writer_free(core->writer);
         for (int i = 0; i < 3; i++)
                 uv_run(core->loop, UV_RUN_NOWAIT);

@@ -139,16 +139,16 @@ void core_ask_arbiter(struct core *core);
 /* What the arbiter said last, for people. */
 void core_arbiter_said(struct core *core, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* core_witness.c */
+/* core_arbiter_witness.c */
 /* 0, or a negative errno. */
-int core_witness_open(struct core *core, const struct keyring *keys);
-void core_witness_ask(struct core *core, const struct arbiter_question *q);
-void core_witness_close(struct core *core);
+int core_arbiter_witness_open(struct core *core, const struct keyring *keys);
+void core_arbiter_witness_ask(struct core *core, const struct arbiter_question *q);
+void core_arbiter_witness_close(struct core *core);
 
-/* core_etcd.c */
-int core_etcd_open(struct core *core);
-void core_etcd_ask(struct core *core, const struct arbiter_question *q);
-void core_etcd_close(struct core *core);
+/* core_arbiter_etcd.c */
+int core_arbiter_etcd_open(struct core *core);
+void core_arbiter_etcd_ask(struct core *core, const struct arbiter_question *q);
+void core_arbiter_etcd_close(struct core *core);
 
 /* core_gate.c */
 /* Which lease gate is ours. */
@@ -169,7 +169,7 @@ void core_arbiter_disk_ask(struct core *core, const struct arbiter_question *q);
 void core_note(struct core *core, const struct note *note);
 void core_tell(struct core *core, const char *kind, const char *subject, unsigned alert, const char *text);
 
-/* core_disk.c */
+/* core_state.c */
 void core_save(struct core *core);
 void core_saved(void *user, int error);
 /* 0, or a negative errno after having logged what is wrong; `ret_start` gets the state. */

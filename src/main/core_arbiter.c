@@ -84,9 +84,9 @@ void core_ask_arbiter(struct core *core)
         else if (core->config->arbiter.kind == ARBITER_FENCE)
                 core_arbiter_fence_ask(core, &core->todo.question);
         else if (core->config->arbiter.kind == ARBITER_WITNESS)
-                core_witness_ask(core, &core->todo.question);
+                core_arbiter_witness_ask(core, &core->todo.question);
         else if (core->config->arbiter.kind == ARBITER_ETCD)
-                core_etcd_ask(core, &core->todo.question);
+                core_arbiter_etcd_ask(core, &core->todo.question);
         else if (cut_off(core))
                 answer(core, false, instant_now(),
                        "none of our own interfaces has carrier: we are the one cut off");

@@ -93,7 +93,7 @@ static void ask(struct witness_way *w)
                 say_silence(w, strerror(-error));
 }
 
-void core_witness_ask(struct core *core, const struct arbiter_question *q)
+void core_arbiter_witness_ask(struct core *core, const struct arbiter_question *q)
 {
         struct witness_way *w = core->witness;
         const struct ledger *l = core->inherited.ledger;
@@ -205,7 +205,7 @@ static int open_family(struct witness_way *w, int family)
         return error;
 }
 
-int core_witness_open(struct core *core, const struct keyring *keys)
+int core_arbiter_witness_open(struct core *core, const struct keyring *keys)
 {
         char name[INQUIRY_SEAL_NAME];
         int error4, error6;
@@ -220,7 +220,7 @@ int core_witness_open(struct core *core, const struct keyring *keys)
         return error4 && error6 ? error4 : 0; /* a machine may have one family only */
 }
 
-void core_witness_close(struct core *core)
+void core_arbiter_witness_close(struct core *core)
 {
         if (!core->witness)
                 return;

@@ -162,7 +162,7 @@ static void begin(struct etcd_way *w)
                 send_request(w, ETCD_READ);
 }
 
-void core_etcd_ask(struct core *core, const struct arbiter_question *q)
+void core_arbiter_etcd_ask(struct core *core, const struct arbiter_question *q)
 {
         struct etcd_way *w = core->etcd;
         struct etcd_question *next = &w->next;
@@ -255,7 +255,7 @@ static void on_reply(uv_poll_t *poll, int status, int events)
 
 /* --- life --- */
 
-int core_etcd_open(struct core *core)
+int core_arbiter_etcd_open(struct core *core)
 {
         struct etcd_way *w = calloc(1, sizeof(*w));
 
@@ -268,7 +268,7 @@ int core_etcd_open(struct core *core)
         return path_program("haven-etcd", w->program);
 }
 
-void core_etcd_close(struct core *core)
+void core_arbiter_etcd_close(struct core *core)
 {
         struct etcd_way *w = core->etcd;
 
