@@ -21,9 +21,13 @@ static void committed(struct cluster *c)
 
 static void readmit(struct cluster *c, uint8_t from, const struct message *m)
 {
-        /* the document says how long its promises may have lasted; without it that is not known */
-        if (c->valid || !m->readmits || c->state.document.version.n == 0 ||
-            !instant_reached(c->now, instant_add(c->started, c->timing.wait)))
+        const struct sent *heard = sent_find(&c->peer[from], m->echo.seq);
+
+        /* the document says how long its promises may have lasted; without it that is not known. What the
+         * leader says counts from when that was over: its lease of before may rest on what we have forgotten
+         */
+        if (c->valid || !m->readmits || c->state.document.version.n == 0 || !heard ||
+            instant_before(heard->at, instant_add(c->started, c->timing.wait)))
                 return;
         c->valid = true;
         c->state.term = m->term;
