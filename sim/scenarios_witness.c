@@ -134,6 +134,35 @@ static void loses_state(struct stage *s)
         expect_unheld_at_most(s, 0, TAKEN_WITHIN);
 }
 
+/* Rule 6: what a leader asked while the lease of before still lasted is no word of who needs no witness, when
+ * it comes after the witness has forgotten whom it voted for meanwhile. */
+static void asked_before_it_forgot(struct stage *s)
+{
+        uint8_t old = world_leader(s->w), next = !old;
+        const struct cluster *brain = world_brain(s->w, next);
+
+        stage_wait_some(s, span_ms(100));
+        witness_late(s->w, old, span_ms(130));
+        world_cut_pair(s->w, 0, 1, true);
+        for (int ms = 0; ms < 300; ms++)
+                if (cluster_leader(brain) != next || cluster_committed(brain).term != cluster_term(brain))
+                        stage_run(s, span_ms(1));
+        expect(s, cluster_leader(brain) == next, "the witness did not vote for the other");
+        witness_off(s->w);
+        witness_lose_state(s->w);
+        witness_on(s->w);
+        witness_late(s->w, old, span_ms(400 + 4 * (int64_t)s->seed));
+        stage_run(s, span_ms(610));
+        witness_late(s->w, old, SPAN_ZERO);
+        stage_run(s, span_s(2));
+        for (uint8_t g = 0; g < 2; g++)
+                expect_holder(s, g, NODE_NONE); /* until they hear each other again */
+        world_cut_pair(s->w, 0, 1, false);
+        stage_run(s, span_s(5));
+        expect_settles(s, span_s(5));
+        expect_told(s, world_story(s->w), "arbiter: readmitted");
+}
+
 /* Its disk answers late: it is asked again and again, and what it says counts from when it was asked. */
 static void slow(struct stage *s)
 {
@@ -191,6 +220,10 @@ const struct scenario scenarios_witness[] = {
          "no vote until readmitted",
          {.nodes = 2, .arbiter = &arbiter_witness},
          loses_state},
+        {"witness-asked-before-it-forgot",
+         "a question that was long on its way readmits nobody",
+         {.nodes = 2, .arbiter = &arbiter_witness},
+         asked_before_it_forgot},
         {"witness-slow", "late answers are answers", {.nodes = 2, .arbiter = &arbiter_witness}, slow},
         {"witness-four-nodes-split",
          "two of four and the witness go on",

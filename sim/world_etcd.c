@@ -130,7 +130,8 @@ static void judge(struct world *w, struct etcd *e, uint8_t node, struct exchange
         struct register_arbiter *r = &e->reader[node].view;
 
         x->q.document = x->document;
-        if (register_judge(r, machine_clock(w, m), &x->q, &x->answer, x->bytes, &x->n) == REGISTER_ANSWER) {
+        if (register_judge(r, machine_clock(w, m), x->asked, &x->q, &x->answer, x->bytes, &x->n) ==
+            REGISTER_ANSWER) {
                 tell(w, m, x);
                 return;
         }

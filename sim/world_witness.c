@@ -18,7 +18,7 @@ struct third {
         struct witness witness;
         struct witness_kept disk;
         bool cut[WORLD_NODES];
-        span slow;
+        span slow, late[WORLD_NODES];     /* of its disk; of what a node asks, on the way there */
         uint32_t seq[WORLD_NODES];        /* of each node's questions */
         uint64_t known_life[WORLD_NODES]; /* of the witness, as each node last heard it */
 };
@@ -46,7 +46,7 @@ static void boot(struct world *w, struct third *t)
 {
         t->up = true;
         t->writes = false;
-        t->life++;
+        t->life += 2; /* the one between is of when it has waited without its state */
         witness_init(&t->witness, &t->disk, t->life, third_clock(w, t));
 }
 
@@ -76,7 +76,9 @@ static void move_on(struct world *w, struct third *t, uint8_t node, struct inqui
                 free(i);
                 return;
         }
-        arbiter_later(w, world_random_span(w, w->config.delay_min, w->config.delay_max), node, 0, i);
+        span late = i->stage == ON_THE_WAY ? t->late[node] : SPAN_ZERO;
+        arbiter_later(w, span_add(world_random_span(w, w->config.delay_min, w->config.delay_max), late), node,
+                      0, i);
 }
 
 static void ask(struct world *w, struct third *t, uint8_t node, struct inquiry *i)
@@ -173,6 +175,7 @@ static void comes_back(struct world *w, struct third *t, uint8_t node, struct in
         t->known_life[node] = a->life;
         if (a->again && !i->repeated) {
                 i->repeated = true;
+                i->question.without = false; /* it was so when it was first asked */
                 ask(w, t, node, i);
                 return;
         }
@@ -250,6 +253,11 @@ void witness_lose_state(struct world *w)
 void witness_slow(struct world *w, span more)
 {
         ((struct third *)w->arbiter_memory)->slow = more;
+}
+
+void witness_late(struct world *w, uint8_t node, span more)
+{
+        ((struct third *)w->arbiter_memory)->late[node] = more;
 }
 
 struct version witness_version(const struct world *w)

@@ -26,9 +26,9 @@
  *
  * Whenever the arbiter's document is newer than the asker's `newest`, the answer brings it (rule 7).
  * An arbiter that lost what it had written down says no to all but WATCH, and `lost`. It keeps silence for
- * `dead` from its start, then a question with `without` gives it term, vote and document anew (rule 6). An
- * arbiter that cannot keep documents (fence) gives the asker's `newest` as `stored`, and docs/ says what that
- * costs. */
+ * `dead` from its start, then a question with `without`, asked after that, gives it term, vote and document
+ * anew (rule 6). An arbiter that cannot keep documents (fence) gives the asker's `newest` as `stored`, and
+ * docs/ says what that costs. */
 #pragma once
 
 #include "base/instant.h"

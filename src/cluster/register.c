@@ -1,6 +1,7 @@
 #include "cluster/register.h"
 
 #include "base/bytes.h"
+#include "cluster/timing.h"
 
 #include <assert.h>
 #include <string.h>
@@ -82,7 +83,7 @@ bool register_observed(struct register_arbiter *r, instant now, int64_t revision
         return true;
 }
 
-enum register_verdict register_judge(struct register_arbiter *r, instant now,
+enum register_verdict register_judge(struct register_arbiter *r, instant now, instant asked_at,
                                      const struct witness_question *q, struct witness_answer *ret_answer,
                                      uint8_t *bytes, size_t *ret_n)
 {
@@ -95,6 +96,9 @@ enum register_verdict register_judge(struct register_arbiter *r, instant now,
         w->renewed_of = r->renewed_of;
         asked.life = REGISTER_LIFE;
         asked.seq = 1;
+        /* rule 6: when it was asked we know here, so it needs no other proof */
+        w->waited = true;
+        asked.without &= span_between(r->first_seen, asked_at).us >= timing_stretched(q->dead).us;
         (void)witness_judge(w, now, &asked, ret_answer);
         bool renewed = ret_answer->yes && q->ask == ARBITER_RENEW;
         if (!w->dirty && !renewed)

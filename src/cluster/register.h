@@ -39,8 +39,9 @@ enum register_verdict {
         REGISTER_ANSWER, /* as it is */
         REGISTER_SWAP    /* once `bytes` stand in place of revision r->revision */
 };
-/* Judges by what was last observed. The answer points into `r`. `bytes` has room for REGISTER_BYTES_MAX. */
-enum register_verdict register_judge(struct register_arbiter *r, instant now,
+/* Judges what was asked at `asked_at` by what was last observed. The answer points into `r`. `bytes` has room
+ * for REGISTER_BYTES_MAX. */
+enum register_verdict register_judge(struct register_arbiter *r, instant now, instant asked_at,
                                      const struct witness_question *q, struct witness_answer *ret_answer,
                                      uint8_t *bytes, size_t *ret_n);
 /* The swap was done; the key has this revision now. */

@@ -96,14 +96,24 @@ static void enter_term(struct witness *w, uint32_t term, uint32_t vote)
         w->dirty = true;
 }
 
-/* Rule 6: whatever it had promised is over after `dead`, whatever it had voted for or kept is known to the
- * quorum that this leader's lease rests on. */
-static void readmit(struct witness *w, instant now, const struct witness_question *q)
+/* Rule 6: whatever it had promised is over after `dead`. A leader's lease of before that may still rest on
+ * voters that have elected another with our forgotten vote: only what was asked afterwards counts, and proves
+ * it by a life that nobody knew before. */
+static void wait_out(struct witness *w, instant now, const struct witness_question *q)
 {
         span silence = span_us(q->dead.us + q->dead.us * 2 * DRIFT_PERCENT / 100);
 
-        if (w->kept.voter || !q->without || q->version.n == 0 ||
-            span_between(w->started, now).us < silence.us)
+        if (w->kept.voter || w->waited || span_between(w->started, now).us < silence.us)
+                return;
+        w->waited = true;
+        if (++w->life == 0)
+                w->life = 1;
+}
+
+/* Whatever it had voted for or kept is known to the quorum that this leader's lease rests on. */
+static void readmit(struct witness *w, const struct witness_question *q)
+{
+        if (w->kept.voter || !w->waited || !q->without || q->version.n == 0)
                 return;
         w->kept.voter = true;
         enter_term(w, q->term, q->from);
@@ -173,6 +183,7 @@ enum witness_verdict witness_judge(struct witness *w, instant now, const struct 
         asker->incarnation = q->incarnation;
         asker->seq = q->seq;
         asker->at = now;
+        wait_out(w, now, q);
         *a = (struct witness_answer){.to = q->from,
                                      .incarnation = q->incarnation,
                                      .seq = q->seq,
@@ -183,7 +194,7 @@ enum witness_verdict witness_judge(struct witness *w, instant now, const struct 
         /* a question of an earlier life may be a recording: it proves nothing but is told how to prove itself
          */
         if (!a->again) {
-                readmit(w, now, q);
+                readmit(w, q);
                 a->yes = w->kept.voter && judge(w, now, q);
                 /* as of before this answer: a renewal is of now, a vote of when it last renewed */
                 a->age = span_between(instant_max(w->started, w->renewed), now);

@@ -26,6 +26,7 @@ struct witness {
         struct witness_kept kept;
         bool dirty;    /* `kept` is not on disk as it stands: no answer may leave before it is */
         uint64_t life; /* of this process, by chance: questions prove by it that they are of now */
+        bool waited; /* without state: so long that whatever was promised is over; `life` is of after that */
         instant started;
         instant renewed; /* when it last renewed a lease; LONG_AGO: not in this life */
         uint32_t renewed_of;

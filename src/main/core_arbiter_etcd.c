@@ -205,8 +205,8 @@ static void judge(struct etcd_way *w)
 {
         size_t n;
 
-        if (register_judge(&w->judge, instant_now(), &w->now.q, &w->answer, w->request.bytes, &n) ==
-            REGISTER_ANSWER) {
+        if (register_judge(&w->judge, instant_now(), w->now.asked, &w->now.q, &w->answer, w->request.bytes,
+                           &n) == REGISTER_ANSWER) {
                 tell(w);
                 return;
         }

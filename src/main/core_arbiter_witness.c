@@ -134,6 +134,7 @@ static void take(struct witness_way *w, const struct witness_answer *a, const st
         w->unanswered_since = INSTANT_LONG_AGO;
         if (a->again && !w->repeated && a->seq == w->seq) {
                 w->repeated = true;
+                w->question.without = false; /* it was so when it was first asked (rule 6) */
                 ask(w);
                 return;
         }

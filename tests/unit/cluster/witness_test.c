@@ -127,26 +127,38 @@ static void copies_replays_and_questions_of_an_earlier_life_are_not_judged(void 
 static void without_its_state_it_is_silent_for_dead_and_then_readmitted(void **state)
 {
         static struct witness w;
+        static const struct {
+                int64_t at_us;
+                uint64_t life;
+                bool again, lost;
+        } asked[] = {
+                {1000000 + 505000, LIFE, false, true},
+                {1000000 + 511000, LIFE, true, true}, /* it may have been on its way since before */
+                {1000000 + 512000, LIFE + 1, false, false},
+        };
         const struct witness_kept nothing = {0};
         struct witness_question q = question(ARBITER_VOTE, ALPHA, 4);
         struct witness_answer a;
 
         witness_init(&w, &nothing, LIFE, (instant){1000000});
-        witness_judge(&w, (instant){9000000}, &q, &a);
+        witness_judge(&w, (instant){1100000}, &q, &a);
         assert_true(a.lost && !a.yes);
-        for (int late = 0; late < 2; late++) {
+        for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
                 q = question(ARBITER_WATCH, ALPHA, 4);
+                q.life = asked[i].life;
                 q.without = true;
                 q.version = (struct version){.term = 4, .n = 7};
                 q.document = document;
                 q.document_size = sizeof(document);
-                witness_judge(&w, (instant){1000000 + (late ? 511000 : 505000)}, &q, &a);
-                assert_int_equal(a.lost, !late);
+                witness_judge(&w, (instant){asked[i].at_us}, &q, &a);
+                assert_int_equal(a.lost, asked[i].lost);
+                assert_int_equal(a.again, asked[i].again);
         }
         assert_true(w.dirty && w.kept.term == 4 && w.kept.vote == ALPHA && a.stored.n == 7);
         q = question(ARBITER_VOTE, BETA, 4);
+        q.life = LIFE + 1;
         witness_judge(&w, (instant){9000000}, &q, &a);
-        assert_false(a.yes);
+        assert_false(a.yes || a.again);
 }
 
 int main(void)
