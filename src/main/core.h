@@ -108,6 +108,8 @@ void core_act(struct core *core, const struct cluster_action *action);
 void core_report(void *user, const struct engine_report *report);
 void core_check_result(void *user, uint32_t id, const struct check_result *result);
 int core_checks_open(struct core *core);
+/* Whether the ledger still has an address that the configuration no longer names. */
+bool core_address_forgotten(const struct core *core);
 /* After a reload: the ledger names the addresses that are held now, no others. */
 void core_addresses_reload(struct core *core);
 /* After a reload: ends the checks that are gone, starts new and changed ones where their group runs. */

@@ -48,6 +48,17 @@ static bool is_configured(const struct config *c, const struct ip *ip)
         return false;
 }
 
+bool core_address_forgotten(const struct core *core)
+{
+        struct ledger *l = core->inherited.ledger;
+
+        for (size_t i = 0; i < LEDGER_ADDRESSES_MAX; i++)
+                if (ledger_state(&l->address[i].state) != LEDGER_FREE &&
+                    !is_configured(core->config, &l->address[i].ip))
+                        return true;
+        return false;
+}
+
 void core_addresses_reload(struct core *core)
 {
         struct ledger *l = core->inherited.ledger;

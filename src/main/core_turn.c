@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "resource/cgroup.h"
 
 #include <assert.h>
 #include <string.h>
@@ -38,6 +39,22 @@ static bool group_named(const struct core *core, uint32_t group)
         return false;
 }
 
+/* What the file no longer names we cannot stop, and the supervisor has: its addresses are gone and its
+ * processes killed. What is exclusive in its data may run outside of our cgroup, so that stays held. */
+static bool let_go(struct core *core, size_t i)
+{
+        struct ledger *l = core->inherited.ledger;
+        struct ledger_group *g = &l->group[i];
+
+        if (ledger_state(&g->state) == LEDGER_FREE)
+                return true;
+        if (l->group_data[i] || !instant_reached(instant_now(), ledger_lease_end(l)) ||
+            core_address_forgotten(core) ||
+            (l->cgroup_root[0] != '\0' && resource_cgroup_populated(l->cgroup_root)))
+                return false;
+        return ledger_group_free(g);
+}
+
 void core_ledger_read(struct core *core, struct cluster_promise *ret_promise)
 {
         struct ledger *l = core->inherited.ledger;
@@ -53,12 +70,10 @@ void core_ledger_read(struct core *core, struct cluster_promise *ret_promise)
                 if (g->group == 0)
                         continue;
                 struct cluster_tenure *t = &p->tenure[p->tenure_count++];
+                bool gone = !group_named(core, g->group) && let_go(core, i);
                 bool releasing = ledger_state(&g->state) == LEDGER_RELEASING;
-                bool named = group_named(core, g->group), free = ledger_state(&g->state) == LEDGER_FREE;
                 t->group = g->group;
-                t->hold = releasing ? HOLD_STOPPING : (enum hold_state)g->hold;
-                if (free && !named)
-                        t->hold = HOLD_NONE; /* the supervisor let go of what the file no longer names */
+                t->hold = gone ? HOLD_NONE : releasing ? HOLD_STOPPING : (enum hold_state)g->hold;
                 t->epoch = (struct epoch){.term = g->epoch_term, .n = g->epoch_n};
                 t->sealed = ledger_group_sealed(g);
         }

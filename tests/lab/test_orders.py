@@ -202,6 +202,25 @@ def test_differing_files_are_shown_and_not_acted_upon(pair):
     c.wait_group("mail", "beta")
 
 
+def test_a_group_that_vanished_from_the_file_is_let_go_of(pair):
+    """The core cannot name it any more, let alone stop it. The supervisor does, and the next core knows that."""
+    c = pair()
+    short, both = c.text, c.text + group_text("mail", ["beta", "alpha"], SECOND)
+    c.reconfigure(both)
+    c.guard.add(SECOND)
+    for name in c.nodes:
+        c.haven("reload", node=name)
+    c.wait_group("mail", "beta")
+    c.configure("beta", short)
+    c["beta"].kill("core")
+    wait_for(lambda: not c.machine("beta").holds(SECOND), 5, "beta lets go of its address")
+    wait_for(lambda: c.haven("move", "web", "beta", check=False).returncode == 0, 10, "beta is there again")
+    c.wait_group("web", "beta")
+    c.configure("beta", both)
+    c.haven("reload", node="beta")
+    c.wait_group("mail")
+
+
 def test_two_groups_of_opposite_order_are_mutual_takeover(pair):
     c = pair(service=None, groups=[group_text("web", ["alpha", "beta"], "10.77.0.111", first=process_text()),
                                    group_text("mail", ["beta", "alpha"], SECOND)])
