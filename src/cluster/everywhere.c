@@ -79,9 +79,10 @@ void everywhere_settle(struct cluster *c, uint8_t g)
         case HOLD_STARTING:
         case HOLD_STARTED:
         case HOLD_FAILED:
-                /* who comes after it stops before it: all of them when it is stopped, else those of this node
-                 */
-                if (!wanted && !dependents_hold(c, g, !a || a->admin == GROUP_ENABLED))
+                /* who comes after it stops before it: all of them when it is stopped, else those of this
+                 * node; what is broken waits for nobody, who stays would keep it from ever starting again */
+                if (!wanted &&
+                    (t->hold == HOLD_FAILED || !dependents_hold(c, g, !a || a->admin == GROUP_ENABLED)))
                         tenure_stop(c, g, "it is not to run here");
                 return;
         case HOLD_STUCK: tenure_stop_again(c, g); return;

@@ -523,6 +523,59 @@ static void a_node_alone_leads_and_runs_everything(void **state)
         bench_free(b);
 }
 
+/* Time passes; what is to be started starts, what is to be stopped stops, what is to be saved is. */
+static void serve(struct bench *b, int turns, unsigned starts[static 2], struct epoch newest[static 2])
+{
+        for (int i = 0; i < turns; i++) {
+                for (bool save = b->todo.save; save || b->todo.action_count; save |= b->todo.save) {
+                        const struct cluster_action a = b->todo.action[0];
+                        bool start = a.kind == ACTION_START;
+                        if (b->todo.action_count == 0) {
+                                saved(b);
+                                save = false;
+                                continue;
+                        }
+                        starts[a.group] += start;
+                        newest[a.group] = a.epoch;
+                        step(b,
+                             (struct cluster_event){.kind = start ? CLUSTER_EV_STARTED : CLUSTER_EV_STOPPED,
+                                                    .group = a.group,
+                                                    .epoch = a.epoch});
+                }
+                b->now = cluster_deadline(b->c);
+                step(b, (struct cluster_event){.kind = CLUSTER_EV_TIME});
+        }
+}
+
+/* Whoever comes after it stays, so it cannot be waited for. */
+static void what_broke_and_runs_everywhere_is_stopped_beside_who_comes_after_it(void **state)
+{
+        struct bench *b = bench_new(1);
+        struct cluster_settings settings = b->settings;
+        unsigned starts[2] = {0};
+        struct epoch epoch[2] = {0};
+
+        step(b, (struct cluster_event){.kind = CLUSTER_EV_STOPPED});
+        settings.group[0].everywhere = true;
+        settings.group[1] = (struct cluster_group){.name = "app", .node_count = 1, .after = 1};
+        settings.group[1].id = text_id("app");
+        settings.group_count = 2;
+        assert_int_equal(cluster_reconfigure(b->c, &settings), 0);
+        serve(b, 30, starts, epoch);
+        assert_int_equal(starts[0], 1);
+        assert_int_equal(starts[1], 1);
+        step(b, (struct cluster_event){.kind = CLUSTER_EV_FAILED, .epoch = epoch[0]});
+        serve(b, 20, starts, epoch);
+        assert_false(cluster_holds(b->c, text_id("web")));
+        assert_true(cluster_holds(b->c, text_id("app")));
+        step(b, (struct cluster_event){.kind = CLUSTER_EV_ORDER,
+                                       .order = {.kind = ORDER_CLEAR, .id = 1, .group = text_id("web")}});
+        serve(b, 20, starts, epoch);
+        assert_int_equal(starts[0], 2);
+        assert_int_equal(starts[1], 1);
+        bench_free(b);
+}
+
 static void an_explanation_parts_the_state_from_its_reason(void **state)
 {
         struct bench *b = bench_new(3);
@@ -553,6 +606,7 @@ int main(void)
                 cmocka_unit_test(beats_to_the_silent_prolong_nothing),
                 cmocka_unit_test(a_follower_asks_about_its_silent_leader_s_address_in_time),
                 cmocka_unit_test(a_node_alone_leads_and_runs_everything),
+                cmocka_unit_test(what_broke_and_runs_everywhere_is_stopped_beside_who_comes_after_it),
         };
 
         return cmocka_run_group_tests_name("brain", tests, NULL, NULL);
