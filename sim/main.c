@@ -164,9 +164,9 @@ static int run(const struct options *o)
 {
         struct tally *t = calloc(1, sizeof(*t));
         struct timespec from, to;
-        bool ok = t != NULL;
+        bool ok = true;
 
-        if (!ok)
+        if (!t)
                 return 2;
         clock_gettime(CLOCK_MONOTONIC, &from);
         if (o->jobs == 1)

@@ -128,7 +128,9 @@ void arbiter_strong_answered(struct cluster *c, const struct cluster_event *even
                 return;
         c->arbiter.answered = c->now;
         tell_answer(c, a, event->text);
-        c->arbiter.stored = a->lost ? (struct version){0} : a->stored;
+        c->arbiter.stored = a->stored;
+        if (a->lost)
+                c->arbiter.stored = (struct version){0};
         if (a->known > c->state.term && c->valid)
                 term_raise(c, a->known);
         /* a voter hands over what we lack (rule 7); a leader's document is the newest there can be of its

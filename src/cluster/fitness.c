@@ -88,7 +88,7 @@ static bool settled(const struct cluster *c, const struct cluster_group *g, uint
 void placement_ask(const struct cluster *c, struct placement_query *ret_query)
 {
         struct placement_query *q = ret_query;
-        enum place node[CLUSTER_NODES_MAX];
+        enum place node[CLUSTER_NODES_MAX] = {0};
 
         q->settings = c->settings;
         q->document = &c->state.document;

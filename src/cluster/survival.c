@@ -50,5 +50,5 @@ void survival_text(const struct survival *s, char *text, size_t size)
                 snprintf(text, size, "one more %s may fail%s",
                          s->arbiter_present ? "node, or the arbiter," : "node", arbiter);
         else
-                snprintf(text, size, "%u more nodes may fail%s", s->votes - s->needed, arbiter);
+                snprintf(text, size, "%d more nodes may fail%s", s->votes - s->needed, arbiter);
 }

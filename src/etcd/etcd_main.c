@@ -219,12 +219,13 @@ static int load(const char *path, struct file *f)
 
 int main(int argc, char **argv)
 {
-        struct asker *a = calloc(1, sizeof(*a));
+        static struct asker asker; /* large */
+        struct asker *a = &asker;
         int type = 0;
         socklen_t size = sizeof(type);
 
         log_open("haven-etcd", true, LOG_LEVEL_INFO);
-        if (!a || argc < 6 || getsockopt(ETCD_FD, SOL_SOCKET, SO_TYPE, &type, &size) == -1 ||
+        if (argc < 6 || getsockopt(ETCD_FD, SOL_SOCKET, SO_TYPE, &type, &size) == -1 ||
             type != SOCK_SEQPACKET) {
                 fprintf(stderr, "haven-etcd is started by havend, not by hand\n");
                 return 2;

@@ -108,7 +108,7 @@ int handover_rehearse(struct supervisor *s)
                         s->core_program, strerror(-error));
         else if (s->options.ledger_layout > LEDGER_VERSION)
                 fprintf(stderr,
-                        "havend %s is older than the one that runs, and cannot read its ledger (layout %u, "
+                        "havend %s is older than the one that runs, and cannot read its ledger (layout %d, "
                         "not "
                         "%u): stop and start havend instead, which moves its groups first\n",
                         HAVEN_VERSION, LEDGER_VERSION, s->options.ledger_layout);

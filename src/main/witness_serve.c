@@ -117,7 +117,7 @@ static void on_packet(uv_udp_t *udp, ssize_t n, const uv_buf_t *buffer, const st
                 seal_open(s ? &s->seal : &p->served[0].seal, packet, (size_t)n, p->body, &length);
         if (why == PACKET_ACCEPTED)
                 why = question_decode(p->body, length, &q);
-        if (why != PACKET_ACCEPTED)
+        if (why != PACKET_ACCEPTED || !s)
                 refuse(p, why, from);
         else
                 serve(p, s, udp, from, &q);

@@ -18,9 +18,10 @@ static struct witness_question question(enum arbiter_ask ask, uint32_t from, uin
 {
         static uint32_t seq;
 
+        seq++;
         return (struct witness_question){.from = from,
                                          .incarnation = {.boot = 5, .core = 1},
-                                         .seq = ++seq,
+                                         .seq = seq,
                                          .life = LIFE,
                                          .ask = ask,
                                          .term = term,

@@ -84,7 +84,7 @@ static bool operate(uint8_t node, struct arbiter_answer *answer, instant *asked)
 static struct arbiter_answer ask(uint8_t node, struct arbiter_question q)
 {
         struct arbiter_answer answer = {0};
-        instant asked, began = now;
+        instant asked = INSTANT_LONG_AGO, began = now;
 
         if (!voters[node].ready)
                 operate(node, &answer, &asked);
@@ -208,7 +208,7 @@ static void the_newest_document_is_kept_and_handed_over(void **state)
 
 static void a_new_life_goes_on_from_its_own_record(void **state)
 {
-        struct arbiter_answer a;
+        struct arbiter_answer a = {0};
         instant asked;
 
         ask(0, question(ARBITER_VOTE, 5));
