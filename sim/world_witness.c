@@ -205,13 +205,18 @@ static void fault(struct world *w, void *self)
 {
         struct third *t = self;
 
-        switch (world_random(w, 5)) {
+        switch (world_random(w, 7)) {
         case 0:
         case 1: t->cut[world_random(w, w->config.nodes)] = world_random(w, 2); break;
         case 2: t->up = false; break;
         case 3:
                 if (!t->up)
                         boot(w, t);
+                break;
+        case 5:
+        case 6:
+                t->late[world_random(w, w->config.nodes)] =
+                        span_ms(world_random(w, 3) ? world_random(w, 900) : 0);
                 break;
         case 4: t->slow = span_ms(world_random(w, 2) ? world_random(w, 300) : 0); break;
         }
@@ -222,6 +227,7 @@ static void mend(struct world *w, void *self)
         struct third *t = self;
 
         memset(t->cut, 0, sizeof(t->cut));
+        memset(t->late, 0, sizeof(t->late));
         t->slow = SPAN_ZERO;
         if (!t->up)
                 boot(w, t);
