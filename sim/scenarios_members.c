@@ -1,6 +1,8 @@
 /* A cluster that is changed while it runs: its timing, and haven itself (rules.md rules 26, 27). */
 #include "stage.h"
 
+#include "world_arbiter.h"
+
 #include <string.h>
 
 static void reload_all(struct stage *s, uint8_t nodes, uint32_t file)
@@ -168,7 +170,134 @@ static void rolling_pair(struct stage *s)
         rolling(s, 2);
 }
 
+/* --- who is there --- */
+
+static void expect_voters(struct stage *s, uint64_t nodes)
+{
+        expect(s, world_has_voters(s->w, nodes), "those who vote are not %llx", (unsigned long long)nodes);
+}
+
+static void a_third_comes(struct stage *s)
+{
+        world_join(s->w, 2, 7);
+        world_name_nodes(s->w, 0, 7);
+        stage_wait_some(s, span_ms(300));
+        world_name_nodes(s->w, 1, 7);
+        stage_run(s, span_s(4));
+        expect_voters(s, 7);
+        expect_nothing_happened(s);
+        expect_told(s, world_story(s->w), "it votes from now on");
+        world_power_off(s->w, world_holder(s->w, 0)); /* and its vote is one */
+        stage_run(s, span_s(3));
+        expect_settles(s, span_s(3));
+}
+
+/* Two who were a majority before it, the arbiter one of them, and two who are one after it: never both. */
+static void cut_off_as_a_third_comes(struct stage *s)
+{
+        world_join(s->w, 2, 7);
+        world_name_nodes(s->w, 0, 7);
+        world_name_nodes(s->w, 1, 7);
+        stage_wait_some(s, span_ms(1500));
+        uint8_t leader = world_leader(s->w);
+        uint8_t alone = leader == 0 ? 1 : 0;
+        for (uint8_t l = 0; l < 2; l++)
+                for (uint8_t i = 0; i < 3; i++)
+                        if (i != alone) {
+                                world_cut(s->w, i, alone, l, true);
+                                world_cut(s->w, alone, i, l, true);
+                        }
+        stage_run(s, span_s(6));
+        world_isolate(s->w, alone, false);
+        stage_run(s, span_s(6));
+        expect_settles(s, span_s(10));
+        expect_voters(s, 7);
+}
+
+static void leader_is_taken_out(struct stage *s)
+{
+        uint8_t leader = world_leader(s->w);
+        uint64_t rest = 15 & ~(1ULL << leader);
+
+        world_leave(s->w, leader);
+        stage_run(s, span_s(2));
+        for (uint8_t i = 0; i < 4; i++)
+                if (i != leader)
+                        world_name_nodes(s->w, i, rest);
+        stage_run(s, span_s(4));
+        expect_voters(s, rest);
+        world_reset_figures(s->w);
+        world_power_on(s->w, leader); /* by its old file it is one of four */
+        stage_run(s, span_s(10));
+        expect_nothing_happened(s);
+        expect_voters(s, rest);
+}
+
+static void nobody_is_taken_out_while_another_is_dead(struct stage *s)
+{
+        world_power_off(s->w, 3);
+        world_power_off(s->w, 4);
+        stage_run(s, span_s(3));
+        for (uint8_t i = 0; i < 3; i++)
+                world_name_nodes(s->w, i, 15);
+        stage_run(s, span_s(5));
+        expect_voters(s, 31);
+        expect_told(s, world_story(s->w), "delta: it is offline -> the nodes that vote stay as they are");
+        world_name_nodes(s->w, 3, 15);
+        world_power_on(s->w, 3);
+        stage_run(s, span_s(6));
+        expect_voters(s, 15);
+        expect_settles(s, span_s(5));
+}
+
+static void files_that_contradict(struct stage *s)
+{
+        world_join(s->w, 2, 7);
+        world_join(s->w, 3, 11);
+        world_name_nodes(s->w, 0, 7);
+        world_name_nodes(s->w, 1, 11);
+        stage_run(s, span_s(6));
+        expect_voters(s, 3);
+        expect_told(s, world_story(s->w), "another file");
+        for (uint8_t i = 0; i < 4; i++)
+                world_name_nodes(s->w, i, 15);
+        stage_run(s, span_s(8));
+        expect_voters(s, 15);
+        expect_settles(s, span_s(5));
+}
+
+/* A machine of the same name in the place of one that burnt. */
+static void replaced_by_another_of_its_name(struct stage *s)
+{
+        world_power_off(s->w, 2);
+        stage_run(s, span_s(3));
+        world_lose_state(s->w, 2);
+        world_power_on(s->w, 2);
+        stage_run(s, span_s(5));
+        expect_told(s, world_story(s->w), "holds its lease without us -> readmitted");
+        expect_voters(s, 7);
+        expect_settles(s, span_s(5));
+}
+
 const struct scenario scenarios_members[] = {
+        {"third-node-added", "rule 26: nothing moves", {.nodes = 3, .founders = 3}, a_third_comes},
+        {"cut-off-as-a-third-node-is-added",
+         "rule 26: the majorities before and after, both",
+         {.nodes = 3, .founders = 3, .arbiter = &arbiter_witness},
+         cut_off_as_a_third_comes},
+        {"leader-taken-out",
+         "rule 26: back with its old file it disturbs nobody",
+         {.nodes = 4},
+         leader_is_taken_out},
+        {"taken-out-while-another-is-dead",
+         "rule 26: a change waits for all who stay",
+         {.nodes = 5},
+         nobody_is_taken_out_while_another_is_dead},
+        {"files-that-contradict",
+         "rule 26: nothing changes",
+         {.nodes = 4, .founders = 3},
+         files_that_contradict},
+        {"replaced-by-another-of-its-name", "rules 6 and 26", {.nodes = 3}, replaced_by_another_of_its_name},
         {"timing-changes-while-all-runs", "rule 26: up, down, nothing moves", {.nodes = 3}, there_and_back},
         {"owner-cut-off-while-dead-falls",
          "rule 26: long leases end before anybody waits less",

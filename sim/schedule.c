@@ -19,6 +19,8 @@ struct schedule {
         bool restore[WORLD_NODES]; /* its disk is an old copy: wants `haven init --force` */
         uint32_t faults;
         uint32_t flaps;
+        bool members; /* they change */
+        uint64_t out; /* whom the files of some leave out */
 };
 
 /* --- the cluster --- */
@@ -211,7 +213,8 @@ static void machine_fault(struct schedule *s, uint8_t node)
  * operator. */
 static bool may_lose_state(const struct schedule *s, uint8_t node)
 {
-        return !s->lost_state && !world_up(s->w, node) && suffices(s, s->c.nodes - 1U);
+        return !s->lost_state && !world_up(s->w, node) && suffices(s, s->c.nodes - 1U) &&
+               (!s->members || s->c.nodes > 3); /* a majority too while one is out of the files */
 }
 
 static void disk_fault(struct schedule *s, uint8_t node)
@@ -256,6 +259,27 @@ static void service_fault(struct schedule *s, uint8_t node)
         }
 }
 
+/* One node at a time is taken out of the files, and put in again, of all or of some, dead or alive. */
+static void members_change(struct schedule *s, uint8_t node)
+{
+        uint64_t all = (1ULL << s->c.nodes) - 1;
+
+        if (s->out == 0 && world_random(s->w, 2))
+                s->out = 1ULL << node;
+        else if (world_random(s->w, 3) == 0)
+                s->out = 0;
+        bool some = world_random(s->w, 3) == 0;
+        if (s->out && world_random(s->w, 2))
+                world_power_off(s->w, (uint8_t)__builtin_ctzll(s->out));
+        for (uint8_t i = 0; i < s->c.nodes; i++)
+                if (!(some && world_random(s->w, 2)) && !(s->out & 1ULL << i))
+                        world_name_nodes(s->w, i, all & ~s->out);
+        if (s->out == 0)
+                for (uint8_t i = 0; i < s->c.nodes; i++)
+                        if (world_random(s->w, 2))
+                                world_power_on(s->w, i);
+}
+
 static void one_fault(struct schedule *s)
 {
         struct world *w = s->w;
@@ -263,7 +287,9 @@ static void one_fault(struct schedule *s)
         uint32_t what = world_random(w, 20);
 
         s->faults++;
-        if (what < 6)
+        if (s->members && world_random(w, 4) == 0)
+                members_change(s, node);
+        else if (what < 6)
                 network_fault(s, node, other);
         else if (what < 12)
                 machine_fault(s, node);
@@ -294,6 +320,8 @@ static void make_whole(struct schedule *s)
                 for (uint8_t g = 0; g < s->c.groups; g++)
                         world_unfit(s->w, i, g, false);
                 world_configure(s->w, i, 0, true);
+                if (s->members)
+                        world_name_nodes(s->w, i, (1ULL << s->c.nodes) - 1);
         }
 }
 
@@ -394,7 +422,7 @@ static void survivors_recover(struct schedule *s)
 {
         make_whole(s);
         world_run(s->w, span_ms(s->c.data ? 9000 : 2500)); /* who stood still goes on, who leaves has left */
-        if (!suffices(s, nodes_up(s)) || must_wait(s) || s->lost_state)
+        if (!suffices(s, nodes_up(s)) || must_wait(s) || s->lost_state || s->members)
                 return;
         if (!recovers(s, 4) && suffices(s, nodes_up(s))) { /* who left could not stop something for a while */
                 explain(s);
@@ -428,6 +456,8 @@ static void nothing_moves(struct schedule *s)
         world_run(s->w, span_s(40));
         if (!world_has_timing(s->w, 0))
                 found(s, VIOLATION_FORK, "the timing that all files say is not in force");
+        if (s->members && !world_has_voters(s->w, (1ULL << s->c.nodes) - 1))
+                found(s, VIOLATION_FORK, "those whom all files name do not vote");
         world_reset_figures(s->w);
         world_run(s->w, span_s(5));
         for (uint8_t g = 0; g < s->c.groups; g++) {
@@ -547,6 +577,8 @@ struct schedule_result schedule_run(const struct schedule_options *o, uint64_t s
                 s.c.dead = span_ms(500);
                 s.c.links = 2;
         }
+        s.members = s.c.nodes >= 3 && s.c.arbiter != &arbiter_fence && s.c.arbiter != &arbiter_disk &&
+                    seed / 3 % 2;
         s.w = world_new(&s.c);
         world_settle(s.w, span_s(20));
         if (o->quiet) {

@@ -17,7 +17,7 @@ static void make_machine(struct world *w, uint8_t i)
         assert(m->brain);
         m->state_valid = true;
         m->disk = (struct cluster_state){.voted_for = NODE_NONE};
-        m->disk.document.members = 1;
+        m->named = world_founders(w);
         m->boot = 1000;
         m->due = m->release_at = INT64_MAX;
         m->clock_offset = 1000000 + world_random(w, 100000000);
@@ -45,7 +45,8 @@ struct world *world_new(const struct world_config *config)
                 make_machine(w, i);
         arbiter_begin(w);
         for (uint8_t i = 0; i < config->nodes; i++)
-                machine_boot(w, &w->machine[i]);
+                if (world_founders(w) & 1ULL << i)
+                        machine_boot(w, &w->machine[i]);
         return w;
 }
 

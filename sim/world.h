@@ -39,6 +39,7 @@ struct world_config {
         span watchdog;             /* every node has one of this time; 0: none */
         unsigned words;            /* of the three groups, how they stand to each other: WORDS_... */
         bool unforgiving;          /* failures are remembered until cleared */
+        uint64_t founders;         /* bit i: node i is there from the start; 0: all */
         bool story;                /* keep what nodes tell, for world_story() */
         FILE *trace;               /* NULL: none */
 };
@@ -120,6 +121,13 @@ void world_order(struct world *w, uint8_t node, struct order order);
  * failback, bit 1: other preference, bit 2: the last group is not in it. With `reload` the running core is
  * told; it may refuse. Else it is what the next core reads. */
 void world_configure(struct world *w, uint8_t node, uint32_t file, bool reload);
+/* Whom its file names; its core starts anew with that, as at `haven reload`. Who does not name another has no
+ * link to it. */
+void world_name_nodes(struct world *w, uint8_t node, uint64_t nodes);
+/* A machine without a state is switched on, with a file that names these. */
+void world_join(struct world *w, uint8_t node, uint64_t nodes);
+/* Whether all who run know these to vote, and that this is committed. */
+bool world_has_voters(const struct world *w, uint64_t nodes);
 #define FILE_SLOW  8  /* `dead` is four times as long, */
 #define FILE_QUICK 16 /* heartbeat and dead are two fifths of it */
 #define FILES      32

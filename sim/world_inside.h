@@ -100,6 +100,7 @@ struct machine {
         struct trouble trouble;
         uint32_t release;          /* of haven that runs here */
         uint32_t file;             /* its configuration */
+        uint64_t named;            /* the nodes in it */
         uint8_t settings_used;     /* of its two, by the running brain */
         struct cluster_state kept; /* a copy of its disk, */
         uint64_t kept_boot;        /* and of the count of boots on it */
@@ -168,6 +169,9 @@ void world_happen(struct world *w, span in, struct happening h);
 struct happening world_next_happening(struct world *w); /* takes the earliest off; there must be one */
 
 /* --- machine --- */
+
+uint64_t world_all_nodes(const struct world *w);
+uint64_t world_founders(const struct world *w);
 
 static inline uint8_t machine_index(const struct world *w, const struct machine *m)
 {

@@ -56,12 +56,13 @@ static void make_settings(const struct world *w, const struct machine *m, struct
                 .timing = world_file_timing(c, m->file),
                 .warn = span_us(c->dead.us * 6 / 10),
                 .start_wait = span_s(2),
-                .members = 1,
-                .config = 1 + m->file,
+                .members = m->named == world_founders(w) ? 1 : 2 + (uint32_t)m->named,
+                .vacant = world_all_nodes(w) & ~m->named,
+                .config = 1 + m->file + (m->named << 8),
                 /* whoever does not know a group cannot keep others apart from it */
                 .group_count = (uint8_t)(c->groups - (m->file & 4 && c->groups > 1 && !c->words)),
         };
-        if (c->arbiter && (c->nodes % 2 == 0 || c->arbiter->odd))
+        if (c->arbiter)
                 s->arbiter = c->arbiter->kind;
         s->fenceable = !c->fence ? 0 : c->nodes == 64 ? UINT64_MAX : (1ULL << c->nodes) - 1;
         for (uint8_t i = 0; i < c->nodes; i++)
@@ -71,6 +72,8 @@ static void make_settings(const struct world *w, const struct machine *m, struct
                         text_copy(s->node_name[i], CLUSTER_NAME, names[i]);
                 else
                         snprintf(s->node_name[i], CLUSTER_NAME, "node%u", i);
+        for (uint8_t i = 0; i < c->nodes; i++)
+                s->node_id[i] = text_id(s->node_name[i]);
         for (uint8_t i = 0; i < c->nodes; i++)
                 s->capacity[i] = c->words & WORDS_ROOM ? 2 : 0;
         for (uint8_t g = 0; g < s->group_count; g++)

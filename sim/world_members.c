@@ -44,3 +44,44 @@ uint8_t world_feature_level(const struct world *w)
                         least = cluster_document(w->machine[i].brain)->feature_level;
         return least;
 }
+
+uint64_t world_all_nodes(const struct world *w)
+{
+        return w->config.nodes == 64 ? UINT64_MAX : (1ULL << w->config.nodes) - 1;
+}
+
+uint64_t world_founders(const struct world *w)
+{
+        return w->config.founders ? w->config.founders : world_all_nodes(w);
+}
+
+void world_name_nodes(struct world *w, uint8_t node, uint64_t nodes)
+{
+        if (w->machine[node].named == (nodes | 1ULL << node))
+                return;
+        world_note_apart(w);
+        w->machine[node].named = nodes | 1ULL << node;
+        if (w->machine[node].core_up && !w->machine[node].paused)
+                machine_kill_core(w, &w->machine[node], span_ms(5 + world_random(w, 25)));
+}
+
+void world_join(struct world *w, uint8_t node, uint64_t nodes)
+{
+        world_lose_state(w, node);
+        w->machine[node].named = nodes | 1ULL << node;
+        world_power_on(w, node);
+}
+
+bool world_has_voters(const struct world *w, uint64_t nodes)
+{
+        for (uint8_t i = 0; i < w->config.nodes; i++) {
+                const struct machine *m = &w->machine[i];
+                if (!m->core_up || !(nodes & 1ULL << i))
+                        continue;
+                const struct document *d = cluster_document(m->brain);
+                if (d->voters != nodes || d->before ||
+                    !version_equal(cluster_committed(m->brain), d->version))
+                        return false;
+        }
+        return true;
+}

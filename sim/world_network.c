@@ -59,6 +59,8 @@ void world_send(struct world *w, uint8_t from, uint8_t to, const struct message 
 {
         struct packet *p = NULL;
 
+        if (!(w->machine[from].named & 1ULL << to) || !(w->machine[to].named & 1ULL << from))
+                return;
         for (uint8_t l = 0; l < w->config.links; l++) {
                 if (w->cut[from][to][l] || world_chance(w, w->config.loss))
                         continue;

@@ -222,7 +222,10 @@ static uint64_t digest(const struct document *d)
         for (uint8_t i = 0; i < d->member_count; i++) {
                 MIX(d->member[i].boot);
                 MIX(d->member[i].standby);
+                MIX(d->member[i].name);
         }
+        MIX(d->voters);
+        MIX(d->before);
         for (uint8_t g = 0; g < d->group_count; g++) {
                 const struct assignment *a = &d->group[g];
                 MIX(a->group);

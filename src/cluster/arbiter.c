@@ -19,16 +19,16 @@ static bool silent_for(const struct cluster *c, uint8_t node, span silence)
         return span_between(p->silent_from, c->now).us >= silence.us;
 }
 
-bool arbiter_stands_in(const struct cluster *c, span silence)
+bool arbiter_stands_in(const struct cluster *c, uint64_t set, span silence)
 {
-        uint8_t present = 1;
+        uint8_t present = (set & 1ULL << c->settings->self) != 0, size = (uint8_t)__builtin_popcountll(set);
 
-        if (c->settings->arbiter != CLUSTER_ARBITER_WEAK || c->arbiter_granted.us == 0)
+        if (arbiter_kind(c) != CLUSTER_ARBITER_WEAK || size % 2 || c->arbiter_granted.us == 0)
                 return false;
         for (uint8_t i = 0; i < c->settings->node_count; i++)
-                if (!is_self(c, i) && !silent_for(c, i, silence))
+                if (!is_self(c, i) && set & 1ULL << i && !silent_for(c, i, silence))
                         present++;
-        if (present * 2 > c->settings->node_count)
+        if (present * 2 > size)
                 return false;
         /* a node that starts alone waits for the others: its network may be the one that is late */
         return c->ever_heard || !c->first_core ||
@@ -39,11 +39,10 @@ bool arbiter_stands_in(const struct cluster *c, span silence)
 static bool arbiter_needed(const struct cluster *c)
 {
         const struct timing *t = &c->timing;
-        uint8_t needed = votes_needed(c);
         /* A candidate campaigns because its leader is silent so long: waiting longer would let the leases of
          * owners end. */
         span silence = c->role == ROLE_CANDIDATE ? t->election : t->arbiter_after;
-        uint8_t present = 1;
+        uint64_t present = 1ULL << c->settings->self;
 
         /* a strong one prefers a leader that it has just renewed: let ours come before the other's campaign
          */
@@ -54,13 +53,13 @@ static bool arbiter_needed(const struct cluster *c)
                 return false;
         for (uint8_t i = 0; i < c->settings->node_count; i++)
                 if (!is_self(c, i) && peer_counts(c, i) && peer_heard_within(c, i, silence))
-                        present++;
-        return present < needed;
+                        present |= 1ULL << i;
+        return !votes_suffice(c, present, false);
 }
 
 void arbiter_watch(struct cluster *c)
 {
-        if (c->settings->arbiter == CLUSTER_ARBITER_ABSENT)
+        if (arbiter_kind(c) == CLUSTER_ARBITER_ABSENT)
                 return;
         if (arbiter_needed(c))
                 c->arbiter_needed_until = instant_add(c->now, c->timing.dead);
@@ -81,7 +80,7 @@ static span weak_age(const struct cluster *c)
         span age = SPAN_FOREVER;
 
         for (uint8_t i = 0; i < c->settings->node_count; i++)
-                if (!is_self(c, i))
+                if (!is_self(c, i) && is_voter(c, i))
                         age = span_min(age, span_between(c->peer[i].silent_from, c->now));
         return age;
 }

@@ -211,6 +211,7 @@ struct cluster {
         uint64_t timing_known;         /* bit i: node i has it, committed and on disk; */
         instant timing_common;         /* since when all have; NEVER: not yet */
         instant timing_wanted;         /* since when files want another; LONG_AGO: they do not */
+        instant rearrange_due;         /* LONG_AGO: not wanted */
         const char *timing_objection;  /* that has been told, */
         uint8_t timing_objector;       /* and against whom */
         bool edited;                   /* the document, in this step */
@@ -225,7 +226,11 @@ static inline bool is_self(const struct cluster *c, uint8_t node)
 }
 const char *node_name(const struct cluster *c, uint8_t node);
 int group_index(const struct cluster *c, uint32_t id);
-uint8_t votes_needed(const struct cluster *c);
+/* The digest that every message must bear for anything in it to count: those who founded the cluster, and the
+ * arbiter that they share. */
+uint32_t members(const struct cluster *c);
+/* Whether our settings number the nodes as the document does. */
+bool arranged(const struct cluster *c);
 /* Heard within `silence`, with proof that it hears us. */
 bool peer_heard_within(const struct cluster *c, uint8_t node, span silence);
 /* Whether its votes and answers count. */
@@ -240,6 +245,30 @@ void act(struct cluster *c, enum cluster_action_kind kind, uint8_t group, struct
 void act_on_node(struct cluster *c, enum cluster_action_kind kind, uint8_t node);
 void save(struct cluster *c);
 
+/* voters.c */
+struct voters {
+        uint64_t set[2];
+        uint8_t count; /* 2 while they change */
+};
+struct voters voters_of(const struct cluster *c);
+/* Who is in any of the sets. */
+uint64_t voters_all(const struct cluster *c);
+/* Whom our file names. */
+uint64_t voters_named(const struct cluster *c);
+static inline bool is_voter(const struct cluster *c, uint8_t node)
+{
+        return voters_all(c) & 1ULL << node;
+}
+uint8_t votes_needed(const struct cluster *c, uint64_t set);
+/* Whether these nodes, and a strong arbiter or not, are a quorum of each set. */
+bool votes_suffice(const struct cluster *c, uint64_t nodes, bool strong);
+/* The same where a weak arbiter has said yes, and votes wherever it may stand in. */
+bool votes_suffice_with_weak(const struct cluster *c, uint64_t nodes, span silence);
+/* The instant that a quorum of each set reaches with its newest support, counted from our asking. */
+instant quorum_support(const struct cluster *c, bool with_arbiter);
+/* ABSENT where no set has one beside it. */
+enum cluster_arbiter arbiter_kind(const struct cluster *c);
+
 /* hear.c */
 void hear_message(struct cluster *c, const struct message *m, uint8_t link);
 void hear_copy(struct cluster *c, uint8_t from, uint8_t link);
@@ -251,12 +280,12 @@ const struct sent *sent_find(const struct peer *p, uint32_t seq);
 void arbiter_watch(struct cluster *c);
 void arbiter_answered(struct cluster *c, const struct cluster_event *event);
 /* Whether a weak one's vote may count now: only in the place of voters that are silent. */
-bool arbiter_stands_in(const struct cluster *c, span silence);
+bool arbiter_stands_in(const struct cluster *c, uint64_t set, span silence);
 
 /* arbiter_strong.c */
 static inline bool arbiter_is_strong(const struct cluster *c)
 {
-        return c->settings->arbiter == CLUSTER_ARBITER_STRONG;
+        return arbiter_kind(c) == CLUSTER_ARBITER_STRONG;
 }
 void arbiter_settle(struct cluster *c);
 void arbiter_strong_answered(struct cluster *c, const struct cluster_event *event);
@@ -338,6 +367,13 @@ void membership_apply(struct cluster *c);
 void membership_begin(struct cluster *c);
 /* The leader: one step from what is in force to what all files want. */
 void membership_govern(struct cluster *c);
+/* What a leader's first document says of who is there. */
+void membership_found(struct cluster *c);
+/* We have no document yet, and this one is of a cluster that has taken us in: we are of that one. */
+void membership_join(struct cluster *c, const struct document *d, uint8_t from);
+/* Whether the document numbers us as our settings do. */
+bool self_arranged(const struct cluster *c, const struct document *d);
+void membership_settle(struct cluster *c);
 
 /* foresee.c */
 void foresee(struct cluster *c);

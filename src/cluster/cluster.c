@@ -48,13 +48,28 @@ int group_index(const struct cluster *c, uint32_t id)
         return -1;
 }
 
-uint8_t votes_needed(const struct cluster *c)
+uint32_t members(const struct cluster *c)
 {
-        uint8_t votes = c->settings->node_count;
+        const struct document *d = &c->state.document;
+        uint32_t founders = d->version.n ? d->members : c->settings->members;
 
-        if (c->settings->arbiter != CLUSTER_ARBITER_ABSENT)
-                votes++;
-        return votes / 2 + 1;
+        return founders ^ c->settings->arbiter_id * 2654435761U;
+}
+
+static bool same_name(const struct cluster *c, uint8_t node)
+{
+        const struct document *d = &c->state.document;
+
+        return node >= d->member_count || d->member[node].name == 0 ||
+               d->member[node].name == c->settings->node_id[node];
+}
+
+bool arranged(const struct cluster *c)
+{
+        for (uint8_t i = 0; i < c->state.document.member_count; i++)
+                if (i >= c->settings->node_count || !same_name(c, i))
+                        return false;
+        return true;
 }
 
 bool peer_heard_within(const struct cluster *c, uint8_t node, span silence)
@@ -68,7 +83,7 @@ bool peer_counts(const struct cluster *c, uint8_t node)
 {
         const struct peer *p = &c->peer[node];
 
-        return p->is.members == c->settings->members && !p->is.invalid_voter;
+        return p->is.members == members(c) && same_name(c, node) && !p->is.invalid_voter;
 }
 
 bool leads_with_lease(const struct cluster *c)
@@ -166,6 +181,7 @@ static void settle(struct cluster *c)
         govern(c);
         tenure_settle(c);
         leave_settle(c);
+        membership_settle(c);
         arbiter_settle(c);
         speak_settle(c);
         promise_update(c);
@@ -175,7 +191,7 @@ static void settle(struct cluster *c)
 static void begin(struct cluster *c, instant now, struct todo *todo)
 {
         todo->speak_to = 0;
-        todo->save = todo->exit = false;
+        todo->save = todo->exit = todo->rearrange = false;
         todo->question.ask = ARBITER_NOTHING;
         todo->action_count = todo->note_count = todo->order_count = 0;
         c->todo = todo;
@@ -187,7 +203,6 @@ static void forget_promise_of_lost_state(struct cluster *c)
 {
         c->valid = false;
         c->state = (struct cluster_state){.voted_for = NODE_NONE};
-        c->state.document.members = c->settings->members;
 }
 
 void cluster_init(struct cluster *c, const struct cluster_settings *settings,
@@ -326,7 +341,7 @@ instant cluster_deadline(const struct cluster *c)
                                 due = instant_min(due, silent);
                 }
         if ((arbiter_is_strong(c) && instant_before(c->stepped, c->arbiter_due)) ||
-            (!arbiter_is_strong(c) && instant_before(c->stepped, c->arbiter_needed_until)))
+            (arbiter_kind(c) == CLUSTER_ARBITER_WEAK && instant_before(c->stepped, c->arbiter_needed_until)))
                 due = instant_min(due, c->arbiter_due);
         return due;
 }

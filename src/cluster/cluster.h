@@ -58,16 +58,19 @@ struct cluster_settings {
         uint8_t self;
         uint8_t node_count;
         char node_name[CLUSTER_NODES_MAX][CLUSTER_NAME];
+        uint32_t node_id[CLUSTER_NODES_MAX];  /* text_id(node_name) */
         uint32_t capacity[CLUSTER_NODES_MAX]; /* 0: without limit */
         uint8_t link_count;
         struct timing timing;
         span warn;         /* silence of a link worth a warning */
         span ungated_wait; /* rule 29: an unproven owner may go on answering so long after its lease; 0: no */
         span start_wait;   /* weak arbiter: how long a starting node waits for the others */
-        uint32_t members;
+        uint32_t members;  /* digest of the file's nodes: of the cluster, if this file founds it */
         uint64_t config;
         uint8_t feature_level;               /* 0: the release's; the simulator mixes releases */
-        enum cluster_arbiter arbiter;        /* ABSENT with an odd number of nodes */
+        enum cluster_arbiter arbiter;        /* counts where voters are even in number */
+        uint32_t arbiter_id;                 /* digest of which one it is */
+        uint64_t vacant;                     /* bit i: the file has no node i (any more) */
         uint64_t fenceable;                  /* bit i: a device can power node i off */
         span fence_delay[CLUSTER_NODES_MAX]; /* weak arbiter: between two who power each other off */
         uint8_t group_count;
@@ -224,6 +227,8 @@ struct todo {
         uint64_t speak_to; /* bit i: node i must hear from us now */
         bool save;         /* cluster_state_to_save() has news */
         bool exit;         /* after speaking: this node has left */
+        bool rearrange;    /* the document on disk numbers nodes otherwise, or more: a core with settings
+                              made by it is to follow this one */
         struct arbiter_question
                 question; /* for the arbiter, after the ledger is written; ARBITER_NOTHING: none. A weak one
                              (ping, none) is asked only whether it sees what we see, whatever the kind */
@@ -302,6 +307,10 @@ enum fence_state cluster_fence(const struct cluster *c, uint8_t node);
 /* The time of its watchdog, 0 if none is armed, as the document says. */
 span cluster_watchdog(const struct cluster *c, uint8_t node);
 bool cluster_config_differs(const struct cluster *c, uint8_t node);
+/* The kind that votes beside the nodes now; ABSENT: they are odd in number. */
+enum cluster_arbiter cluster_arbiter(const struct cluster *c);
+/* Whether it has a vote, as the newest document says. */
+bool cluster_votes(const struct cluster *c, uint8_t node);
 /* What the cluster can bear right now, as far as this node sees. */
 struct survival {
         uint8_t votes;            /* of nodes and arbiter that could be counted on now, */

@@ -30,6 +30,7 @@ enum document_field {
         DOCUMENT_NODES,           /* node, node, ... */
         DOCUMENT_GROUPS,          /* group, group, ... */
         DOCUMENT_TIMING,          /* heartbeat u64, dead u64, lease_dead u64, microseconds */
+        DOCUMENT_VOTERS,          /* voters u64, before u64 */
         DOCUMENT_FIELDS
 };
 
@@ -38,6 +39,7 @@ enum node_field {
         NODE_WATCHDOG,       /* watchdog u64, microseconds */
         NODE_FENCING,        /* nothing */
         NODE_FENCED,         /* fenced u64 */
+        NODE_NAME,           /* name u32 */
         NODE_FIELDS
 };
 
@@ -239,6 +241,11 @@ static void put_node_fields(struct writer *w, const struct member *m)
                 put_u64(w, m->fenced);
                 part_end(w, content);
         }
+        if (m->name) {
+                uint8_t *content = field_begin(w, NODE_NAME);
+                put_u32(w, m->name);
+                part_end(w, content);
+        }
 }
 
 static void put_nodes(struct writer *w, const struct document *d)
@@ -265,6 +272,15 @@ static void put_timing(struct writer *w, const struct document_timing *t)
         part_end(w, content);
 }
 
+static void put_voters(struct writer *w, const struct document *d)
+{
+        uint8_t *content = field_begin(w, DOCUMENT_VOTERS);
+
+        put_u64(w, d->voters);
+        put_u64(w, d->before);
+        part_end(w, content);
+}
+
 static void put_document_fields(struct writer *w, const struct document *d)
 {
         if (d->maintenance)
@@ -275,6 +291,8 @@ static void put_document_fields(struct writer *w, const struct document *d)
                 put_groups(w, d);
         if (d->timing.heartbeat.us)
                 put_timing(w, &d->timing);
+        if (d->voters)
+                put_voters(w, d);
 }
 
 int document_encode(const struct document *d, uint8_t *bytes, size_t size)
@@ -455,6 +473,10 @@ static void get_node_field(enum node_field tag, struct reader *r, struct member 
                 m->fenced = get_u64(r);
                 refuse_unless(r, m->fenced != 0);
                 break;
+        case NODE_NAME:
+                m->name = get_u32(r);
+                refuse_unless(r, m->name != 0);
+                break;
         case NODE_FIELDS: break;
         }
 }
@@ -502,6 +524,15 @@ static void get_timing(struct reader *r, struct document_timing *t)
         refuse_unless(r, !r->failed && timing_possible(t->heartbeat, t->dead, t->lease_dead));
 }
 
+static void get_voters(struct reader *r, struct document *d)
+{
+        uint64_t members = d->member_count == 64 ? UINT64_MAX : (1ULL << d->member_count) - 1;
+
+        d->voters = get_u64(r);
+        d->before = get_u64(r);
+        refuse_unless(r, d->voters != 0 && ((d->voters | d->before) & ~members) == 0);
+}
+
 static void get_document_field(enum document_field tag, struct reader *r, struct document *d)
 {
         switch (tag) {
@@ -512,6 +543,7 @@ static void get_document_field(enum document_field tag, struct reader *r, struct
         case DOCUMENT_NODES: get_list(r, d, &d->member_count, DOCUMENT_NODES_MAX, get_node_entry); break;
         case DOCUMENT_GROUPS: get_list(r, d, &d->group_count, DOCUMENT_GROUPS_MAX, get_group); break;
         case DOCUMENT_TIMING: get_timing(r, &d->timing); break;
+        case DOCUMENT_VOTERS: get_voters(r, d); break;
         case DOCUMENT_FIELDS: break;
         }
 }

@@ -55,6 +55,7 @@ struct assignment {
 };
 
 struct member {
+        uint32_t name; /* text_id; 0: no leader has written it yet */
         uint64_t boot; /* highest boot of its supervisor known */
         bool standby;
         span standby_left; /* 0: until revoked */
@@ -74,11 +75,16 @@ struct document_timing {
 
 struct document {
         struct version version;
-        uint32_t members;      /* digest of the membership that the indices mean */
+        uint32_t members;      /* digest of the file of those who founded the cluster: it says that both
+                                  sides number the same nodes, whoever came or went since */
         uint8_t feature_level; /* what every member understands; raised by the leader, never lowered */
         struct document_timing timing;
         bool maintenance;
         span maintenance_left; /* 0: until revoked */
+        /* Who votes: bit i, member i. While they change both majorities count, those before and those after
+         * (rule 26). A member keeps its number when its vote is gone. */
+        uint64_t voters; /* 0: no leader has written it yet */
+        uint64_t before; /* 0: they do not change */
         uint8_t member_count;
         struct member member[DOCUMENT_NODES_MAX];
         uint8_t group_count;

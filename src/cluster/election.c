@@ -182,27 +182,29 @@ static void campaign_for_real(struct cluster *c)
              "term %u: a quorum would vote for us -> asking for votes", c->state.term);
 }
 
-static bool quorum(struct cluster *c, bool own, bool real)
+static uint64_t nodes_for_us(const struct cluster *c, bool real)
 {
-        uint8_t votes = own;
+        uint64_t nodes = 0;
 
         for (uint8_t i = 0; i < c->settings->node_count; i++)
-                votes += !is_self(c, i) && (real ? c->peer[i].voted : c->peer[i].prevoted);
-        votes += real ? c->arbiter.voted : c->arbiter.prevoted;
-        if (votes >= votes_needed(c))
+                if (!is_self(c, i) && (real ? c->peer[i].voted : c->peer[i].prevoted))
+                        nodes |= 1ULL << i;
+        return nodes;
+}
+
+static bool quorum(struct cluster *c, bool own, bool real)
+{
+        uint64_t nodes = nodes_for_us(c, real) | (own ? 1ULL << c->settings->self : 0);
+
+        if (votes_suffice(c, nodes, real ? c->arbiter.voted : c->arbiter.prevoted))
                 return true;
-        if (votes + 1 < votes_needed(c) || instant_before(c->arbiter_granted, c->campaign_began))
-                return false;
-        return arbiter_stands_in(c, c->timing.election);
+        return !instant_before(c->arbiter_granted, c->campaign_began) &&
+               votes_suffice_with_weak(c, nodes, c->timing.election);
 }
 
 static bool peers_elected(const struct cluster *c)
 {
-        uint8_t votes = 1;
-
-        for (uint8_t i = 0; i < c->settings->node_count; i++)
-                votes += !is_self(c, i) && c->peer[i].voted;
-        return votes >= votes_needed(c);
+        return votes_suffice(c, nodes_for_us(c, true) | 1ULL << c->settings->self, false);
 }
 
 static void campaign_count(struct cluster *c)
@@ -213,10 +215,10 @@ static void campaign_count(struct cluster *c)
                 return;
         if (c->saved_term == c->state.term && c->saved_vote == c->settings->self)
                 c->voted = true;
-        if (!c->voted || !quorum(c, true, true))
+        if (!c->voted || !arranged(c) || !quorum(c, true, true))
                 return;
         raise_take_after(c, own_age(c));
-        c->alone_elected = c->settings->arbiter == CLUSTER_ARBITER_WEAK && !peers_elected(c);
+        c->alone_elected = arbiter_kind(c) == CLUSTER_ARBITER_WEAK && !peers_elected(c);
         if (c->arbiter_granted.us != 0 && !instant_before(c->arbiter_granted, c->campaign_began))
                 raise_take_after(c, c->arbiter_age);
         campaign_stop(c);
@@ -228,7 +230,9 @@ static void campaign_count(struct cluster *c)
 instant election_due(const struct cluster *c)
 {
         if (c->role == ROLE_FOLLOWER)
-                return c->valid && !c->leaving ? c->campaign_due : INSTANT_NEVER;
+                return c->valid && !c->leaving && is_voter(c, c->settings->self) && arranged(c)
+                               ? c->campaign_due
+                               : INSTANT_NEVER;
         return c->role == ROLE_CANDIDATE ? c->campaign_end : INSTANT_NEVER;
 }
 

@@ -47,7 +47,7 @@ static bool watchdog_counts(const struct cluster *c, uint8_t node, uint64_t boot
 {
         const struct member *m = &c->state.document.member[node];
 
-        return c->settings->arbiter != CLUSTER_ARBITER_WEAK && m->watchdog.us != 0 && m->boot == boot;
+        return arbiter_kind(c) != CLUSTER_ARBITER_WEAK && m->watchdog.us != 0 && m->boot == boot;
 }
 
 static instant watchdog_over(const struct cluster *c, uint8_t node)
@@ -89,7 +89,7 @@ void debt_advice(const struct cluster *c, const struct debt *d, char *text, size
 static bool needs_data(const struct cluster *c, const struct cluster_group *g)
 {
         return g->data && !g->everywhere &&
-               !(g->accept_split && c->settings->arbiter == CLUSTER_ARBITER_WEAK);
+               !(g->accept_split && arbiter_kind(c) == CLUSTER_ARBITER_WEAK);
 }
 
 static bool lists(const struct cluster_group *g, uint8_t node)
@@ -159,7 +159,7 @@ static bool may_take_unheard(const struct cluster *c, uint8_t g, uint8_t node)
  * it may give to itself, as we do. */
 void fencing_doubt(struct cluster *c)
 {
-        if (c->alone.n == 0 || c->settings->arbiter != CLUSTER_ARBITER_WEAK)
+        if (c->alone.n == 0 || arbiter_kind(c) != CLUSTER_ARBITER_WEAK)
                 return;
         for (uint8_t g = 0; g < c->settings->group_count; g++)
                 for (uint8_t i = 0; i < c->settings->node_count; i++) {
@@ -192,7 +192,7 @@ static bool stands_in_the_way(const struct cluster *c, uint8_t node)
                 if (!needs_data(c, group))
                         continue;
                 if (owes(c, group, node) ||
-                    (c->settings->arbiter == CLUSTER_ARBITER_WEAK && lists(group, node)))
+                    (arbiter_kind(c) == CLUSTER_ARBITER_WEAK && lists(group, node)))
                         return true;
         }
         return false;
@@ -204,7 +204,7 @@ static bool started_long_ago(const struct cluster *c, uint8_t node)
 {
         if (c->peer[node].heard_at_all.us != 0)
                 return true;
-        return c->settings->arbiter != CLUSTER_ARBITER_WEAK &&
+        return arbiter_kind(c) != CLUSTER_ARBITER_WEAK &&
                instant_reached(c->now, instant_add(c->started, c->settings->start_wait));
 }
 
@@ -233,7 +233,7 @@ static span race_delay(const struct cluster *c, uint8_t node)
         span delay = c->settings->fence_delay[node];
         bool holds = false;
 
-        if (c->settings->arbiter != CLUSTER_ARBITER_WEAK)
+        if (arbiter_kind(c) != CLUSTER_ARBITER_WEAK)
                 return SPAN_ZERO; /* there is one leader */
         for (uint8_t g = 0; g < c->settings->group_count; g++)
                 holds |= needs_data(c, &c->settings->group[g]) && c->tenure[g].hold >= HOLD_STARTING;

@@ -17,6 +17,8 @@ static enum place place_of_node(const struct cluster *c, uint8_t node)
                 return PLACE_OFFLINE;
         if (self ? c->leaving : c->peer[node].is.leaving)
                 return PLACE_LEAVING;
+        if (!is_voter(c, node) || c->settings->vacant & 1ULL << node)
+                return PLACE_NO_VOTE;
         if (c->state.document.member[node].standby)
                 return PLACE_STANDBY;
         if (!self && !peer_counts(c, node))

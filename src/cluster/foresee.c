@@ -28,7 +28,7 @@ static const struct assignment *may_be_taken(const struct cluster *c, uint8_t g)
 
 void foresee(struct cluster *c)
 {
-        if (c->settings->arbiter != CLUSTER_ARBITER_WEAK || c->state.document.maintenance)
+        if (arbiter_kind(c) != CLUSTER_ARBITER_WEAK || c->state.document.maintenance)
                 return; /* what a strong one lets us take needs no asking */
         for (uint8_t g = 0; g < c->settings->group_count; g++) {
                 const struct assignment *a = may_be_taken(c, g);
@@ -47,7 +47,7 @@ instant foresee_due(const struct cluster *c)
 {
         instant due = INSTANT_NEVER;
 
-        if (c->settings->arbiter != CLUSTER_ARBITER_WEAK)
+        if (arbiter_kind(c) != CLUSTER_ARBITER_WEAK)
                 return due;
         for (uint8_t g = 0; g < c->settings->group_count; g++) {
                 const struct assignment *a = may_be_taken(c, g);

@@ -310,7 +310,7 @@ static bool make_room(struct cluster *c)
 static bool tend_group(struct cluster *c, uint8_t g, const struct assignment *a)
 {
         pay_debts(c, g, a);
-        if (a->debt_count && c->settings->arbiter == CLUSTER_ARBITER_WEAK && heal(c, g, a))
+        if (a->debt_count && arbiter_kind(c) == CLUSTER_ARBITER_WEAK && heal(c, g, a))
                 return false;
         forgive(c, g, a);
         settle_from(c, g, a);
@@ -451,6 +451,8 @@ static void govern_feature_level(struct cluster *c)
         uint8_t level = feature_level(c);
 
         for (uint8_t i = 0; i < c->settings->node_count; i++) {
+                if (!is_voter(c, i))
+                        continue;
                 if (!peer_present(c, i) || (!is_self(c, i) && !peer_counts(c, i)))
                         return;
                 if (!is_self(c, i) && c->peer[i].is.feature_level < level)
@@ -539,7 +541,7 @@ void govern(struct cluster *c)
         if (!leads_with_lease(c))
                 return;
         if (!may_govern(c) && !c->edited) {
-                if (c->settings->arbiter == CLUSTER_ARBITER_WEAK)
+                if (arbiter_kind(c) == CLUSTER_ARBITER_WEAK)
                         heal_before_commit(c);
                 return;
         }

@@ -126,8 +126,11 @@ static void hear_proven(struct cluster *c, uint8_t from, const struct message *m
         notice_config(c, from, config_before);
         for (uint8_t i = 0; i < c->settings->link_count; i++)
                 p->link[i].they_hear = m->hears & 1U << i;
-        if (m->members != c->settings->members)
-                return; /* of another membership nothing counts (rule 26) */
+        if (m->members != members(c)) { /* of another membership nothing counts (rule 26) */
+                if (c->state.document.version.n == 0 && m->has_document)
+                        membership_join(c, &m->document, from);
+                return;
+        }
         order_heard(c, from, m);
         if (m->term > c->state.term && !m->invalid_voter)
                 term_raise(c, m->term);

@@ -41,7 +41,7 @@ static void take_grant(struct cluster *c, struct peer *leader, const struct gran
 {
         const struct sent *s = sent_find(leader, g->seq);
 
-        if (!g->present || !s || !c->valid || unnamed_runs(c))
+        if (!g->present || !s || !c->valid || unnamed_runs(c) || !self_arranged(c, &c->state.document))
                 return;
         /* a lease under a document that we do not have yet may be about a group that we have lost */
         if (version_compare(c->state.document.version, g->version) < 0)
@@ -114,9 +114,10 @@ static bool understood(struct cluster *c, const struct document *d, uint8_t from
 
 void document_adopt(struct cluster *c, const struct document *d, uint8_t from)
 {
-        if (d->members != c->settings->members || !understood(c, d, from))
+        if ((c->state.document.version.n && d->members != c->state.document.members) ||
+            !understood(c, d, from))
                 return;
-        if (d->member[c->settings->self].boot > c->self.boot && c->valid) {
+        if (self_arranged(c, d) && d->member[c->settings->self].boot > c->self.boot && c->valid) {
                 c->valid = false;
                 note(c, NOTE_MEMBER, node_name(c, c->settings->self),
                      "the cluster remembers our boot %llu, our state says %llu: it is an older copy -> no "
@@ -146,9 +147,8 @@ void leader_begin(struct cluster *c)
         c->lead_lease_end = INSTANT_LONG_AGO;
         c->arbiter.renewed = INSTANT_LONG_AGO;
         c->quorum_told = true;
+        membership_found(c);
         d->version = (struct version){.term = c->state.term, .author = c->settings->self, .n = 1};
-        d->members = c->settings->members;
-        d->member_count = c->settings->node_count;
         membership_begin(c);
         if (c->alone_elected)
                 fencing_distrust(c);
@@ -188,27 +188,6 @@ void leader_heard(struct cluster *c, uint8_t from, const struct message *m)
                 p->speak = true;
 }
 
-/* The instant that `needed` of the voters reach with their newest support, each counted from our asking. */
-static instant quorum_support(const struct cluster *c, bool with_arbiter)
-{
-        instant at[CLUSTER_NODES_MAX + 1];
-        uint8_t n = 0;
-
-        for (uint8_t i = 0; i < c->settings->node_count; i++)
-                at[n++] = is_self(c, i) ? c->now : c->peer[i].answered;
-        if (with_arbiter && arbiter_is_strong(c))
-                at[n++] = c->arbiter.renewed;
-        else if (with_arbiter && arbiter_stands_in(c, c->timing.arbiter_after))
-                at[n++] = c->arbiter_granted;
-        for (uint8_t i = 1; i < n; i++) /* newest first */
-                for (uint8_t j = i; j > 0 && instant_before(at[j - 1], at[j]); j--) {
-                        instant t = at[j];
-                        at[j] = at[j - 1];
-                        at[j - 1] = t;
-                }
-        return votes_needed(c) <= n ? at[votes_needed(c) - 1] : INSTANT_LONG_AGO;
-}
-
 instant lease_without_arbiter(const struct cluster *c)
 {
         instant support = quorum_support(c, false);
@@ -245,7 +224,7 @@ static void renew_lease(struct cluster *c)
 static void count_commit(struct cluster *c)
 {
         struct version v = c->state.document.version;
-        uint8_t votes = version_equal(c->saved_version, v);
+        uint64_t votes = version_equal(c->saved_version, v) ? 1ULL << c->settings->self : 0;
 
         bool done = version_equal(c->committed.version, v);
         if (done && c->alone.n == 0)
@@ -253,13 +232,14 @@ static void count_commit(struct cluster *c)
         for (uint8_t i = 0; i < c->settings->node_count; i++)
                 if (!is_self(c, i) && peer_counts(c, i) && peer_heard_within(c, i, c->timing.dead) &&
                     c->peer[i].is.term == c->state.term && version_equal(c->peer[i].is.newest, v))
-                        votes++;
-        votes += arbiter_is_strong(c) && version_equal(c->arbiter.stored, v);
-        if (votes >= votes_needed(c)) { /* the others have it too now, if they had not */
+                        votes |= 1ULL << i;
+        if (votes_suffice(
+                    c, votes,
+                    version_equal(c->arbiter.stored, v))) { /* the others have it too now, if they had not */
                 c->alone = (struct version){0};
                 if (!done)
                         committed(c);
-        } else if (!done && votes + 1 >= votes_needed(c) && arbiter_stands_in(c, c->timing.arbiter_after)) {
+        } else if (!done && votes_suffice_with_weak(c, votes, c->timing.arbiter_after)) {
                 c->alone = v;
                 committed(c);
         }
@@ -285,7 +265,7 @@ instant leases_over(const struct cluster *c, uint8_t node)
         instant over = instant_max(c->take_after, instant_add(p->granted_until, drifted(c->timing.margin)));
 
         /* by a weak vote of its own it may have led until we last heard it */
-        if (c->settings->arbiter == CLUSTER_ARBITER_WEAK && p->heard.us && !p->is.left)
+        if (arbiter_kind(c) == CLUSTER_ARBITER_WEAK && p->heard.us && !p->is.left)
                 over = instant_max(over, instant_add(p->silent_from, c->timing.wait));
         return over;
 }

@@ -22,7 +22,7 @@ static bool owns_nothing(const struct cluster *c)
 static bool somebody_stays(const struct cluster *c)
 {
         for (uint8_t i = 0; i < c->settings->node_count; i++)
-                if (!is_self(c, i) && peer_counts(c, i) && !c->peer[i].is.leaving &&
+                if (!is_self(c, i) && is_voter(c, i) && peer_counts(c, i) && !c->peer[i].is.leaving &&
                     peer_heard_within(c, i, c->timing.dead))
                         return true;
         return false;

@@ -51,27 +51,21 @@ static bool has_it(const struct cluster *c, uint8_t node)
 /* Whether all have what we last decided; documents only get newer, so what was once known stays true. */
 static bool all_have_it(struct cluster *c)
 {
-        uint8_t count = version_compare(c->saved_version, c->timing_version) >= 0;
-
-        for (uint8_t i = 0; i < c->settings->node_count; i++) {
-                if (is_self(c, i))
-                        continue;
-                if (has_it(c, i))
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                if (is_self(c, i) ? version_compare(c->saved_version, c->timing_version) >= 0 : has_it(c, i))
                         c->timing_known |= 1ULL << i;
-                count += (c->timing_known & 1ULL << i) != 0;
-        }
-        if (count < c->settings->node_count)
+        if (voters_all(c) & ~c->timing_known)
                 return false;
         c->timing_common = instant_min(c->timing_common, c->now);
         return true;
 }
 
-/* What keeps the leader from acting on its file; NULL: nothing. */
-static const char *objection(const struct cluster *c, uint8_t *ret_node)
+/* What keeps the leader from acting on its file, of those who must agree; NULL: nothing. */
+static const char *objection(const struct cluster *c, uint64_t nodes, uint8_t *ret_node)
 {
         for (uint8_t i = 0; i < c->settings->node_count; i++) {
                 *ret_node = i;
-                if (is_self(c, i))
+                if (is_self(c, i) || !(nodes & 1ULL << i))
                         continue;
                 if (!peer_heard_within(c, i, c->timing.dead))
                         return "is offline";
@@ -117,7 +111,7 @@ static bool next_step(struct cluster *c, const struct document_timing *now, stru
 }
 
 /* Files are reloaded one after the other: only what lasts is worth telling. */
-static void tell_objection(struct cluster *c, const char *why, uint8_t node)
+static void tell_objection(struct cluster *c, const char *why, uint8_t node, const char *what)
 {
         if (c->timing_wanted.us == INSTANT_LONG_AGO.us) {
                 c->timing_wanted = c->now;
@@ -126,12 +120,12 @@ static void tell_objection(struct cluster *c, const char *why, uint8_t node)
         if (!instant_reached(c->now, instant_add(c->timing_wanted, TELL_AFTER)) ||
             (c->timing_objection == why && c->timing_objector == node))
                 return;
-        note(c, NOTE_CONFIG, node_name(c, node), "it %s -> heartbeat and dead stay as they are", why);
+        note(c, NOTE_CONFIG, node_name(c, node), "it %s -> %s stay as they are", why, what);
         c->timing_objection = why;
         c->timing_objector = node;
 }
 
-void membership_govern(struct cluster *c)
+static void govern_timing(struct cluster *c)
 {
         const struct document_timing now = c->state.document.timing;
         const struct timing *file = &c->settings->timing;
@@ -143,9 +137,9 @@ void membership_govern(struct cluster *c)
                 c->timing_wanted = INSTANT_LONG_AGO;
                 return;
         }
-        const char *why = objection(c, &node);
+        const char *why = objection(c, voters_all(c), &node);
         if (why) {
-                tell_objection(c, why, node);
+                tell_objection(c, why, node, "heartbeat and dead");
                 return;
         }
         if (!next_step(c, &now, &next))
@@ -155,4 +149,142 @@ void membership_govern(struct cluster *c)
         begin_step(c);
         bool last = next.dead.us == file->dead.us && next.lease_dead.us == file->dead.us;
         tell(c, &now, &next, last ? "timing in force" : "timing changes");
+}
+
+/* --- who is there --- */
+
+static uint64_t bit(uint8_t node)
+{
+        return 1ULL << node;
+}
+
+bool self_arranged(const struct cluster *c, const struct document *d)
+{
+        uint8_t self = c->settings->self;
+
+        return self >= d->member_count || d->member[self].name == 0 ||
+               d->member[self].name == c->settings->node_id[self];
+}
+
+void membership_found(struct cluster *c)
+{
+        struct document *d = &c->state.document;
+        struct voters v = voters_of(c); /* of no document yet: the file's */
+
+        if (d->version.n == 0)
+                d->members = c->settings->members;
+        if (d->voters == 0)
+                d->voters = v.set[0];
+        if (d->member_count < c->settings->node_count)
+                d->member_count = c->settings->node_count;
+        for (uint8_t i = 0; i < d->member_count; i++)
+                d->member[i].name = c->settings->node_id[i];
+}
+
+void membership_join(struct cluster *c, const struct document *d, uint8_t from)
+{
+        for (uint8_t i = 0; i < d->member_count; i++)
+                if (d->member[i].name == c->settings->node_id[c->settings->self]) {
+                        note(c, NOTE_MEMBER, node_name(c, from), "has a cluster that names us -> joining it");
+                        document_adopt(c, d, from);
+                        return;
+                }
+}
+
+/* Who is to vote and does not, and is as far as everybody. */
+static uint64_t ready(const struct cluster *c, uint64_t nodes)
+{
+        uint64_t found = 0;
+
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                if (nodes & bit(i) && !is_self(c, i) && peer_heard_within(c, i, c->timing.dead) &&
+                    peer_counts(c, i) && c->peer[i].is.config == c->settings->config &&
+                    version_equal(c->peer[i].is.newest, c->state.document.version) &&
+                    version_equal(c->peer[i].is.committed, c->committed.version))
+                        found |= bit(i);
+        return found;
+}
+
+/* Whether the document has nothing on them any more, but what they owe. */
+static bool relieved(const struct cluster *c, uint64_t nodes)
+{
+        const struct document *d = &c->state.document;
+
+        for (uint8_t g = 0; g < d->group_count; g++)
+                if ((d->group[g].owner != NODE_NONE && nodes & bit(d->group[g].owner)) ||
+                    (d->group[g].from != NODE_NONE && nodes & bit(d->group[g].from)))
+                        return false;
+        return true;
+}
+
+static void tell_voters(struct cluster *c, uint64_t nodes, const char *what)
+{
+        for (; nodes; nodes &= nodes - 1)
+                note(c, NOTE_MEMBER, node_name(c, (uint8_t)__builtin_ctzll(nodes)), "%s", what);
+}
+
+/* Both majorities have the change on disk: from now on those after it count alone. */
+static void end_change(struct cluster *c)
+{
+        struct document *d = document_edit(c);
+
+        tell_voters(c, d->voters & ~d->before, "it votes from now on");
+        tell_voters(c, d->before & ~d->voters, "its vote is gone: it is no longer of this cluster");
+        d->before = 0;
+}
+
+/* False: nothing is to change. */
+static bool govern_voters(struct cluster *c)
+{
+        uint64_t voters = c->state.document.voters, file = voters_named(c);
+        uint64_t gone = voters & ~file, coming = file & ~voters;
+        const char *why;
+        uint8_t node;
+
+        if (c->state.document.before) {
+                end_change(c);
+                return true;
+        }
+        if (!gone && !coming)
+                return false;
+        why = objection(c, voters & file, &node);
+        coming = ready(c, coming);
+        uint64_t after = (voters & ~gone) | coming;
+        if (!why && __builtin_popcountll(after) < 2) {
+                why = "would be alone without those that are gone from the file";
+                node = c->settings->self;
+        }
+        if (why) {
+                tell_objection(c, why, node, "the nodes that vote");
+                return true;
+        }
+        if (after == voters || !relieved(c, gone))
+                return true;
+        struct document *d = document_edit(c);
+        d->before = voters;
+        d->voters = after;
+        return true;
+}
+
+void membership_govern(struct cluster *c)
+{
+        /* what they still differ in is told once: of who is there first */
+        if (!govern_voters(c) && !c->edited)
+                govern_timing(c);
+}
+
+/* All who follow learn of a new node at the same time: one after the other makes room for it, so that the
+ * leader keeps its quorum. */
+void membership_settle(struct cluster *c)
+{
+        if (arranged(c)) {
+                c->rearrange_due = INSTANT_LONG_AGO;
+                return;
+        }
+        if (c->rearrange_due.us == INSTANT_LONG_AGO.us)
+                c->rearrange_due = instant_add(
+                        c->now, span_times(c->timing.dead,
+                                           self_arranged(c, &c->state.document) ? c->settings->self : 0));
+        c->todo->rearrange = version_equal(c->saved_version, c->state.document.version) &&
+                             c->saved_serial == c->save_serial && instant_reached(c->now, c->rearrange_due);
 }

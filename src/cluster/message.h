@@ -105,6 +105,8 @@ struct order_result {
 struct message {
         uint8_t from;
         uint8_t to;
+        uint32_t from_id, to_id; /* text_id of their names, which say the same whoever numbers them; 0: an
+                                    earlier release's */
         struct incarnation incarnation;
         uint32_t seq;      /* counts up per core incarnation, never repeats */
         bool wants_answer; /* a leader's beat: followers answer at once */

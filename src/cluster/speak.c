@@ -18,7 +18,7 @@ void speak_settle(struct cluster *c)
 {
         for (uint8_t i = 0; i < c->settings->node_count; i++) {
                 struct peer *p = &c->peer[i];
-                if (is_self(c, i))
+                if (is_self(c, i) || c->settings->vacant & 1ULL << i)
                         continue;
                 if (c->edited)
                         p->document_due = INSTANT_LONG_AGO;
@@ -34,7 +34,7 @@ instant speak_due(const struct cluster *c)
         instant due = INSTANT_NEVER;
 
         for (uint8_t i = 0; i < c->settings->node_count; i++)
-                if (!is_self(c, i))
+                if (!is_self(c, i) && !(c->settings->vacant & 1ULL << i))
                         due = instant_min(due, c->peer[i].beat_due);
         /* alone, the lease is renewed by the clock */
         return instant_min(due, instant_add(c->stepped, c->timing.heartbeat));
@@ -104,7 +104,7 @@ static void say_grant(struct cluster *c, instant now, uint8_t to, struct grant *
  * mended (govern.c, heal) and would only make it let go. */
 static bool document_would_harm(const struct cluster *c, uint8_t to)
 {
-        if (c->settings->arbiter != CLUSTER_ARBITER_WEAK)
+        if (arbiter_kind(c) != CLUSTER_ARBITER_WEAK)
                 return false;
         for (uint8_t g = 0; g < c->settings->group_count; g++) {
                 const struct assignment *a =
@@ -139,7 +139,7 @@ static void say_order(struct cluster *c, uint8_t to, struct message *m)
 {
         struct peer *p = &c->peer[to];
 
-        if (c->order_count && follows(c, to))
+        if (c->order_count && follows(c, to) && arranged(c))
                 m->order = c->order[0];
         if (c->role == ROLE_LEADER && p->result.id &&
             version_compare(c->committed.version, p->result_due) >= 0)
@@ -152,8 +152,10 @@ static void say_self(const struct cluster *c, instant now, uint8_t to, struct me
 
         m->from = c->settings->self;
         m->to = to;
+        m->from_id = c->settings->node_id[m->from];
+        m->to_id = c->settings->node_id[to];
         m->incarnation = c->self;
-        m->members = c->settings->members;
+        m->members = members(c);
         m->config = c->settings->config;
         m->feature_level = feature_level(c);
         m->invalid_voter = !c->valid;

@@ -22,16 +22,17 @@ static bool arbiter_present(const struct cluster *c, instant now)
 
 struct survival cluster_survival(const struct cluster *c, instant now)
 {
-        struct survival s = {.needed = votes_needed(c),
+        uint64_t set = voters_of(c).set[0];
+        struct survival s = {.needed = votes_needed(c, set),
                              .arbiter_answered = c->arbiter.answered,
                              .arbiter_strong = arbiter_is_strong(c),
                              .arbiter_present = arbiter_present(c, now),
                              .arbiter_lost = arbiter_is_strong(c) && c->arbiter.lost};
 
         for (uint8_t i = 0; i < c->settings->node_count; i++)
-                s.votes += is_self(c, i) ? c->valid : counts(c, i, now);
+                s.votes += set & 1ULL << i && (is_self(c, i) ? c->valid : counts(c, i, now));
         /* a weak one votes for whoever asks, in the place of half of the nodes */
-        s.votes += arbiter_is_strong(c) ? s.arbiter_present : c->settings->arbiter == CLUSTER_ARBITER_WEAK;
+        s.votes += arbiter_is_strong(c) ? s.arbiter_present : arbiter_kind(c) == CLUSTER_ARBITER_WEAK;
         return s;
 }
 

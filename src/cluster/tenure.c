@@ -144,7 +144,7 @@ static const char *start_obstacle(struct cluster *c, uint8_t g, const struct ass
                     hold_of(c, i, g)->state >= HOLD_STARTING)
                         return "another node says that it still holds it";
         /* under a weak arbiter the user may accept that the silent peer's release is presumed */
-        bool presumed = c->settings->arbiter == CLUSTER_ARBITER_WEAK && group->accept_split;
+        bool presumed = arbiter_kind(c) == CLUSTER_ARBITER_WEAK && group->accept_split;
         if (a->debt_count != 0 && group->data && !presumed)
                 return "nothing proves that the old owner let go of its data";
         if (fencing_in_doubt(c, g))
@@ -306,6 +306,8 @@ static void settle_group(struct cluster *c, uint8_t g)
 
 void tenure_settle(struct cluster *c)
 {
+        if (!self_arranged(c, &c->state.document))
+                return; /* what it says is of others */
         for (uint8_t g = 0; g < c->settings->group_count; g++)
                 if (c->settings->group[g].everywhere)
                         everywhere_settle(c, g);

@@ -88,10 +88,12 @@ enum node_state cluster_node(const struct cluster *c, uint8_t node, instant now,
                 snprintf(text, size,
                          "no valid state: no vote until readmitted; in a new cluster: 'haven init', restart "
                          "havend");
-        else if (!self && p->is.members != c->settings->members)
+        else if (!self && p->is.members != members(c))
                 snprintf(text, size,
                          "another set of nodes, or other timing, in its configuration: nothing it says "
                          "counts");
+        else if (!is_voter(c, node))
+                snprintf(text, size, "has no vote yet: gets one once all who vote have a file that names it");
         if (self ? c->leaving : p->is.leaving)
                 return NODE_LEAVING;
         if (!m->standby)

@@ -518,6 +518,8 @@ void build(struct tree *t, struct config *c)
         each(t, c, "node", NODES_MAX, build_node);
         /* in what order these stand means nothing, so it must not count when two files are compared */
         qsort(c->node, c->node_count, sizeof(*c->node), compare_names);
+        for (size_t i = 0; i < c->node_count; i++)
+                c->node[i].id = text_id(c->node[i].name);
         set_groups(c);
         each(t, c, "arbiter", SIZE_MAX, build_arbiter);
         config_links_make(c);

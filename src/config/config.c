@@ -6,6 +6,7 @@
 #include "config/judge.h"
 #include "config/read.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,48 @@ bool config_can_fence(const struct config *c, int node)
         return false;
 }
 
+static void renumber(uint8_t *node, size_t count, const uint8_t *to)
+{
+        for (size_t i = 0; i < count; i++)
+                node[i] = to[node[i]];
+}
+
+int config_arrange(struct config *c, const uint32_t *ids, size_t count)
+{
+        struct config_node *node = memory_new(NODES_MAX + 1, sizeof(*node));
+        uint8_t to[NODES_MAX];
+        size_t next = count;
+
+        if (count > NODES_MAX) {
+                free(node);
+                return -E2BIG;
+        }
+        for (size_t i = 0; i < count; i++)
+                node[i].id = ids[i];
+        for (size_t i = 0; i < c->node_count; i++) {
+                uint32_t id = c->node[i].id;
+                size_t place = 0;
+                while (place < count && ids[place] != id)
+                        place++;
+                place = place < count ? place : next++;
+                if (place >= NODES_MAX) {
+                        free(node);
+                        return -E2BIG;
+                }
+                node[place] = c->node[i];
+                to[i] = (uint8_t)place;
+        }
+        free(c->node);
+        c->node = node;
+        c->node_count = next;
+        for (size_t g = 0; g < c->group_count; g++)
+                renumber(c->group[g].node, c->group[g].node_count, to);
+        for (size_t f = 0; f < c->fence_count; f++)
+                renumber(c->fence[f].node, c->fence[f].node_count, to);
+        config_links_make(c);
+        return 0;
+}
+
 static uint64_t fnv64(uint64_t hash, const char *text, size_t n)
 {
         for (size_t i = 0; i < n; i++)
@@ -124,6 +167,9 @@ static void digest(struct config *c)
         /* a vote on another disk is none on this one: such nodes are no cluster */
         members = fnv64(members, c->arbiter.device, strlen(c->arbiter.device));
         c->members_digest = (uint32_t)(members ^ members >> 32);
+        uint64_t vote = fnv64(14695981039346656037ULL, arbiter, strlen(arbiter));
+        vote = fnv64(vote, c->arbiter.device, strlen(c->arbiter.device));
+        c->arbiter_digest = (uint32_t)(vote ^ vote >> 32);
 }
 
 static struct config *finish(struct tree *t, const char *path, config_mistake_fn *on_mistake, void *user)

@@ -39,7 +39,8 @@ struct config_serial {
 };
 
 struct config_node {
-        char name[NAME_SIZE];
+        char name[NAME_SIZE]; /* "": not in the file any more; keeps its number by config_arrange() */
+        uint32_t id;          /* text_id(name), also of who is gone */
         struct config_place place;
         int capacity; /* of load; 0: without limit */
         size_t address_count;
@@ -251,6 +252,7 @@ struct config {
         size_t alert_count;
         struct config_alert *alert;
         uint32_t members_digest; /* of the sorted node names, the arbiter's kind and disk */
+        uint32_t arbiter_digest; /* of the arbiter's kind and disk */
         uint64_t digest;         /* of the whole canonical text */
 };
 
@@ -272,6 +274,9 @@ void config_print(const struct config *c, FILE *to);
 /* "FILE:LINE: TEXT" and a newline; line 0 is the file as a whole and left out. */
 void config_print_mistake(FILE *to, const char *file, int line, const char *text);
 
+/* Numbers the nodes as a cluster that runs does: ids[i] is text_id() of the name of node i. Who is not in the
+ * file any more keeps its place, without a name or a link; who is new comes after them. -E2BIG: too many. */
+int config_arrange(struct config *c, const uint32_t *ids, size_t count);
 /* Index of the named node or group, or -1. */
 int config_find_node(const struct config *c, const char *name);
 int config_find_group(const struct config *c, const char *name);

@@ -274,13 +274,31 @@ static bool same_links(const struct config *a, const struct config_node *x, cons
 
 static bool same_nodes(const struct config *a, const struct config *b)
 {
-        if (a->node_count != b->node_count)
-                return false;
-        for (size_t i = 0; i < a->node_count; i++)
-                if (strcmp(a->node[i].name, b->node[i].name) != 0 ||
-                    !same_links(a, &a->node[i], b, &b->node[i]))
+        for (size_t i = 0; i < a->node_count; i++) {
+                int n = a->node[i].name[0] ? config_find_node(b, a->node[i].name) : -1;
+                if (n >= 0 && !same_links(a, &a->node[i], b, &b->node[n]))
                         return false;
+        }
         return true;
+}
+
+/* How many that `a` has are not in `b`. */
+static int missing(const struct config *a, const struct config *b, const char *what, FILE *to)
+{
+        int count = 0;
+
+        for (size_t i = 0; i < a->node_count; i++) {
+                if (a->node[i].name[0] == '\0' || config_find_node(b, a->node[i].name) >= 0)
+                        continue;
+                fprintf(to, "node %s: %s\n", a->node[i].name, what);
+                count++;
+        }
+        return count;
+}
+
+int config_nodes_difference(const struct config *old, const struct config *fresh, FILE *to)
+{
+        return missing(old, fresh, "removed", to) + missing(fresh, old, "added", to);
 }
 
 static bool same_multicast(const struct config *a, const struct config *b)
@@ -307,7 +325,7 @@ bool config_reload_possible(const struct config *old, const struct config *fresh
                 const char *what;
         } fixed[] = {
                 {strcmp(old->cluster, fresh->cluster) == 0, "the cluster's name"},
-                {same_nodes(old, fresh), "the nodes or their links"},
+                {same_nodes(old, fresh), "the links of a node"},
                 {same_multicast(old, fresh), "the multicast group or its TTL"},
                 {old->arbiter.kind == fresh->arbiter.kind, "the arbiter"},
                 {strcmp(old->arbiter.device, fresh->arbiter.device) == 0 &&

@@ -13,5 +13,8 @@ bool config_group_equal(const struct config *a, const struct config_group *x, co
 int config_difference(const struct config *old, const struct config *fresh, FILE *to);
 
 /* Whether a running cluster can take it; reports each thing that needs a restart instead. */
+/* The nodes that come or go; with a line for each. */
+int config_nodes_difference(const struct config *old, const struct config *fresh, FILE *to);
+
 bool config_reload_possible(const struct config *old, const struct config *fresh,
                             config_mistake_fn *on_mistake, void *user);

@@ -78,6 +78,8 @@ void settings_groups(const struct config *c, struct cluster_settings *s)
         s->node_count = (uint8_t)c->node_count;
         for (size_t i = 0; i < c->node_count; i++) {
                 text_copy(s->node_name[i], CLUSTER_NAME, c->node[i].name);
+                s->node_id[i] = c->node[i].id;
+                s->vacant |= c->node[i].name[0] ? 0 : 1ULL << i;
                 s->capacity[i] = (uint32_t)c->node[i].capacity;
         }
         s->group_count = (uint8_t)c->group_count;

@@ -23,6 +23,7 @@ enum section {
         SECTION_HOLDS,     /* per group: group u32, state u8 with flags below, epoch, [sealed] */
         SECTION_DOCUMENT,  /* document.c's encoding */
         SECTION_WATCHDOG,  /* watchdog u64; absent: not armed */
+        SECTION_NAMES,     /* from_id u32, to_id u32: text_id of their names */
         SECTIONS,
 };
 
@@ -125,6 +126,16 @@ static void put_fixed(struct writer *w, const struct message *m)
         put_u32(w, m->term);
         put_u8(w, m->leader);
         put_version(w, m->newest);
+}
+
+static void put_names(struct writer *w, const struct message *m)
+{
+        if (m->from_id == 0)
+                return;
+        uint8_t *content = field_begin(w, SECTION_NAMES);
+        put_u32(w, m->from_id);
+        put_u32(w, m->to_id);
+        part_end(w, content);
 }
 
 static void put_echo(struct writer *w, const struct echo *e)
@@ -264,6 +275,7 @@ int packet_encode(const struct message *m, uint8_t *body, size_t size)
         put_holds(&w, m);
         put_document(&w, m);
         put_watchdog(&w, m->watchdog);
+        put_names(&w, m);
         return w.failed ? -EMSGSIZE : (int)(w.at - body);
 }
 
@@ -437,6 +449,11 @@ static enum packet_refusal get_section(uint8_t tag, struct reader *r, struct mes
         case SECTION_RESULT: get_result(r, m, &good); break;
         case SECTION_HOLDS: get_holds(r, m, &good); break;
         case SECTION_WATCHDOG: m->watchdog = get_span(r, &good); break;
+        case SECTION_NAMES:
+                m->from_id = get_u32(r);
+                m->to_id = get_u32(r);
+                good = m->from_id != 0;
+                break;
         case SECTION_DOCUMENT:
                 m->has_document = true;
                 return document_decode(r->at, reader_left(r), &m->document) == 0 ? PACKET_ACCEPTED

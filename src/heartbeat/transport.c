@@ -1,5 +1,6 @@
 #include "heartbeat/transport.h"
 
+#include "base/text.h"
 #include "heartbeat/medium.h"
 #include "heartbeat/seal.h"
 #include "heartbeat/window.h"
@@ -35,6 +36,7 @@ struct transport {
         int self;
         int node_count;
         uint32_t members;
+        uint32_t id[NODES_MAX]; /* text_id of their names */
         char cluster[NAME_SIZE];
         struct seal seal;
         struct sender sender[NODES_MAX];
@@ -83,8 +85,19 @@ static enum packet_refusal check_indices(const struct transport *t, const struct
 
 /* Genuine it is; is it from that node, to us? Of another membership nothing counts but that the node lives,
  * which src/cluster wants to know; that much can be said while both lists agree on the two of us. */
-static enum packet_refusal check_ends(const struct transport *t, const struct message *m, int node)
+static enum packet_refusal check_ends(const struct transport *t, struct message *m, int node)
 {
+        if (m->from_id != 0) { /* it may number nodes otherwise, as long as one of us is about to join */
+                if (m->from_id == t->id[t->self])
+                        return PACKET_FROM_SELF;
+                if (m->from_id != t->id[node])
+                        return PACKET_WRONG_SENDER;
+                if (m->to_id != t->id[t->self])
+                        return PACKET_NOT_FOR_US;
+                m->from = (uint8_t)node;
+                m->to = (uint8_t)t->self;
+                return PACKET_ACCEPTED;
+        }
         enum packet_refusal why = check_indices(t, m, node);
 
         if (why != PACKET_ACCEPTED && m->members != t->members)
@@ -219,6 +232,8 @@ int transport_new(uv_loop_t *loop, const struct config *config, int self, const 
         t->self = self;
         t->node_count = (int)config->node_count;
         t->members = config->members_digest;
+        for (size_t i = 0; i < config->node_count; i++)
+                t->id[i] = text_id(config->node[i].name);
         memcpy(t->cluster, config->cluster, sizeof(t->cluster));
         seal_init(&t->seal, t->cluster, keys);
         int error = open_media(t, loop, config);

@@ -33,6 +33,31 @@ static int read_config(struct core *core)
         return 0;
 }
 
+/* The nodes have the numbers that the document gives them, whatever the order of their names. */
+static int arrange(struct core *core)
+{
+        uint32_t ids[DOCUMENT_NODES_MAX];
+        char text[STATE_TEXT];
+        struct state s;
+
+        if (state_load(core->options.state_dir, &s, text) < 0 || s.document.voters == 0 ||
+            strcmp(s.node, core->options.node) != 0)
+                return 0;
+        for (uint8_t i = 0; i < s.document.member_count; i++)
+                ids[i] = s.document.member[i].name;
+        int error = config_arrange(core->config, ids, s.document.member_count);
+        if (error) {
+                fprintf(stderr,
+                        "the cluster has had more than %d nodes by now: stop havend on all, 'haven init "
+                        "--force' on "
+                        "all, and start them\n",
+                        NODES_MAX);
+                return error;
+        }
+        core->self = config_find_node(core->config, core->options.node);
+        return 0;
+}
+
 /* Heartbeats must not wait for the disk or for other programs. */
 static void take_priority(void)
 {
@@ -307,6 +332,8 @@ int main(int argc, char **argv)
                  getenv("HAVEN_DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
         if (!state_understood(core))
                 return HAVEND_EXIT_CONFIG; /* only a person can install another */
+        if (arrange(core) < 0)
+                return HAVEND_EXIT_CONFIG;
         core->loop = uv_default_loop();
         core->settings = malloc(sizeof(*core->settings));
         core->brain = malloc(cluster_size());

@@ -94,6 +94,7 @@ struct core {
         struct config *before; /* reload --confirm: what we go back to; else NULL */
         uv_timer_t confirm;
         bool exiting;
+        bool ends;      /* core_again() */
         bool succeeded; /* exiting, and another core goes on with what is held */
 };
 
@@ -203,5 +204,7 @@ void core_order_done(struct core *core, const struct order_done *done);
 /* core_reload.c */
 /* Reads the file again and changes what differs. `text` says what changed, or why nothing did. With
  * `confirm`, goes back by itself unless core_confirm() comes within it. 0 or a negative errno. */
+/* Ends this core when what it just said has been heard; the next one adopts what runs. */
+void core_again(struct core *core, const char *why);
 int core_reload(struct core *core, span confirm, char *text, size_t size);
 int core_confirm(struct core *core);

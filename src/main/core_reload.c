@@ -102,6 +102,78 @@ static void go_back(uv_timer_t *timer)
         core_tell(core, "config", "", 0, "not confirmed in time -> back to the configuration from before");
 }
 
+static void on_again(uv_timer_t *timer)
+{
+        struct core *core = timer->data;
+
+        core->exiting = core->succeeded = true;
+        uv_stop(core->loop);
+}
+
+void core_again(struct core *core, const char *why)
+{
+        if (core->ends)
+                return;
+        core->ends = true;
+        log_info("core: %s -> the next core goes on", why);
+        uv_timer_start(&core->confirm, on_again, 20, 0);
+}
+
+/* Nodes come or go: what may be, once links and numbers are made anew. */
+static bool nodes_may_change(struct core *core, const struct config *fresh, span confirm, FILE *to)
+{
+        bool may = true;
+
+        if (config_find_node(fresh, core->options.node) < 0) {
+                fprintf(to, "this node is not in it: stop havend here instead\n");
+                may = false;
+        }
+        if (fresh->arbiter.kind == ARBITER_DISK || fresh->arbiter.kind == ARBITER_FENCE) {
+                fprintf(to,
+                        "this arbiter is for just these nodes: they cannot change while the cluster runs\n");
+                may = false;
+        }
+        if (confirm.us || core->before) {
+                fprintf(to, "nodes come and go for good: reload without --confirm\n");
+                may = false;
+        }
+        for (size_t i = 0; i < core->config->node_count; i++) {
+                const struct config_node *n = &core->config->node[i];
+                char text[NOTE_TEXT];
+                if (n->name[0] == '\0' || config_find_node(fresh, n->name) >= 0 || (int)i == core->self ||
+                    cluster_node(core->brain, (uint8_t)i, instant_now(), text, sizeof(text)) == NODE_OFFLINE)
+                        continue;
+                fprintf(to, "node %s is not in it and is online: stop havend there first\n", n->name);
+                may = false;
+        }
+        return may;
+}
+
+static int change_nodes(struct core *core, struct config *fresh, span confirm, struct report *r)
+{
+        bool may = nodes_may_change(core, fresh, confirm, r->to);
+
+        config_free(fresh);
+        if (!may) {
+                fprintf(r->to, "nothing was changed");
+                return -EBUSY;
+        }
+        fprintf(r->to, "reloaded; the votes change once all who vote have this file");
+        core_tell(core, "config", "", 0, "reloaded: nodes come or go");
+        core_again(core, "the nodes of the file are others");
+        return 0;
+}
+
+/* Numbered as those of the running brain. */
+static int number_alike(const struct core *core, struct config *fresh)
+{
+        uint32_t ids[NODES_MAX];
+
+        for (size_t i = 0; i < core->config->node_count; i++)
+                ids[i] = core->config->node[i].id;
+        return config_arrange(fresh, ids, core->config->node_count);
+}
+
 static int read_and_replace(struct core *core, span confirm, struct report *r)
 {
         struct config *fresh = config_load(core->config->path, on_mistake, r);
@@ -115,6 +187,13 @@ static int read_and_replace(struct core *core, span confirm, struct report *r)
                 config_free(fresh);
                 fprintf(r->to, "nothing was changed");
                 return -EBUSY;
+        }
+        if (config_nodes_difference(core->config, fresh, r->to))
+                return change_nodes(core, fresh, confirm, r);
+        if (number_alike(core, fresh) < 0) {
+                config_free(fresh);
+                fprintf(r->to, "nothing was changed");
+                return -E2BIG;
         }
         if (config_difference(core->config, fresh, r->to) == 0) {
                 config_free(fresh);

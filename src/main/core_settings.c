@@ -26,10 +26,9 @@ void core_settings_make(const struct config *config, int self, struct cluster_se
         s->ungated_wait = config->ungated_wait;
         s->members = config->members_digest;
         s->config = config->digest;
-        /* an odd number of nodes always has a majority or has none: a further vote would only make it even */
-        s->arbiter = config->node_count % 2                         ? CLUSTER_ARBITER_ABSENT
-                     : arbiter_kind_is_strong(config->arbiter.kind) ? CLUSTER_ARBITER_STRONG
-                                                                    : CLUSTER_ARBITER_WEAK;
+        s->arbiter_id = config->arbiter_digest;
+        s->arbiter =
+                arbiter_kind_is_strong(config->arbiter.kind) ? CLUSTER_ARBITER_STRONG : CLUSTER_ARBITER_WEAK;
         for (size_t i = 0; i < config->fence_count; i++)
                 make_fence(&config->fence[i], s);
 }

@@ -97,6 +97,7 @@ void core_load(struct core *core, struct cluster_start *ret_start)
         to->voted_for = s.voted_for;
         to->committed = s.committed;
         to->document = s.document;
-        if (s.document.members != core->config->members_digest)
+        /* one of a haven that did not write their names yet numbers them as its file did */
+        if (s.document.members != core->config->members_digest && s.document.voters == 0)
                 forget_assignments(core, &to->document);
 }

@@ -114,6 +114,8 @@ static void do_todo(struct core *core)
                 core_save(core);
         if (todo->question.ask != ARBITER_NOTHING)
                 core_ask_arbiter(core);
+        if (todo->rearrange)
+                core_again(core, "the cluster has other nodes");
         if (todo->exit)
                 leave(core);
 }

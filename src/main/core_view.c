@@ -169,7 +169,8 @@ static void view_refusals(const struct core *core, struct view *v)
 
 static void view_quorum(struct core *core, instant now, struct view *v)
 {
-        bool odd = core->config->node_count % 2, strong = arbiter_kind_is_strong(core->config->arbiter.kind);
+        bool odd = cluster_arbiter(core->brain) == CLUSTER_ARBITER_ABSENT,
+             strong = arbiter_kind_is_strong(core->config->arbiter.kind);
         struct survival s = cluster_survival(core->brain, now);
 
         v->quorum_held = cluster_has_lease(core->brain, now);
@@ -230,9 +231,10 @@ void core_view(void *user, struct view *v)
         v->maintenance = d->maintenance;
         if (d->maintenance && d->maintenance_left.us)
                 span_format(d->maintenance_left, v->maintenance_text);
-        v->node_count = (int)core->config->node_count;
-        for (int i = 0; i < v->node_count; i++)
-                view_node(core, i, now, &v->node[i]);
+        v->node_count = 0;
+        for (int i = 0; i < (int)core->config->node_count; i++)
+                if (core->config->node[i].name[0])
+                        view_node(core, i, now, &v->node[v->node_count++]);
         v->group_count = (int)core->config->group_count;
         for (int i = 0; i < v->group_count; i++)
                 view_group(core, i, now, &v->group[i]);

@@ -63,10 +63,14 @@ def test_a_change_waits_for_a_node_that_is_not_there(pair):
 def test_what_cannot_change_live_is_refused_with_the_way_to_do_it(pair):
     c = pair()
     held = epochs(c)
-    c.configure("alpha", c.text + "node gamma { address = {10.66.0.9, 10.67.0.9} }\n")
+    c.configure("alpha", c.text.replace("cluster lab {\n", "cluster lab {\n    port = 7000\n", 1))
     refused = c["alpha"].haven("reload", check=False)
     assert refused.returncode == 1
-    assert "the nodes or their links cannot change while the cluster runs" in refused.stderr
+    assert "the port cannot change while the cluster runs" in refused.stderr
+    c.configure("alpha", c.text.replace("node beta", "node gamma").replace("beta}", "gamma}"))
+    refused = c["alpha"].haven("reload", check=False)
+    assert refused.returncode == 1
+    assert "node beta is not in it and is online: stop havend there first" in refused.stderr
     assert epochs(c) == held
 
 
@@ -75,3 +79,50 @@ def test_the_state_under_a_running_havend_is_left_alone(pair):
     node = c["alpha"]
     refused = node.haven("init", "-n", "alpha", "--state-dir", node.state_dir, "--force", check=False)
     assert refused.returncode == 1 and "stop it first" in refused.stderr
+
+
+
+def told(c, subject, text):
+    return any(subject in ("", e["subject"]) and text in e["text"] for node in c.running() for e in node.events())
+
+
+def test_a_node_is_added_and_one_is_taken_out_while_everything_runs(cluster, prober):
+    c = cluster(nodes=["beta", "gamma", "alpha"], service="process", arbiter="none")
+    # alpha is to come later: its name sorts before the others, so that no number may follow from the order
+    whole = c.text
+    without = re.sub(r"(?m)^node alpha .*\n", "", whole).replace("beta, gamma, alpha", "beta, gamma")
+    late = c.nodes.pop("alpha")
+    c.reconfigure(without)
+    c.start()
+    client = prober(c.address)
+    client.wait_answer()
+    c.wait_quiet(client, 0.3)
+    before, held = now(), epochs(c)
+
+    c.nodes["alpha"] = late
+    c.reconfigure(whole)
+    late.start()  # without a state: 'haven init' is for new clusters
+    for name in ("beta", "gamma"):
+        c[name].haven("reload")
+    wait_for(lambda: told(c, "alpha", "it votes from now on"), 20, "alpha's vote")
+    end = c.wait_quiet(client, 0.3)
+    assert epochs(c) == held
+    assert client.during(before, end) == []
+
+    # the leader leaves in order, and is taken out
+    leader = c["alpha"].status()["leader"]
+    c[leader].stop()
+    c.wait_node(leader, "offline", names=[n for n in c.nodes if n != leader])
+    c.wait_group("web", names=[n for n in c.nodes if n != leader])
+    c.wait_quiet(client, 0.3)
+    before = now()
+    gone = c.nodes.pop(leader)
+    text = re.sub(r"(?m)^node %s .*\n" % leader, "", whole)
+    c.reconfigure(re.sub(r"(?m)^    nodes = .*", "    nodes = {%s}" % ", ".join(c.nodes), text))
+    for node in c.nodes.values():
+        node.haven("reload")
+    wait_for(lambda: told(c, gone.name, "its vote is gone") or told(c, "", "its vote is gone"), 20, "the end of its vote")
+    c.wait_status(lambda s: len(s["nodes"]) == 2, "two nodes")
+    end = c.wait_quiet(client, 0.3)
+    assert client.during(before, end) == []
+    assert gone.name not in [n["name"] for n in c.running()[0].status()["nodes"]]

@@ -87,7 +87,7 @@ REMOVALS = [
     ("who lost its state votes", 6, C,
      "        c->valid = start->state_valid;", "        c->valid = true;", "voter-lost-state-double-vote"),
     ("an older state file is believed", 6, L,
-     "        if (d->member[c->settings->self].boot > c->self.boot && c->valid) {", "        if (false) {", None),
+     "        if (self_arranged(c, d) && d->member[c->settings->self].boot > c->self.boot && c->valid) {", "        if (false) {", None),
     ("readmitted at once", 6, L,
      "            instant_before(heard->at, instant_add(c->started, c->timing.wait)))", "            false)", "lost-state-waits-by-the-document"),
     ("readmitted by a leader that needs its vote", 6, S,
@@ -123,9 +123,9 @@ REMOVALS = [
      "        if (!newest.owner || !committed.owner || !epoch_equal(newest.epoch, committed.epoch))\n",
      "        if (!newest.owner)\n", "vote-lost-with-its-disk"),
     ("committed without a quorum", 11, L,
-     "        if (votes >= votes_needed(c)) { /* the others", "        if (votes >= 1) { /* the others", "voter-reboots-and-votes-at-once"),
+     "        if (votes_suffice(c, votes, version_equal(c->arbiter.stored, v))) {", "        if (votes) {", "voter-reboots-and-votes-at-once"),
     ("committed before it is on the leader's disk", 11, L,
-     "        uint8_t votes = version_equal(c->saved_version, v);", "        uint8_t votes = 1;", None),
+     "        uint64_t votes = version_equal(c->saved_version, v) ? 1ULL << c->settings->self : 0;", "        uint64_t votes = 1ULL << c->settings->self;", None),
     ("started without the old owner's release", 11, T,
      "        if (a->from != NODE_NONE && !peer_released(c, a->from, g, BOOT_ANY, a->from_epoch))\n"
      "                return \"the old owner has not let go yet\";\n", "", None),
@@ -182,7 +182,7 @@ REMOVALS = [
      "        if (have_lease(c))\n                return;\n        for (uint8_t g = 0;",
      "        if (true)\n                return;\n        for (uint8_t g = 0;", "split-heals-and-the-newer-leaves"),
     ("a weak arbiter votes against who is heard", 20, A,
-     "        if (present * 2 > c->settings->node_count)\n                return false;\n", "", "one-way-link-of-a-pair-makes-no-two-owners"),
+     "        if (present * 2 > size)\n                return false;\n", "", "one-way-link-of-a-pair-makes-no-two-owners"),
     ("silence counts while we stand still", 20, C,
      "        if (gap.us > 2 * c->timing.heartbeat.us)\n                for",
      "        if (false)\n                for", None),
@@ -226,10 +226,12 @@ REMOVALS = [
      "        if (q->ask != ARBITER_RENEW && version_compare(v->newest, q->newest) > 0)\n"
      "                return \"a newer document is there\";\n", "", None),
     ("weak healing: the owner from before lets go too", 25, G,
-     "        if (a->debt_count && c->settings->arbiter == CLUSTER_ARBITER_WEAK && heal(c, g, a))\n"
+     "        if (a->debt_count && arbiter_kind(c) == CLUSTER_ARBITER_WEAK && heal(c, g, a))\n"
      "                return false;\n", "", None),
     ("what the file no longer names is forgotten", 5, T,
      "                        unnamed_keep(c, was);\n", "", "group-vanishes-from-the-file"),
     ("each loss of a node does not lengthen its wait", "I5", "src/cluster/fitness.c",
      "        if (p->flaps > 1)\n", "        if (false)\n", None),
+    ("while voters change, those before do not count", 26, "src/cluster/voters.c",
+     "d->before ? 2 : 1};", "1};", "cut-off-as-a-third-node-is-added"),
 ]
