@@ -372,6 +372,7 @@ void membership_found(struct cluster *c);
 /* We have no document yet, and this one is of a cluster that has taken us in: we are of that one. */
 void membership_join(struct cluster *c, const struct document *d, uint8_t from);
 /* Whether the document numbers us as our settings do. */
+bool names_us(const struct cluster *c, const struct document *d);
 bool self_arranged(const struct cluster *c, const struct document *d);
 void membership_settle(struct cluster *c);
 

@@ -112,10 +112,17 @@ static bool understood(struct cluster *c, const struct document *d, uint8_t from
         return false;
 }
 
+/* Of this cluster: founded by the same; or, before we have any, by our file, or one that has taken us in. */
+static bool is_ours(const struct cluster *c, const struct document *d)
+{
+        if (c->state.document.version.n)
+                return d->members == c->state.document.members;
+        return d->members == c->settings->members || names_us(c, d);
+}
+
 void document_adopt(struct cluster *c, const struct document *d, uint8_t from)
 {
-        if ((c->state.document.version.n && d->members != c->state.document.members) ||
-            !understood(c, d, from))
+        if (!is_ours(c, d) || !understood(c, d, from))
                 return;
         if (self_arranged(c, d) && d->member[c->settings->self].boot > c->self.boot && c->valid) {
                 c->valid = false;
@@ -233,9 +240,8 @@ static void count_commit(struct cluster *c)
                 if (!is_self(c, i) && peer_counts(c, i) && peer_heard_within(c, i, c->timing.dead) &&
                     c->peer[i].is.term == c->state.term && version_equal(c->peer[i].is.newest, v))
                         votes |= 1ULL << i;
-        if (votes_suffice(
-                    c, votes,
-                    version_equal(c->arbiter.stored, v))) { /* the others have it too now, if they had not */
+        if (votes_suffice(c, votes, version_equal(c->arbiter.stored, v))) {
+                /* the others have it too now, if they had not */
                 c->alone = (struct version){0};
                 if (!done)
                         committed(c);

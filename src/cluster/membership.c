@@ -181,14 +181,20 @@ void membership_found(struct cluster *c)
                 d->member[i].name = c->settings->node_id[i];
 }
 
-void membership_join(struct cluster *c, const struct document *d, uint8_t from)
+bool names_us(const struct cluster *c, const struct document *d)
 {
         for (uint8_t i = 0; i < d->member_count; i++)
-                if (d->member[i].name == c->settings->node_id[c->settings->self]) {
-                        note(c, NOTE_MEMBER, node_name(c, from), "has a cluster that names us -> joining it");
-                        document_adopt(c, d, from);
-                        return;
-                }
+                if (d->member[i].name == c->settings->node_id[c->settings->self])
+                        return true;
+        return false;
+}
+
+void membership_join(struct cluster *c, const struct document *d, uint8_t from)
+{
+        if (!names_us(c, d))
+                return;
+        note(c, NOTE_MEMBER, node_name(c, from), "has a cluster that names us -> joining it");
+        document_adopt(c, d, from);
 }
 
 /* Who is to vote and does not, and is as far as everybody. */

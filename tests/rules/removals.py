@@ -123,7 +123,7 @@ REMOVALS = [
      "        if (!newest.owner || !committed.owner || !epoch_equal(newest.epoch, committed.epoch))\n",
      "        if (!newest.owner)\n", "vote-lost-with-its-disk"),
     ("committed without a quorum", 11, L,
-     "        if (votes_suffice(c, votes, version_equal(c->arbiter.stored, v))) {", "        if (votes) {", "voter-reboots-and-votes-at-once"),
+     "        if (votes_suffice(c, votes, version_equal(c->arbiter.stored, v))) {", "        if (votes) {", "cut-off-as-a-third-node-is-added"),
     ("committed before it is on the leader's disk", 11, L,
      "        uint64_t votes = version_equal(c->saved_version, v) ? 1ULL << c->settings->self : 0;", "        uint64_t votes = 1ULL << c->settings->self;", None),
     ("started without the old owner's release", 11, T,
