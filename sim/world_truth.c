@@ -112,9 +112,24 @@ void world_note_apart(struct world *w)
                 w->apart = w->now;
 }
 
+/* Of an even number, so that the arbiter has a vote beside them. */
+static bool voters_even(const struct world *w, const struct document *d)
+{
+        uint64_t voters = d->voters ? d->voters : world_founders(w);
+
+        return __builtin_popcountll(voters) % 2 == 0 ||
+               (d->before && __builtin_popcountll(d->before) % 2 == 0);
+}
+
 static bool weak(const struct world *w)
 {
-        return w->settings[0][0].arbiter == CLUSTER_ARBITER_WEAK;
+        if (w->settings[0][0].arbiter != CLUSTER_ARBITER_WEAK)
+                return false;
+        for (uint8_t i = 0; i < w->config.nodes; i++)
+                if (voters_even(w, &w->machine[i].disk.document) ||
+                    (w->machine[i].core_up && voters_even(w, cluster_document(w->machine[i].brain))))
+                        return true;
+        return false;
 }
 
 /* What a weak arbiter cannot know: whether who is silent is dead, cut off, or stands still. */
