@@ -60,7 +60,8 @@ static bool wanted_here(const struct cluster *c, uint8_t g, const struct assignm
         const struct cluster_group *group = &c->settings->group[g];
         uint8_t self = c->settings->self;
 
-        return a && memchr(group->node, self, group->node_count) && !c->leaving &&
+        /* one that has an owner is not run everywhere, whatever our file says: the leader's says otherwise */
+        return a && !had_owner(a) && memchr(group->node, self, group->node_count) && !c->leaving &&
                !c->state.document.member[self].standby && !(a->failed & 1ULL << self) &&
                !(placement_stopped(c->settings, &c->state.document) & 1ULL << g);
 }

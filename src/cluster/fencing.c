@@ -88,8 +88,7 @@ void debt_advice(const struct cluster *c, const struct debt *d, char *text, size
 
 static bool needs_data(const struct cluster *c, const struct cluster_group *g)
 {
-        return g->data && !g->everywhere &&
-               !(g->accept_split && arbiter_kind(c) == CLUSTER_ARBITER_WEAK);
+        return g->data && !g->everywhere && !(g->accept_split && arbiter_kind(c) == CLUSTER_ARBITER_WEAK);
 }
 
 static bool lists(const struct cluster_group *g, uint8_t node)
@@ -191,8 +190,7 @@ static bool stands_in_the_way(const struct cluster *c, uint8_t node)
                 const struct cluster_group *group = &c->settings->group[g];
                 if (!needs_data(c, group))
                         continue;
-                if (owes(c, group, node) ||
-                    (arbiter_kind(c) == CLUSTER_ARBITER_WEAK && lists(group, node)))
+                if (owes(c, group, node) || (arbiter_kind(c) == CLUSTER_ARBITER_WEAK && lists(group, node)))
                         return true;
         }
         return false;

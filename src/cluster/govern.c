@@ -82,6 +82,15 @@ static struct assignment *edit_group(struct cluster *c, uint8_t g)
         return a;
 }
 
+/* What cannot be remembered as owed is not taken: a debt that is forgotten is a second owner. */
+static bool can_owe(const struct assignment *a, uint8_t node)
+{
+        for (uint8_t i = 0; i < a->debt_count; i++)
+                if (a->debt[i].node == node)
+                        return true;
+        return a->debt_count < DOCUMENT_DEBTS_MAX;
+}
+
 static void add_debt(struct cluster *c, struct assignment *a, uint8_t node, uint64_t boot, struct epoch epoch)
 {
         if (a->debt_count == DOCUMENT_DEBTS_MAX) {
@@ -118,7 +127,8 @@ static void settle_from(struct cluster *c, uint8_t g, const struct assignment *a
                 return;
         if (peer_released(c, from, g, BOOT_ANY, a->from_epoch)) {
                 edit_group(c, g)->from = NODE_NONE;
-        } else if (!peer_present(c, from) && instant_reached(c->now, leases_over(c, from))) {
+        } else if (!peer_present(c, from) && instant_reached(c->now, leases_over(c, from)) &&
+                   can_owe(a, from)) {
                 struct assignment *edit = edit_group(c, g);
                 /* the boot it held under is not on record: no later one than this */
                 uint64_t boot = boot_of(c, from), known = c->state.document.member[from].boot;
@@ -399,7 +409,7 @@ static void place_group(struct cluster *c, const struct placement_query *q, uint
                 if (to != NODE_NONE && !wait_for_preferred(c, q, p))
                         give(c, g, to, p->why);
         } else if (!peer_present(c, a->owner) && !released) {
-                if (instant_reached(c->now, leases_over(c, a->owner)))
+                if (instant_reached(c->now, leases_over(c, a->owner)) && can_owe(a, a->owner))
                         take_from_silent(c, g, to, p->why);
         } else if (to != a->owner) {
                 move(c, g, to, p->why);

@@ -165,6 +165,7 @@ void leader_begin(struct cluster *c)
                 c->peer[i].document_due = c->now;
                 c->peer[i].beat_due = c->now;
                 c->standby_since[i] = c->now;
+                c->peer[i].fencing.off_at = c->now; /* at the latest, if it is off */
         }
         for (uint8_t g = 0; g < CLUSTER_GROUPS_MAX; g++)
                 c->care[g] = (struct care){.refused_node = NODE_NONE};

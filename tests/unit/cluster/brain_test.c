@@ -447,16 +447,10 @@ static void beats_to_the_silent_prolong_nothing(void **state)
         bench_free(b);
 }
 
-/* A follower has to be elected before it may take: what it would take is asked about as early as a campaign
- * may begin, so that the answer is there in time; once in each silence. */
-static void a_follower_asks_about_its_silent_leader_s_address_in_time(void **state)
+static void hear_that_beta_leads_and_owns(struct bench *b)
 {
-        struct bench *b = bench_new(2);
         struct message *m;
-        int asked = 0;
 
-        b->settings.arbiter = CLUSTER_ARBITER_WEAK;
-        step(b, (struct cluster_event){.kind = CLUSTER_EV_STOPPED}); /* what an earlier boot may have left */
         meet(b, BETA);
         say(b, BETA);
         m = message_from(b, BETA);
@@ -475,6 +469,18 @@ static void a_follower_asks_about_its_silent_leader_s_address_in_time(void **sta
                                                      .wanted = NODE_NONE}};
         m->newest = m->document.version;
         hear(b, m);
+}
+
+/* A follower has to be elected before it may take: what it would take is asked about as early as a campaign
+ * may begin, so that the answer is there in time; once in each silence. */
+static void a_follower_asks_about_its_silent_leader_s_address_in_time(void **state)
+{
+        struct bench *b = bench_new(2);
+        int asked = 0;
+
+        b->settings.arbiter = CLUSTER_ARBITER_WEAK;
+        step(b, (struct cluster_event){.kind = CLUSTER_EV_STOPPED}); /* what an earlier boot may have left */
+        hear_that_beta_leads_and_owns(b);
         instant silent = b->now;
         while (span_between(silent, b->now).us < b->settings.timing.dead.us) {
                 bool due = span_between(silent, b->now).us >= b->settings.timing.election.us;
@@ -488,6 +494,22 @@ static void a_follower_asks_about_its_silent_leader_s_address_in_time(void **sta
                 b->now = cluster_deadline(b->c);
                 step(b, (struct cluster_event){.kind = CLUSTER_EV_TIME});
         }
+        bench_free(b);
+}
+
+/* Two files that differ: the leader's gives it to one node, ours would run it everywhere. */
+static void what_has_an_owner_is_not_run_everywhere(void **state)
+{
+        struct bench *b = bench_new(2);
+
+        b->settings.group[0].everywhere = true;
+        step(b, (struct cluster_event){.kind = CLUSTER_EV_STOPPED});
+        hear_that_beta_leads_and_owns(b);
+        for (int i = 0; i < 20; i++) {
+                pass(b, span_ms(10));
+                assert_int_equal(b->todo.action_count, 0);
+        }
+        assert_false(cluster_holds(b->c, text_id("web")));
         bench_free(b);
 }
 
@@ -604,6 +626,7 @@ int main(void)
                 cmocka_unit_test(a_grant_under_a_document_we_do_not_have_is_not_applied),
                 cmocka_unit_test(a_grant_for_what_we_never_sent_is_not_applied),
                 cmocka_unit_test(beats_to_the_silent_prolong_nothing),
+                cmocka_unit_test(what_has_an_owner_is_not_run_everywhere),
                 cmocka_unit_test(a_follower_asks_about_its_silent_leader_s_address_in_time),
                 cmocka_unit_test(a_node_alone_leads_and_runs_everything),
                 cmocka_unit_test(what_broke_and_runs_everywhere_is_stopped_beside_who_comes_after_it),
