@@ -195,8 +195,11 @@ static uint64_t nodes_for_us(const struct cluster *c, bool real)
 static bool quorum(struct cluster *c, bool own, bool real)
 {
         uint64_t nodes = nodes_for_us(c, real) | (own ? 1ULL << c->settings->self : 0);
+        bool arbiter = real ? c->arbiter.voted : c->arbiter.prevoted;
 
-        if (votes_suffice(c, nodes, real ? c->arbiter.voted : c->arbiter.prevoted))
+        /* Whoever has no document yet takes its file's word for who votes, and others may have been given
+         * another one: a strong arbiter founds no cluster, a majority of the nodes does. */
+        if (votes_suffice(c, nodes, arbiter && c->state.document.voters != 0))
                 return true;
         return !instant_before(c->arbiter_granted, c->campaign_began) &&
                votes_suffice_with_weak(c, nodes, c->timing.election);

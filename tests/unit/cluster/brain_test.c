@@ -513,6 +513,34 @@ static void what_has_an_owner_is_not_run_everywhere(void **state)
         bench_free(b);
 }
 
+/* Of a new pair each node has but its file to say who votes: with the arbiter's vote, two files that differ
+ * would found two clusters. */
+static void a_strong_arbiter_founds_no_cluster(void **state)
+{
+        struct bench *b = bench_new(2);
+
+        b->settings.arbiter = CLUSTER_ARBITER_STRONG;
+        step(b, (struct cluster_event){.kind = CLUSTER_EV_STOPPED});
+        int asked = 0;
+        for (int i = 0; i < 200; i++) {
+                struct arbiter_question q = b->todo.question;
+                if (b->todo.save)
+                        saved(b);
+                if (q.ask != ARBITER_NOTHING) {
+                        struct arbiter_answer yes = {
+                                .ask = q.ask, .term = q.term, .yes = true, .age = SPAN_FOREVER};
+                        step(b, (struct cluster_event){
+                                        .kind = CLUSTER_EV_ARBITER, .asked = b->now, .arbiter = &yes});
+                        asked++;
+                } else {
+                        pass(b, span_ms(10));
+                }
+                assert_int_not_equal(cluster_leader(b->c), ALPHA);
+        }
+        assert_true(asked > 0);
+        bench_free(b);
+}
+
 /* --- one node --- */
 
 static void a_node_alone_leads_and_runs_everything(void **state)
@@ -627,6 +655,7 @@ int main(void)
                 cmocka_unit_test(a_grant_for_what_we_never_sent_is_not_applied),
                 cmocka_unit_test(beats_to_the_silent_prolong_nothing),
                 cmocka_unit_test(what_has_an_owner_is_not_run_everywhere),
+                cmocka_unit_test(a_strong_arbiter_founds_no_cluster),
                 cmocka_unit_test(a_follower_asks_about_its_silent_leader_s_address_in_time),
                 cmocka_unit_test(a_node_alone_leads_and_runs_everything),
                 cmocka_unit_test(what_broke_and_runs_everywhere_is_stopped_beside_who_comes_after_it),
