@@ -13,7 +13,9 @@ def test_two_guests_have_networks_a_serial_line_and_power_failures(lab, guest):
     for address in (beta.address["front"], beta.address["back"], beta.address6["back"]):
         alpha.run("ping -c1 -w10 " + address)
 
-    read = beta.start("head -c 5 </dev/ttyS0")
+    # a closed line keeps nothing: the word goes out when its reader has opened it
+    read = beta.start("exec </dev/ttyS0; touch /run/listening; head -c 5")
+    beta.run("until test -e /run/listening; do sleep 0.1; done")
     alpha.run("printf hello >/dev/ttyS0")
     assert beta.end(read).stdout == "hello"
 
