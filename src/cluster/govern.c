@@ -74,6 +74,11 @@ bool peer_holds(const struct cluster *c, uint8_t node, uint8_t group, struct epo
 
 /* --- one group --- */
 
+static const struct assignment *assigned(const struct cluster *c, uint8_t g)
+{
+        return document_group_const(&c->state.document, c->settings->group[g].id);
+}
+
 static struct assignment *edit_group(struct cluster *c, uint8_t g)
 {
         struct assignment *a = document_add_group(document_edit(c), c->settings->group[g].id);
@@ -118,14 +123,22 @@ static void give(struct cluster *c, uint8_t g, uint8_t node, enum placement_reas
              a->epoch.n);
 }
 
-/* Whoever has to let go in a move: it did, or it died and what it held is owed, or it is waited for. */
+/* Whoever has to let go in a move has done so: also one to whom the group was given back meanwhile, and who
+ * has begun anew in the very step in which its stop ended (rule 12: it could not before). */
+static bool from_released(const struct cluster *c, uint8_t g, const struct assignment *a)
+{
+        return peer_released(c, a->from, g, BOOT_ANY, a->from_epoch) ||
+               (a->from == a->owner && peer_holds(c, a->owner, g, a->epoch));
+}
+
+/* It did, or it died and what it held is owed, or it is waited for. */
 static void settle_from(struct cluster *c, uint8_t g, const struct assignment *a)
 {
         uint8_t from = a->from;
 
         if (from == NODE_NONE)
                 return;
-        if (peer_released(c, from, g, BOOT_ANY, a->from_epoch)) {
+        if (from_released(c, g, a)) {
                 edit_group(c, g)->from = NODE_NONE;
         } else if (!peer_present(c, from) && instant_reached(c->now, leases_over(c, from)) &&
                    can_owe(a, from)) {
@@ -285,7 +298,7 @@ static void take_from_silent(struct cluster *c, uint8_t g, uint8_t to, enum plac
 
 static void move(struct cluster *c, uint8_t g, uint8_t to, enum placement_reason why)
 {
-        const struct assignment *now = document_group_const(&c->state.document, c->settings->group[g].id);
+        const struct assignment *now = assigned(c, g);
 
         if (!peer_released(c, now->owner, g, now->owner_boot, now->epoch)) {
                 if (now->from != NODE_NONE)
@@ -337,18 +350,11 @@ static uint64_t groups_on(const struct cluster *c, uint8_t node)
         uint64_t groups = 0;
 
         for (uint8_t g = 0; g < c->settings->group_count; g++) {
-                const struct assignment *a =
-                        document_group_const(&c->state.document, c->settings->group[g].id);
+                const struct assignment *a = assigned(c, g);
                 if (a && (a->owner == node || a->from == node))
                         groups |= 1ULL << g;
         }
         return groups;
-}
-
-/* Nothing is given to a node before those have left that it may not be beside. */
-static bool is_free(const struct cluster *c, const struct placement_query *q, uint8_t g, uint8_t node)
-{
-        return placement_room(q, 1ULL << g, groups_on(c, node) & ~(1ULL << g), node, NULL);
 }
 
 /* Those who come after it stop before it. */
@@ -383,24 +389,54 @@ static bool wait_for_preferred(const struct cluster *c, const struct placement_q
         return false;
 }
 
-/* Whether the group leaves where it is even if there is no room yet where it goes: it cannot stay, or
- * somebody waits for its room. So no two wait for each other. */
+/* Whether the group leaves where it is even if it cannot go yet where it belongs: it cannot stay, or somebody
+ * waits for its room. So no two wait for each other. */
 static bool must_leave(enum placement_reason why)
 {
         return why != PLACEMENT_WANTED && why != PLACEMENT_FAILBACK;
 }
 
-static void place_group(struct cluster *c, const struct placement_query *q, uint8_t g,
-                        const struct placement *p)
+static bool is_on(const struct cluster *c, uint64_t unit, uint8_t node)
 {
-        const struct assignment *a = document_group_const(&c->state.document, c->settings->group[g].id);
+        for (; unit; unit &= unit - 1)
+                if (assigned(c, (uint8_t)__builtin_ctzll(unit))->owner != node)
+                        return false;
+        return true;
+}
+
+/* Whether any of the unit has still to end a move before it can go there (rule 16). */
+static bool under_way(const struct cluster *c, uint64_t unit, uint8_t to)
+{
+        for (; unit; unit &= unit - 1) {
+                uint8_t g = (uint8_t)__builtin_ctzll(unit);
+                const struct assignment *a = assigned(c, g);
+                if (a->from != NODE_NONE && a->owner != NODE_NONE && a->owner != to &&
+                    !peer_released(c, a->owner, g, a->owner_boot, a->epoch))
+                        return true;
+        }
+        return false;
+}
+
+/* Whether the unit may go where it belongs now. Nothing is given to a node before those have left that it may
+ * not be beside; and who has no need to go waits until all of it can. */
+static bool may_go(const struct cluster *c, const struct placement_query *q, uint64_t unit,
+                   const struct placement *p)
+{
+        return placement_room(q, unit, groups_on(c, p->to) & ~unit, p->to, NULL) &&
+               (must_leave(p->why) || !under_way(c, unit, p->to));
+}
+
+static void place_group(struct cluster *c, const struct placement_query *q, uint8_t g,
+                        const struct placement *p, bool now)
+{
+        const struct assignment *a = assigned(c, g);
         bool idle = a->owner == NODE_NONE;
         bool released = !idle && peer_released(c, a->owner, g, a->owner_boot, a->epoch);
         uint8_t to = p->to;
 
         if ((p->why == PLACEMENT_DISABLED || p->why == PLACEMENT_HALTED) && others_come_first(c, g))
                 return;
-        if (to != NODE_NONE && to != a->owner && !is_free(c, q, g, to)) {
+        if (to != NODE_NONE && to != a->owner && !now) {
                 if (!idle && peer_present(c, a->owner) && !must_leave(p->why))
                         return;
                 to = NODE_NONE;
@@ -418,9 +454,19 @@ static void place_group(struct cluster *c, const struct placement_query *q, uint
         }
 }
 
+/* What goes together goes at once, or waits together. */
+static void place_unit(struct cluster *c, const struct placement_query *q, uint64_t unit,
+                       const struct placement *p)
+{
+        bool now = p->to != NODE_NONE && !is_on(c, unit, p->to) && may_go(c, q, unit, p);
+
+        for (; unit; unit &= unit - 1)
+                place_group(c, q, (uint8_t)__builtin_ctzll(unit), p, now);
+}
+
 static const struct assignment *known_group(struct cluster *c, uint8_t g)
 {
-        const struct assignment *a = document_group_const(&c->state.document, c->settings->group[g].id);
+        const struct assignment *a = assigned(c, g);
 
         if (a)
                 return a;
@@ -448,9 +494,11 @@ static void govern_groups(struct cluster *c)
         }
         placement_ask(c, &q);
         placement_compute(&q, placement);
-        for (uint8_t g = 0; g < c->settings->group_count; g++)
-                if (tended & 1ULL << g)
-                        place_group(c, &q, g, &placement[g]);
+        for (uint8_t g = 0; g < c->settings->group_count; g++) {
+                uint64_t unit = placement[g].unit;
+                if (__builtin_ctzll(unit) == g && !(unit & ~tended))
+                        place_unit(c, &q, unit, &placement[g]);
+        }
 }
 
 /* --- members and what expires --- */
@@ -539,8 +587,7 @@ static bool may_govern(const struct cluster *c)
 static void heal_before_commit(struct cluster *c)
 {
         for (uint8_t g = 0; g < c->settings->group_count; g++) {
-                const struct assignment *a =
-                        document_group_const(&c->state.document, c->settings->group[g].id);
+                const struct assignment *a = assigned(c, g);
                 if (a && a->debt_count)
                         (void)heal(c, g, a);
         }

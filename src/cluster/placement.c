@@ -293,6 +293,7 @@ static void place_unit(struct seating *s, const struct unit *u, struct placement
                 s->sitting[u->seat] &= ~u->groups;
         struct placement p = choose(s, u);
         p.lead = u->lead;
+        p.unit = u->groups;
         if (p.to != NODE_NONE)
                 s->placed[p.to] |= u->groups;
         for (uint64_t left = u->groups; left; left &= left - 1)
@@ -310,7 +311,7 @@ void placement_compute(const struct placement_query *q, struct placement ret[sta
         memset(s.placed, 0, sizeof(s.placed));
         memset(s.sitting, 0, sizeof(s.sitting));
         for (uint8_t g = 0; g < settings->group_count; g++) {
-                ret[g] = (struct placement){.to = NODE_NONE, .lead = g};
+                ret[g] = (struct placement){.to = NODE_NONE, .lead = g, .unit = BIT(g)};
                 if (settings->group[g].everywhere)
                         ret[g].why = PLACEMENT_EVERYWHERE;
                 if (stopped & BIT(g))

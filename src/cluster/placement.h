@@ -49,7 +49,8 @@ const char *placement_reason_text(enum placement_reason r);
 struct placement {
         uint8_t to; /* NODE_NONE: nobody should own it */
         enum placement_reason why;
-        uint8_t lead; /* of its unit: whose list, failback and wish decide */
+        uint8_t lead;  /* of its unit: whose list, failback and rank count for all */
+        uint64_t unit; /* what is placed as one: itself, and those that run under `with` */
 };
 
 /* Fills one row for each group of the settings. */

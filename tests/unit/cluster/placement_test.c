@@ -328,6 +328,9 @@ static void with_is_one_fate(void **state)
         join(&s, 2, 0); /* 2 goes with 0, whose list counts */
         memcpy(s.settings.group[2].node, (uint8_t[]){C, B, A}, 3);
         expect_places(&s, "AAA");
+        assert_int_equal(s.p[0].unit, 1 << 0 | 1 << 2);
+        assert_int_equal(s.p[2].unit, s.p[0].unit);
+        assert_int_equal(s.p[1].unit, 1 << 1);
         s.q.place[2][A] = PLACE_FAILED;
         expect_places(&s, "BAB");
         s.q.place[0][B] = PLACE_UNFIT;
@@ -338,6 +341,7 @@ static void with_is_one_fate(void **state)
         s.document.group[0].admin = GROUP_DISABLED; /* the other goes on, by its own list from now on */
         s.document.group[2].wanted = NODE_NONE;
         expect_places(&s, "-AC");
+        assert_int_equal(s.p[2].unit, 1 << 2);
 }
 
 static void with_needs_room_for_all(void **state)
