@@ -1,6 +1,8 @@
 /* Plays about data that must not be twice: what frees it after a silent death (rules.md rules 14, 15). */
 #include "stage.h"
 
+#include "world_arbiter.h"
+
 static const struct assignment *given(const struct stage *s, uint8_t by, uint8_t group)
 {
         return document_group_const(cluster_document(world_brain(s->w, by)), world_group_id(group));
@@ -108,6 +110,22 @@ static void split_pair_with_data(struct stage *s)
         expect_settles(s, span_s(5));
 }
 
+/* Rule 23: a core goes on from another, but that one had not heard the healthy owner either. */
+static void core_killed_before_it_heard(struct stage *s)
+{
+        world_isolate(s->w, 1, true);
+        stage_run(s, span_s(5));
+        expect(s, !world_up(s->w, 1), "the leader did not power the silent node off");
+        world_power_on(s->w, 1);
+        stage_run(s, span_s(1));
+        stage_wait_some(s, span_ms(100));
+        world_kill_core(s->w, 1, span_ms(20));
+        stage_run(s, span_s(10));
+        expect(s, world_up(s->w, 0),
+               "the owner was powered off by one that had not heard it since it booted");
+        expect_holder(s, 0, 0);
+}
+
 const struct scenario scenarios_fence[] = {
         {"data-of-a-silent-node-is-blocked",
          "and the command that frees it is named",
@@ -137,5 +155,9 @@ const struct scenario scenarios_fence[] = {
          "two leaders of a weak arbiter, one fence race",
          {.nodes = 2, .data = true, .fence = true},
          split_pair_with_data},
+        {"core-killed-before-it-heard-the-owner",
+         "who was not heard since the boot is not powered off",
+         {.nodes = 2, .arbiter = &arbiter_fence, .fence = true},
+         core_killed_before_it_heard},
         {0},
 };

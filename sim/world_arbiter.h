@@ -36,7 +36,7 @@ struct arbiter_model {
         void (*stepped)(struct world *w, void *self, uint8_t node);
         /* A core starts (before its first step), or its node lost power or its core was killed. NULL: not
          * interested. */
-        void (*starts)(struct world *w, void *self, uint8_t node, bool first_core);
+        void (*starts)(struct world *w, void *self, uint8_t node);
         void (*dies)(struct world *w, void *self, uint8_t node, bool power);
 
         /* One fault of its own, by w's chance; and all of them mended. NULL: it has none. */

@@ -208,13 +208,12 @@ static void disk_happens(struct world *w, void *self, const struct happening *h)
 
 /* --- the life of a node --- */
 
-static void disk_starts(struct world *w, void *self, uint8_t node, bool first_core)
+static void disk_starts(struct world *w, void *self, uint8_t node)
 {
         struct disk_world *d = self;
         struct machine *m = &w->machine[node];
         struct station *s = &d->station[node];
 
-        (void)first_core;
         s->life = m->life;
         disk_voter_init(&s->voter, node, w->config.nodes,
                         (struct incarnation){.boot = m->boot, .core = m->core},

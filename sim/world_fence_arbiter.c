@@ -20,12 +20,12 @@ static void fence_end(struct world *w, void *self)
         free(self);
 }
 
-static void fence_starts(struct world *w, void *self, uint8_t node, bool first_core)
+static void fence_starts(struct world *w, void *self, uint8_t node)
 {
         struct fences *f = self;
 
-        f->of[node] = (struct arbiter_fence){
-                .dead = w->config.dead, .head_start = span_ms(2000 * (1 + node)), .unheard = !first_core};
+        f->of[node] =
+                (struct arbiter_fence){.dead = w->config.dead, .head_start = span_ms(2000 * (1 + node))};
 }
 
 static void fence_asked(struct world *w, void *self, uint8_t node)
@@ -35,8 +35,8 @@ static void fence_asked(struct world *w, void *self, uint8_t node)
         struct arbiter_answer a;
         const char *text;
         instant now = machine_clock(w, m);
-        bool begin = arbiter_fence_ask(&f->of[node], &w->todo.question, cluster_heard(m->brain, !node),
-                                       cluster_voteless(m->brain, !node), now, &a, &text);
+        struct cluster_sight sight = cluster_sight(m->brain, !node);
+        bool begin = arbiter_fence_ask(&f->of[node], &w->todo.question, &sight, now, &a, &text);
 
         if (begin)
                 machine_fence(w, m, !node);

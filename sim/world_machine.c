@@ -329,7 +329,7 @@ void machine_boot_core(struct world *w, struct machine *m, bool first)
         make_settings(w, m, &w->settings[machine_index(w, m)][m->settings_used]);
         forget_released(w, m, &start.promise);
         if (w->config.arbiter && w->config.arbiter->starts)
-                w->config.arbiter->starts(w, w->arbiter_memory, machine_index(w, m), first);
+                w->config.arbiter->starts(w, w->arbiter_memory, machine_index(w, m));
         cluster_init(m->brain, machine_settings(w, m), &start, &w->todo);
         m->seen = m->disk.document.version;
         m->seen_leading = false;

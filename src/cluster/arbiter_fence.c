@@ -19,16 +19,17 @@ static bool within_limit(struct arbiter_fence *f, instant now)
 }
 
 /* Whether its power is to be cut now; if not, why not. */
-static bool wanted(struct arbiter_fence *f, instant heard, instant now, const char **ret_why)
+static bool wanted(struct arbiter_fence *f, const struct cluster_sight *other, instant now,
+                   const char **ret_why)
 {
         *ret_why = "is being powered off";
         if (f->running)
                 return false;
         *ret_why = "was not heard since havend started here; if it is off, say so by 'haven confirm-off'";
-        if (heard.us == 0 && !f->unheard)
+        if (!other->met)
                 return false;
-        *ret_why = "was heard just now";
-        if (span_between(heard, now).us < f->dead.us) {
+        *ret_why = "is not silent for long";
+        if (span_between(other->silent_from, now).us < f->dead.us) {
                 f->due = INSTANT_LONG_AGO;
                 return false;
         }
@@ -41,10 +42,11 @@ static bool wanted(struct arbiter_fence *f, instant heard, instant now, const ch
         return within_limit(f, now);
 }
 
-bool arbiter_fence_ask(struct arbiter_fence *f, const struct arbiter_question *q, instant heard,
-                       bool voteless, instant now, struct arbiter_answer *ret_answer, const char **ret_text)
+bool arbiter_fence_ask(struct arbiter_fence *f, const struct arbiter_question *q,
+                       const struct cluster_sight *other, instant now, struct arbiter_answer *ret_answer,
+                       const char **ret_text)
 {
-        bool off = is_off(f, heard), begin = false;
+        bool off = is_off(f, other->heard), begin = false;
 
         *ret_text = off ? "is off" : "has left, or has no vote";
         if (q->ask == ARBITER_WATCH) {
@@ -52,7 +54,7 @@ bool arbiter_fence_ask(struct arbiter_fence *f, const struct arbiter_question *q
                 *ret_text = "has its own vote";
         } else {
                 f->led |= q->ask == ARBITER_RENEW;
-                begin = !off && !voteless && wanted(f, heard, now, ret_text);
+                begin = !off && !other->voteless && wanted(f, other, now, ret_text);
         }
         if (begin) {
                 f->tries++;
@@ -61,7 +63,7 @@ bool arbiter_fence_ask(struct arbiter_fence *f, const struct arbiter_question *q
         }
         *ret_answer = (struct arbiter_answer){.ask = q->ask,
                                               .term = q->term,
-                                              .yes = off || voteless || q->ask == ARBITER_WATCH,
+                                              .yes = off || other->voteless || q->ask == ARBITER_WATCH,
                                               .age = off ? span_between(f->off_at, now) : SPAN_ZERO,
                                               .stored = q->newest};
         return begin;
@@ -75,8 +77,8 @@ void arbiter_fence_ended(struct arbiter_fence *f, bool off, instant asked, insta
                 f->off_at = asked;
 }
 
-void arbiter_fence_confirmed(struct arbiter_fence *f, instant heard, instant now)
+void arbiter_fence_confirmed(struct arbiter_fence *f, const struct cluster_sight *other, instant now)
 {
-        if (span_between(heard, now).us >= f->dead.us)
+        if (span_between(other->silent_from, now).us >= f->dead.us)
                 f->off_at = now;
 }

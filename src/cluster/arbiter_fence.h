@@ -8,18 +8,19 @@
  * off first. It keeps no documents: who comes back alone goes on from what it has, which may be older than
  * what the other did meanwhile; nothing runs twice by that, since the other is off.
  *
- * A node that has just started powers nobody off whom it has not heard: two that cannot hear each other would
- * end each other in turn at every boot. */
+ * A node powers nobody off whom it has not heard since havend started: two that cannot hear each other would
+ * end each other in turn at every boot. Nor does a core that has not listened for D itself: what was silent
+ * before it started, or while it stood still, was not silent for that reason. */
 #pragma once
 
 #include "cluster/arbiter.h"
+#include "cluster/cluster.h"
 
 #include <stddef.h>
 
 struct arbiter_fence {
         span dead;       /* D */
         span head_start; /* of a leader, who may hold everything, before the other shoots too */
-        bool unheard;    /* may power off a node not heard yet: this core goes on from another */
 
         instant off_at; /* the other was off then, and off it is until it is heard; LONG_AGO: never */
         bool running;   /* it is being powered off */
@@ -29,13 +30,12 @@ struct arbiter_fence {
         instant first_try;
 };
 
-/* Answers `q`, asked `now`; `heard`: when anything of the other was heard last, LONG_AGO: never; `voteless`:
- * it has left in order, or has no valid state, so it votes for nobody and leads nothing, as if it were off.
- * True: have it powered off now, and call arbiter_fence_ended(). `text` says why, for people, in words that
- * follow the other's name. */
-bool arbiter_fence_ask(struct arbiter_fence *f, const struct arbiter_question *q, instant heard,
-                       bool voteless, instant now, struct arbiter_answer *ret_answer, const char **ret_text);
+/* Answers `q`, asked `now`, by what is seen of the other. True: have it powered off now, and call
+ * arbiter_fence_ended(). `text` says why, for people, in words that follow the other's name. */
+bool arbiter_fence_ask(struct arbiter_fence *f, const struct arbiter_question *q,
+                       const struct cluster_sight *other, instant now, struct arbiter_answer *ret_answer,
+                       const char **ret_text);
 /* `asked`: when the status query left that said off. */
 void arbiter_fence_ended(struct arbiter_fence *f, bool off, instant asked, instant now);
-/* A person says that it is off. Ignored if it was heard within D. */
-void arbiter_fence_confirmed(struct arbiter_fence *f, instant heard, instant now);
+/* A person says that it is off. Ignored unless it was silent for D. */
+void arbiter_fence_confirmed(struct arbiter_fence *f, const struct cluster_sight *other, instant now);

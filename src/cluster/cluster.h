@@ -90,6 +90,7 @@ struct cluster_promise {
         instant last_answer; /* when this node last answered a leader, led, or started */
         bool leading;
         instant lease_end;
+        uint64_t heard; /* bit i: node i was heard since the supervisor started */
         uint8_t tenure_count;
         struct cluster_tenure tenure[CLUSTER_GROUPS_MAX];
 };
@@ -298,10 +299,15 @@ uint8_t cluster_leader(const struct cluster *c);           /* NODE_NONE */
 uint32_t cluster_term(const struct cluster *c);
 bool cluster_has_lease(const struct cluster *c, instant now);
 struct incarnation cluster_incarnation(const struct cluster *c, uint8_t node);
-/* When anything of it was heard last; LONG_AGO: never. */
-instant cluster_heard(const struct cluster *c, uint8_t node);
-/* Whether it has left in order, or is heard to have no valid state: it votes for nobody and leads nothing. */
-bool cluster_voteless(const struct cluster *c, uint8_t node);
+/* What the fence arbiter judges another node by. */
+struct cluster_sight {
+        bool met;            /* heard since the supervisor started, by whichever of its cores */
+        instant heard;       /* when anything of it was last, by this core; LONG_AGO: not yet */
+        instant silent_from; /* since when this core has listened to it in vain */
+        bool voteless; /* it has left in order, or is heard to have no valid state: it votes for nobody and
+                          leads nothing, as if it were off */
+};
+struct cluster_sight cluster_sight(const struct cluster *c, uint8_t node);
 enum fence_state { FENCE_NONE, FENCE_RUNNING, FENCE_OFF /* powered off for certain, and not back */ };
 enum fence_state cluster_fence(const struct cluster *c, uint8_t node);
 /* The time of its watchdog, 0 if none is armed, as the document says. */

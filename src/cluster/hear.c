@@ -160,6 +160,7 @@ void hear_message(struct cluster *c, const struct message *m, uint8_t link)
                 meet_incarnation(c, from, m->incarnation);
         p->heard_seq = m->seq;
         p->heard_at_all = p->silent_from = c->now; /* it lives, whether it hears us or not */
+        c->promise.heard |= 1ULL << from;
         link_heard(c, from, link);
         if (proves(c, p, m))
                 hear_proven(c, from, m);

@@ -331,16 +331,16 @@ struct incarnation cluster_incarnation(const struct cluster *c, uint8_t node)
         return is_self(c, node) ? c->self : c->peer[node].incarnation;
 }
 
-instant cluster_heard(const struct cluster *c, uint8_t node)
-{
-        return c->peer[node].heard_at_all;
-}
-
-bool cluster_voteless(const struct cluster *c, uint8_t node)
+struct cluster_sight cluster_sight(const struct cluster *c, uint8_t node)
 {
         const struct peer *p = &c->peer[node];
 
-        return p->is.left || (p->is.invalid_voter && peer_heard_within(c, node, c->timing.dead));
+        return (struct cluster_sight){
+                .met = c->promise.heard & 1ULL << node,
+                .heard = p->heard_at_all,
+                .silent_from = p->silent_from,
+                .voteless = p->is.left || (p->is.invalid_voter && peer_heard_within(c, node, c->timing.dead)),
+        };
 }
 
 enum fence_state cluster_fence(const struct cluster *c, uint8_t node)

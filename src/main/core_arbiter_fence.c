@@ -24,7 +24,6 @@ int core_arbiter_fence_open(struct core *core)
         core->fence_arbiter = (struct arbiter_fence){
                 .dead = core->config->dead,
                 .head_start = span_times(core->settings->fence_delay[other(core)], 1 + core->self),
-                .unheard = core->inherited.ledger->core > 1,
         };
         core->fence_timer.data = core;
         return uv_timer_init(core->loop, &core->fence_timer);
@@ -34,9 +33,8 @@ void core_arbiter_fence_ask(struct core *core, const struct arbiter_question *q)
 {
         const char *name = core->config->node[other(core)].name, *text;
         instant now = instant_now();
-        uint8_t peer = (uint8_t)other(core);
-        bool begin = arbiter_fence_ask(&core->fence_arbiter, q, cluster_heard(core->brain, peer),
-                                       cluster_voteless(core->brain, peer), now, &core->fence_answer, &text);
+        struct cluster_sight sight = cluster_sight(core->brain, (uint8_t)other(core));
+        bool begin = arbiter_fence_ask(&core->fence_arbiter, q, &sight, now, &core->fence_answer, &text);
 
         core->fence_asked = now;
         if (q->ask != ARBITER_WATCH)
@@ -57,7 +55,8 @@ void core_arbiter_fenced(struct core *core, int node, bool off, instant asked)
 
 void core_arbiter_confirmed(struct core *core, int node)
 {
+        struct cluster_sight sight = cluster_sight(core->brain, (uint8_t)node);
+
         if (core->config->arbiter.kind == ARBITER_FENCE && node == other(core))
-                arbiter_fence_confirmed(&core->fence_arbiter, cluster_heard(core->brain, (uint8_t)node),
-                                        instant_now());
+                arbiter_fence_confirmed(&core->fence_arbiter, &sight, instant_now());
 }

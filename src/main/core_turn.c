@@ -17,6 +17,7 @@ static void ledger_write(struct core *core)
         l->term = p->term;
         l->last_answer_us = p->last_answer.us;
         l->leading = p->leading;
+        l->heard = p->heard;
         for (uint8_t i = 0; i < p->tenure_count; i++) {
                 const struct cluster_tenure *t = &p->tenure[i];
                 struct ledger_group *g = ledger_group(l, t->group);
@@ -64,6 +65,7 @@ void core_ledger_read(struct core *core, struct cluster_promise *ret_promise)
         p->term = l->term;
         p->last_answer = (instant){l->last_answer_us};
         p->leading = l->leading;
+        p->heard = l->heard;
         p->lease_end = ledger_lease_end(l);
         for (size_t i = 0; i < GROUPS_MAX; i++) {
                 struct ledger_group *g = &l->group[i];

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define LEDGER_MAGIC          0x4841564eu
-#define LEDGER_VERSION        2
+#define LEDGER_VERSION        3
 #define LEDGER_BYTES          65536 /* of the memory, whatever the version; untouched pages cost nothing */
 #define LEDGER_ADDRESSES_MAX  256
 #define LEDGER_WATCHDOG_ARMED 1
@@ -70,6 +70,8 @@ struct ledger {
         uint32_t watchdog_armed_s;        /* its real time; the supervisor's, as are these two */
         char watchdog_identity[32];
         _Atomic uint32_t reset_wanted; /* the core: a group does not stop, reset the machine */
+        /* version 3 */
+        uint64_t heard; /* part of the promise: bit i, node i was heard since the supervisor started */
 };
 
 /* The supervisor's side. Makes it in a sealed memfd (close-on-exec: the child that becomes the core clears
