@@ -323,6 +323,8 @@ static void make_whole(struct schedule *s)
                 if (s->members)
                         world_name_nodes(s->w, i, (1ULL << s->c.nodes) - 1);
         }
+        if (s->members) /* the level rises without whom nobody names */
+                world_upgrade_left_behind(s->w);
 }
 
 static void order_and_wait(struct schedule *s, enum order_kind kind, uint8_t group, uint8_t node)

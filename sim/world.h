@@ -136,6 +136,8 @@ struct timing world_file_timing(const struct world_config *c, uint32_t file);
 bool world_has_timing(const struct world *w, uint32_t file);
 /* The least that a node which is up has seen in its document. */
 uint8_t world_feature_level(const struct world *w);
+/* Who cannot read what the others have reached meanwhile is given their release. */
+void world_upgrade_left_behind(struct world *w);
 /* `haven restart`: another core of that release (0: the first) goes on from the ledger. */
 void world_restart_as(struct world *w, uint8_t node, uint32_t release);
 /* Another release of haven starts on this node from now on. What a release says and understands:

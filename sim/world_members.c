@@ -21,6 +21,18 @@ void world_restart_as(struct world *w, uint8_t node, uint32_t release)
         world_kill_core(w, node, span_ms(5 + world_random(w, 25)));
 }
 
+void world_upgrade_left_behind(struct world *w)
+{
+        uint8_t most = 0;
+
+        for (uint8_t i = 0; i < w->config.nodes; i++)
+                if (w->machine[i].core_up && cluster_document(w->machine[i].brain)->feature_level > most)
+                        most = cluster_document(w->machine[i].brain)->feature_level;
+        for (uint8_t i = 0; i < w->config.nodes; i++)
+                if (w->machine[i].core_up && w->settings[i][w->machine[i].settings_used].feature_level < most)
+                        world_restart_as(w, i, most - 1U);
+}
+
 bool world_has_timing(const struct world *w, uint32_t file)
 {
         struct timing wanted = world_file_timing(&w->config, file);
