@@ -57,6 +57,7 @@ enum violation {
         VIOLATION_FORK,        /* I3: one committed version with two contents, or one that vanished */
         VIOLATION_COMPANY, /* two on one node that are to be apart, or one started before what it comes after
                             */
+        VIOLATION_REVIVED, /* I1: an epoch that is over runs again (rule 12) */
         VIOLATION_STORM,   /* more messages than any reason accounts for */
         VIOLATION_COUNT
 };

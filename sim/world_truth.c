@@ -6,7 +6,7 @@ static const char *const violation_names[] = {
         [VIOLATION_TWO_OWNERS] = "two owners", [VIOLATION_NO_OWNER] = "no owner",
         [VIOLATION_MOVED] = "moved",           [VIOLATION_TWO_LEADERS] = "two leaders",
         [VIOLATION_FORK] = "document forked",  [VIOLATION_COMPANY] = "company",
-        [VIOLATION_STORM] = "storm",
+        [VIOLATION_REVIVED] = "revived",       [VIOLATION_STORM] = "storm",
 };
 
 const char *violation_name(enum violation v)
@@ -275,13 +275,26 @@ static void check_commit(struct world *w, const struct machine *m)
                 w->committed = is.version;
 }
 
-/* I3, after each step. */
+/* Others may have started it already, or do so at the next word of ours. */
+static void check_sealed(struct world *w, const struct machine *m)
+{
+        for (uint8_t i = 0; i < m->ledger.tenure_count; i++) {
+                const struct cluster_tenure *t = &m->ledger.tenure[i];
+                bool runs = t->hold == HOLD_STARTING || t->hold == HOLD_STARTED || t->hold == HOLD_FAILED;
+                if (runs && !epoch_none(t->epoch) && epoch_compare(t->epoch, t->sealed) <= 0)
+                        world_violate(w, VIOLATION_REVIVED, "an epoch that is over runs again",
+                                      machine_index(w, m), NODE_NONE);
+        }
+}
+
+/* I1 and I3, after each step. */
 void world_check_step(struct world *w, struct machine *m)
 {
         const struct document *d = cluster_document(m->brain);
         bool leads = m->ledger.leading,
              elected = leads && (!m->seen_leading || m->seen_term != m->ledger.term);
 
+        check_sealed(w, m);
         if (!weak(w)) {
                 if (elected) {
                         check_leaders(w, m);

@@ -144,7 +144,7 @@ REMOVALS = [
      "        return h->state == HOLD_NONE && epoch_compare(h->sealed, epoch) >= 0;",
      "        return h->state == HOLD_NONE;", "vote-lost-with-its-disk"),
     ("a released epoch is revived", 12, T,
-     "        return epoch_compare(newest.epoch, c->tenure[g].sealed) > 0;", "        return true;", None),
+     "        return epoch_compare(newest.epoch, c->tenure[g].sealed) > 0;", "        return true;", "one-way-cut-heals-with-old-document"),
     ("released is said before it is", 12, T,
      "        t->released = t->hold == HOLD_WARM;", "        t->released = true;", "standby-outlives-leaders"),
     ("an assignment is for any boot of its owner", 13, T,
