@@ -84,6 +84,18 @@ static void group_vanishes_from_the_file(struct stage *s)
         expect(s, world_both_held(s->w, 1).us == 0, "two held group1");
 }
 
+/* The same, and no file names it there again: once the supervisor has let go, that is said. */
+static void group_stays_out_of_the_file(struct stage *s)
+{
+        stage_wait_some(s, span_ms(100));
+        world_configure(s->w, 1, 4, false);
+        world_kill_core(s->w, 1, span_ms(20));
+        stage_run(s, span_s(4));
+        uint8_t holder = world_holder(s->w, 1);
+        expect(s, holder != NODE_NONE && holder != 1, "group1 is not held elsewhere");
+        expect(s, world_both_held(s->w, 1).us == 0, "two held group1");
+}
+
 /* Both heard that it was released, then are cut apart: each could give it to itself (seed 356 with --data).
  */
 static void released_data_of_a_split_pair(struct stage *s)
@@ -134,6 +146,10 @@ const struct scenario scenarios_rules[] = {
          "what cannot be named is let go of, not forgotten",
          {.nodes = 3},
          group_vanishes_from_the_file},
+        {"group-stays-out-of-the-file",
+         "and others have it once it was let go of",
+         {.nodes = 3},
+         group_stays_out_of_the_file},
         {"released-data-of-a-split-pair",
          "what a weak vote committed alone is doubted",
          {.nodes = 2, .data = true},

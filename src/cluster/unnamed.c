@@ -3,8 +3,9 @@
  * would ever let go of it while others take it for free.
  *
  * So while one of them is held this node takes no more leases. When the one it has is over, the supervisor
- * lets go of everything by the ledger, and ends this core; the next one finds nothing of it held. What was
- * sealed stays sealed for when the file names the group again (rule 12). */
+ * lets go of everything by the ledger, and ends this core; the next one finds nothing of it held and says
+ * that it is released, so that others may have it (rule 17). What was sealed stays sealed for when the file
+ * names the group again (rule 12). */
 #include "cluster/brain.h"
 
 #include <assert.h>
@@ -56,11 +57,10 @@ void unnamed_say(const struct cluster *c, struct message *m)
 {
         for (uint8_t i = 0; i < c->unnamed_count && m->hold_count < DOCUMENT_GROUPS_MAX; i++) {
                 const struct cluster_tenure *t = &c->unnamed[i];
-                if (runs(t)) /* of what does not run here we have nothing to say */
-                        m->hold[m->hold_count++] = (struct hold){.group = t->group,
-                                                                 .state = HOLD_STOPPING,
-                                                                 .epoch = t->epoch,
-                                                                 .sealed = t->sealed,
-                                                                 .unfit = true};
+                m->hold[m->hold_count++] = (struct hold){.group = t->group,
+                                                         .state = runs(t) ? HOLD_STOPPING : HOLD_NONE,
+                                                         .epoch = runs(t) ? t->epoch : t->sealed,
+                                                         .sealed = t->sealed,
+                                                         .unfit = true};
         }
 }
