@@ -1,6 +1,7 @@
 #include "config/build.h"
 
 #include "base/text.h"
+#include "config/build_inside.h"
 #include "config/words.h"
 
 #include <assert.h>
@@ -55,8 +56,8 @@ static const struct word *find_word(const char *section, const char *kind, const
         return NULL;
 }
 
-static void complain_twice(struct tree *t, const struct entry *e, const char *name, struct config_place first,
-                           const char *advice)
+void complain_twice(struct tree *t, const struct entry *e, const char *name, struct config_place first,
+                    const char *advice)
 {
         char place[PLACE_TEXT];
 
@@ -80,8 +81,10 @@ static int resource_kind_of(const char *word)
 }
 
 /* The section that knows such a word, or NULL. */
-static const char *home_of(const struct entry *e)
+static const char *home_of(const char *section, const struct entry *e)
 {
+        if (e->section && strcmp(section, "watch") == 0 && strcmp(e->word, "check") == 0)
+                return "service";
         if (e->section)
                 return resource_kind_of(e->word) >= 0 || strcmp(e->word, "check") == 0 ? "group" : NULL;
         for (size_t i = 0; i < words_count; i++)
@@ -101,7 +104,7 @@ static void complain_unknown(struct tree *t, const struct entry *section, const 
                 if (word_is_of(&words[i], name, kind))
                         known[count++] = words[i].name;
         count += sections_of(name, &known[count]);
-        const char *home = home_of(e), *meant = nearest(e->word, known, count);
+        const char *home = home_of(name, e), *meant = nearest(e->word, known, count);
         if (home && strcmp(home, section->word) != 0)
                 snprintf(advice, sizeof(advice), ": it belongs in %s { }", home);
         else if (meant)
@@ -113,9 +116,8 @@ static void complain_unknown(struct tree *t, const struct entry *section, const 
                              called(section, what, sizeof(what)), advice);
 }
 
-/* Sets the words of one section into `to`; sections inside it are the caller's. */
-static void set_words(struct tree *t, const struct entry *section, const char *name, const char *kind,
-                      const struct target *to)
+void set_words(struct tree *t, const struct entry *section, const char *name, const char *kind,
+               const struct target *to)
 {
         char what[128];
 
@@ -151,7 +153,7 @@ static void set_words(struct tree *t, const struct entry *section, const char *n
 }
 
 /* Also a bad name is kept: what refers to it need not be complained of. */
-static void take_name(struct tree *t, const struct entry *e, char *name, size_t size)
+void take_name(struct tree *t, const struct entry *e, char *name, size_t size)
 {
         const char *title = e->title ? e->title : "";
         bool whole = text_copy(name, size, title);
@@ -234,24 +236,6 @@ static int compare_checks(const void *a, const void *b)
         const struct config_check *x = a, *y = b;
 
         return strcmp(x->name, y->name);
-}
-
-static int compare_argv(char *const *a, char *const *b)
-{
-        for (; a && b && *a && *b; a++, b++)
-                if (strcmp(*a, *b) != 0)
-                        return strcmp(*a, *b);
-        return (a && *a) - (b && *b);
-}
-
-static int compare_alerts(const void *a, const void *b)
-{
-        const struct config_alert *x = a, *y = b;
-        int order = compare_argv(x->argv, y->argv);
-
-        if (order != 0)
-                return order;
-        return x->place.line - y->place.line;
 }
 
 static void build_node(struct tree *t, const struct entry *e, struct config *c)
@@ -363,9 +347,8 @@ static void build_resource(struct tree *t, const struct entry *e, enum resource_
         g->resource_count++;
 }
 
-static void build_check(struct tree *t, const struct entry *e, struct config_group *g, struct config *c)
+bool build_check(struct tree *t, const struct entry *e, struct config_check *k, struct config *c)
 {
-        struct config_check *k = &g->check[g->check_count];
         struct target to = {.object = k, .config = c};
 
         k->place = e->place;
@@ -376,13 +359,22 @@ static void build_check(struct tree *t, const struct entry *e, struct config_gro
         } else {
                 tree_mistake(t, e->place, "'%s' is no check: write check tcp or check http",
                              e->title ? e->title : "");
-                return;
+                return false;
         }
         set_words(t, e, "check", e->title, &to);
         if (!entry_find(e, "timeout"))
                 k->timeout = span_min(k->timeout, k->interval);
         if (!k->name[0])
                 text_copy(k->name, sizeof(k->name), e->title);
+        return true;
+}
+
+static void build_group_check(struct tree *t, const struct entry *e, struct config_group *g, struct config *c)
+{
+        struct config_check *k = &g->check[g->check_count];
+
+        if (!build_check(t, e, k, c))
+                return;
         for (size_t i = 0; i < g->check_count; i++)
                 if (strcmp(g->check[i].name, k->name) == 0) {
                         complain_twice(t, e, k->name, g->check[i].place,
@@ -419,26 +411,10 @@ static void build_group(struct tree *t, const struct entry *e, struct config *c)
                 else if (child->section && strcmp(child->word, "check") == 0 && g->check_count == CHECKS_MAX)
                         tree_mistake(t, child->place, "more than %d checks in one group", CHECKS_MAX);
                 else if (child->section && strcmp(child->word, "check") == 0)
-                        build_check(t, child, g, c);
+                        build_group_check(t, child, g, c);
         }
         if (g->check_count > 1)
                 qsort(g->check, g->check_count, sizeof(*g->check), compare_checks);
-}
-
-static void build_alert(struct tree *t, const struct entry *e, struct config *c)
-{
-        struct config_alert *a = &c->alert[c->alert_count];
-        struct target to = {.object = a, .config = c};
-
-        if (!e->title || strcmp(e->title, "exec") != 0) {
-                tree_mistake(t, e->place, "'%s' is no alert: write alert exec", e->title ? e->title : "");
-                return;
-        }
-        a->place = e->place;
-        set_words(t, e, "alert", e->title, &to);
-        if (!entry_find(e, "on"))
-                a->on = ALERT_DOWN | ALERT_UP | ALERT_MOVED | ALERT_SPLIT | ALERT_BLOCKED;
-        c->alert_count++;
 }
 
 static void build_watchdog(struct tree *t, const struct entry *e, struct config *c)
@@ -481,7 +457,8 @@ static void each(struct tree *t, struct config *c, const char *word, size_t most
                 if (!e->section || strcmp(e->word, word) != 0)
                         continue;
                 if (++count > most) {
-                        tree_mistake(t, e->place, "more than %zu %ss: there may be no more", most, word);
+                        tree_mistake(t, e->place, "more than %zu %s%s: there may be no more", most, word,
+                                     strcmp(word, "watch") == 0 ? "es" : "s");
                         t->cut_short = true;
                         return;
                 }
@@ -529,6 +506,9 @@ void build(struct tree *t, struct config *c)
         qsort(c->fence, c->fence_count, sizeof(*c->fence), compare_names);
         each(t, c, "group", GROUPS_MAX, build_group);
         qsort(c->group, c->group_count, sizeof(*c->group), compare_names);
-        each(t, c, "alert", SIZE_MAX, build_alert);
-        qsort(c->alert, c->alert_count, sizeof(*c->alert), compare_alerts);
+        c->watch = memory_new(WATCHES_MAX + 1, sizeof(*c->watch));
+        each(t, c, "watch", WATCHES_MAX, build_watch);
+        qsort(c->watch, c->watch_count, sizeof(*c->watch), compare_names);
+        each(t, c, "alert", ALERTS_MAX, build_alert);
+        build_alerts_name(t, c);
 }

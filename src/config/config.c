@@ -5,7 +5,9 @@
 #include "config/command.h"
 #include "config/judge.h"
 #include "config/read.h"
+#include "config/words.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,8 @@ static const char *const resource_kinds[] = {"address", "service", "process", "s
 static const char *const check_kinds[] = {"tcp", "http"};
 static const char *const arbiter_kinds[] = {"none", "ping", "disk", "fence", "witness", "etcd"};
 
+static const char *const alert_kinds[] = {"exec", "mail", "webhook", "mon", "journal"};
+
 const char *resource_kind_name(enum resource_kind kind)
 {
         return resource_kinds[kind];
@@ -23,6 +27,20 @@ const char *resource_kind_name(enum resource_kind kind)
 const char *check_kind_name(enum check_kind kind)
 {
         return check_kinds[kind];
+}
+
+const char *alert_kind_name(enum alert_kind kind)
+{
+        return alert_kinds[kind];
+}
+
+const char *alert_on_name(unsigned on)
+{
+        for (int i = 0; i < ALERT_EVENTS; i++)
+                if (on == 1U << i)
+                        return alert_events[i];
+        assert(!"an alert about one thing has one bit");
+        return NULL;
 }
 
 const char *arbiter_kind_name(enum arbiter_kind kind)
@@ -59,6 +77,64 @@ int config_find_group(const struct config *c, const char *name)
         return -1;
 }
 
+int config_find_watch(const struct config *c, const char *name)
+{
+        for (size_t i = 0; i < c->watch_count; i++)
+                if (strcmp(c->watch[i].name, name) == 0)
+                        return (int)i;
+        return -1;
+}
+
+/* The text of `n` characters among names that lie `size` apart, or -1. */
+static int find_in(const void *names, size_t count, size_t size, const char *text, size_t n)
+{
+        for (size_t i = 0; i < count; i++) {
+                const char *name = (const char *)names + i * size;
+                if (strncmp(name, text, n) == 0 && name[n] == '\0')
+                        return (int)i;
+        }
+        return -1;
+}
+
+int config_find_watched(const struct config *c, const char *text, int *ret_watch, int *ret_service,
+                        int *ret_host)
+{
+        size_t watch = strcspn(text, ":");
+        const char *service = text[watch] ? text + watch + 1 : "";
+        size_t n = strcspn(service, "@");
+
+        *ret_host = -1;
+        *ret_watch = find_in(c->watch, c->watch_count, sizeof(*c->watch), text, watch);
+        if (*ret_watch < 0)
+                return -EINVAL;
+        const struct config_watch *w = &c->watch[*ret_watch];
+        *ret_service = find_in(w->service, w->service_count, sizeof(*w->service), service, n);
+        if (*ret_service < 0)
+                return -EINVAL;
+        for (size_t i = 0; service[n] && i < w->host_count; i++)
+                if (strcmp(w->host[i], service + n + 1) == 0)
+                        *ret_host = (int)i;
+        return service[n] && *ret_host < 0 ? -EINVAL : 0;
+}
+
+static void free_watch(struct config_watch *w)
+{
+        for (size_t s = 0; w->service && s < w->service_count; s++) {
+                struct config_service *service = &w->service[s];
+                for (size_t i = 0; service->check && i < service->check_count; i++) {
+                        for (size_t h = 0; h < w->host_count; h++)
+                                free(service->check[i].check[h]);
+                        free(service->check[i].check);
+                        free(service->check[i].text);
+                }
+                free(service->check);
+                command_free(service->depends);
+        }
+        free(w->service);
+        command_free(w->host);
+        command_free(w->depends);
+}
+
 void config_free(struct config *c)
 {
         if (!c)
@@ -79,8 +155,15 @@ void config_free(struct config *c)
                 command_free(c->fence[i].option);
                 command_free(c->fence[i].plug);
         }
-        for (size_t i = 0; c->alert && i < c->alert_count; i++)
+        for (size_t i = 0; c->watch && i < c->watch_count; i++)
+                free_watch(&c->watch[i]);
+        free(c->watch);
+        for (size_t i = 0; c->alert && i < c->alert_count; i++) {
                 command_free(c->alert[i].argv);
+                command_free(c->alert[i].about);
+                command_free(c->alert[i].to);
+                command_free(c->alert[i].header);
+        }
         command_free(c->arbiter.endpoint);
         free(c->node);
         free(c->fence);

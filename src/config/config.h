@@ -7,6 +7,7 @@
 
 #include "base/instant.h"
 #include "base/ip.h"
+#include "config/period.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,9 +19,14 @@
 #define LINKS_MAX        8 /* in all */
 #define GROUPS_MAX       64
 #define TARGETS_MAX      8
-#define RESOURCES_MAX    32  /* in one group */
-#define CHECKS_MAX       8   /* in one group */
-#define CONFIG_FILES_MAX 16  /* one file and what it includes */
+#define RESOURCES_MAX    32 /* in one group */
+#define CHECKS_MAX       8  /* in one group */
+#define CONFIG_FILES_MAX 16 /* one file and what it includes */
+#define WATCHES_MAX      64
+#define HOSTS_MAX        256  /* of one watch */
+#define SERVICES_MAX     16   /* of one watch */
+#define WATCHED_MAX      4096 /* a service of a host is one; in all */
+#define ALERTS_MAX       16
 #define HAVEN_PORT       694 /* IANA ha-cluster/udp, heartbeat's own */
 
 /* Where something stands, for what is reported while it is loaded. */
@@ -202,23 +208,85 @@ struct config_group {
         struct config_check *check;
 };
 
-enum alert_kind { ALERT_EXEC };
-
-/* what an alert can be about; bits of config_alert.on */
-enum alert_on {
-        ALERT_DOWN = 1U << 0,    /* a node or a group's service failed */
-        ALERT_UP = 1U << 1,      /* it is back */
-        ALERT_MOVED = 1U << 2,   /* a group has another owner */
-        ALERT_SPLIT = 1U << 3,   /* a split, or a second holder of an address, was seen */
-        ALERT_BLOCKED = 1U << 4, /* something waits for a person */
+/* A check of a service: one for each host, in their order. */
+struct config_watch_check {
+        enum check_kind kind;
+        char name[NAME_SIZE];
+        char *text;                  /* its words as they are printed, a line each */
+        struct config_check **check; /* of each host */
 };
+
+struct config_service {
+        char name[NAME_SIZE];
+        struct config_place place;
+        size_t check_count;
+        struct config_watch_check *check;
+        size_t period_count;
+        struct config_period period[PERIODS_MAX]; /* outside of these its failures are told to nobody */
+        char **depends;                           /* WATCH:SERVICE[@HOST], NULL-terminated; NULL: none */
+        int flap_max;                             /* changes... */
+        span flap_window;                         /* ...within this are flapping; 0: never are */
+};
+
+struct config_watch {
+        char name[NAME_SIZE];
+        struct config_place place;
+        char group[NAME_SIZE]; /* runs where this group does; "": on the leader */
+        char **host;           /* NULL-terminated */
+        size_t host_count;
+        char **depends; /* as of a service, for all of them */
+        size_t service_count;
+        struct config_service *service;
+};
+
+enum alert_kind { ALERT_EXEC, ALERT_MAIL, ALERT_WEBHOOK, ALERT_MON, ALERT_JOURNAL, ALERT_KINDS };
+
+/* what an alert can be about; bits of config_alert.on, in the order of alert_events */
+enum alert_on {
+        ALERT_DOWN = 1U << 0,         /* a node, a group's service or something watched failed */
+        ALERT_UP = 1U << 1,           /* it is back */
+        ALERT_MOVED = 1U << 2,        /* a group has another owner */
+        ALERT_SPLIT = 1U << 3,        /* a split, or a second holder of an address, was seen */
+        ALERT_BLOCKED = 1U << 4,      /* something waits for a person */
+        ALERT_FAILING = 1U << 5,      /* it was told to be down, and still is */
+        ALERT_FLAPPING = 1U << 6,     /* it comes and goes: no more is told of it until it stays */
+        ALERT_FENCED = 1U << 7,       /* a node was powered off, or could not be */
+        ALERT_QUORUM = 1U << 8,       /* the quorum was lost */
+        ALERT_ACKNOWLEDGED = 1U << 9, /* somebody takes care of it */
+};
+#define ALERT_EVENTS 10
+
+enum mail_tls { MAIL_TLS_TRY, MAIL_TLS_REQUIRE, MAIL_TLS_OFF };
 
 struct config_alert {
         enum alert_kind kind;
+        char name[NAME_SIZE]; /* default: its kind, and a number where there are several */
         struct config_place place;
-        char **argv; /* exec */
         unsigned on;
-        span timeout;
+        char **about; /* WATCH, WATCH:SERVICE, group or node; NULL: everything */
+        size_t period_count;
+        struct config_period period[PERIODS_MAX];
+        int after_count;     /* failures of its checks in a row before it is told; 0: see `after` */
+        span after;          /* or how long it has failed */
+        span every;          /* told again as often while it lasts; 0: once */
+        int most;            /* messages... */
+        span most_window;    /* ...within this; what is more waits and becomes one */
+        span gather;         /* what comes within this becomes one message */
+        span unacknowledged; /* told only what nobody has acknowledged for so long; 0: at once */
+        span timeout;        /* of one delivery */
+        char **argv;         /* exec, mon */
+        /* mail */
+        char **to;
+        char from[128];   /* empty: haven@ and the node's host name */
+        char server[256]; /* smtp:// or smtps:// */
+        enum mail_tls tls;
+        char user[64]; /* empty: without a login */
+        /* webhook */
+        char url[512];
+        char **header;
+        /* mail and webhook */
+        char secret_file[256]; /* password of the login, or the bearer token; empty: none */
+        char ca[256];          /* file with certificates; empty: the system's */
 };
 
 /* The lease gate in the kernel (takeover/gate.h): use it where it can be had; hold no address without; leave
@@ -249,6 +317,8 @@ struct config {
         struct config_fence *fence; /* by name */
         size_t group_count;
         struct config_group *group;
+        size_t watch_count;
+        struct config_watch *watch; /* by name */
         size_t alert_count;
         struct config_alert *alert;
         uint32_t members_digest; /* of the sorted node names, the arbiter's kind and disk */
@@ -280,6 +350,11 @@ int config_arrange(struct config *c, const uint32_t *ids, size_t count);
 /* Index of the named node or group, or -1. */
 int config_find_node(const struct config *c, const char *name);
 int config_find_group(const struct config *c, const char *name);
+int config_find_watch(const struct config *c, const char *name);
+/* "WATCH:SERVICE", with "@HOST" if one is meant. 0, or -EINVAL: there is none; *ret_host is -1 without one.
+ */
+int config_find_watched(const struct config *c, const char *text, int *ret_watch, int *ret_service,
+                        int *ret_host);
 
 /* Whether a device can switch off node `node` (index). */
 bool config_can_fence(const struct config *c, int node);
@@ -305,6 +380,9 @@ const char *config_link_name(const struct config *c, int link, int self, int nod
 
 const char *resource_kind_name(enum resource_kind kind);
 const char *check_kind_name(enum check_kind kind);
+const char *alert_kind_name(enum alert_kind kind);
+/* Of one bit of enum alert_on: "down". */
+const char *alert_on_name(unsigned on);
 const char *arbiter_kind_name(enum arbiter_kind kind);
 /* Whether it is a true third vote, so that no split runs anything twice. */
 bool arbiter_kind_is_strong(enum arbiter_kind kind);

@@ -143,18 +143,112 @@ bool config_group_equal(const struct config *a, const struct config_group *x, co
         return compare_group(a, x, b, y, NULL) == 0;
 }
 
+/* Of a list of structs that begin with a name: the one called so, or NULL. */
+static const void *find_named(const void *list, size_t count, size_t size, const char *name)
+{
+        for (size_t i = 0; i < count; i++) {
+                const char *at = (const char *)list + i * size;
+                if (strcmp(at, name) == 0)
+                        return at;
+        }
+        return NULL;
+}
+
+static const struct config_alert *find_alert(const struct config *c, const char *name)
+{
+        for (size_t i = 0; i < c->alert_count; i++)
+                if (strcmp(c->alert[i].name, name) == 0)
+                        return &c->alert[i];
+        return NULL;
+}
+
 static int compare_alerts(const struct config *a, const struct config *b, FILE *to)
 {
+        char who[64];
         int count = 0;
 
-        if (a->alert_count != b->alert_count) {
-                fprintf(to, "alerts: %zu -> %zu\n", a->alert_count, b->alert_count);
-                return 1;
-        }
         for (size_t i = 0; i < a->alert_count; i++) {
-                struct target x = target_of(&a->alert[i], a), y = target_of(&b->alert[i], b);
-                count += compare("alert", "exec", &x, &y, "alert exec", to);
+                const struct config_alert *old = &a->alert[i], *fresh = find_alert(b, old->name);
+                snprintf(who, sizeof(who), "alert %s", old->name);
+                if (!fresh || fresh->kind != old->kind) {
+                        fprintf(to, "%s: removed\n", who);
+                        count++;
+                        continue;
+                }
+                struct target x = target_of(old, a), y = target_of(fresh, b);
+                count += compare("alert", alert_kind_name(old->kind), &x, &y, who, to);
         }
+        for (size_t i = 0; i < b->alert_count; i++) {
+                const struct config_alert *old = find_alert(a, b->alert[i].name);
+                if (!old || old->kind != b->alert[i].kind) {
+                        fprintf(to, "alert %s: added\n", b->alert[i].name);
+                        count++;
+                }
+        }
+        return count;
+}
+
+static bool same_checks(const struct config_service *a, const struct config_service *b)
+{
+        bool same = a->check_count == b->check_count;
+
+        for (size_t i = 0; i < a->check_count && same; i++)
+                same = a->check[i].kind == b->check[i].kind &&
+                       strcmp(a->check[i].text, b->check[i].text) == 0;
+        return same;
+}
+
+static int compare_services(const struct config *a, const struct config_watch *x, const struct config *b,
+                            const struct config_watch *y, FILE *to)
+{
+        char who[96];
+        int count = 0;
+
+        for (size_t i = 0; i < x->service_count; i++) {
+                const struct config_service *old = &x->service[i];
+                const struct config_service *fresh =
+                        find_named(y->service, y->service_count, sizeof(*old), old->name);
+                snprintf(who, sizeof(who), "watch %s, service %s", x->name, old->name);
+                if (!fresh || !same_checks(old, fresh)) {
+                        fprintf(to, "%s: %s\n", who, fresh ? "its checks change" : "removed");
+                        count++;
+                }
+                if (!fresh)
+                        continue;
+                struct target from = target_of(old, a), with = target_of(fresh, b);
+                count += compare("watch service", NULL, &from, &with, who, to);
+        }
+        for (size_t i = 0; i < y->service_count; i++)
+                if (!find_named(x->service, x->service_count, sizeof(*x->service), y->service[i].name)) {
+                        fprintf(to, "watch %s, service %s: added\n", y->name, y->service[i].name);
+                        count++;
+                }
+        return count;
+}
+
+static int compare_watches(const struct config *a, const struct config *b, FILE *to)
+{
+        char who[64];
+        int count = 0;
+
+        for (size_t i = 0; i < a->watch_count; i++) {
+                const struct config_watch *old = &a->watch[i];
+                int w = config_find_watch(b, old->name);
+                snprintf(who, sizeof(who), "watch %s", old->name);
+                if (w < 0) {
+                        fprintf(to, "%s: removed\n", who);
+                        count++;
+                        continue;
+                }
+                struct target x = target_of(old, a), y = target_of(&b->watch[w], b);
+                count += compare("watch", NULL, &x, &y, who, to);
+                count += compare_services(a, old, b, &b->watch[w], to);
+        }
+        for (size_t i = 0; i < b->watch_count; i++)
+                if (config_find_watch(a, b->watch[i].name) < 0) {
+                        fprintf(to, "watch %s: added\n", b->watch[i].name);
+                        count++;
+                }
         return count;
 }
 
@@ -247,7 +341,7 @@ int config_difference(const struct config *old, const struct config *fresh, FILE
                         fprintf(to, "group %s: added\n", fresh->group[i].name);
                         count++;
                 }
-        return count + compare_alerts(old, fresh, to);
+        return count + compare_watches(old, fresh, to) + compare_alerts(old, fresh, to);
 }
 
 /* --- what a running cluster cannot take --- */

@@ -1,8 +1,8 @@
 #include "config/judge.h"
 
 #include "base/text.h"
-#include "config/command.h"
 #include "config/judge_company.h"
+#include "config/judge_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -321,26 +321,6 @@ static void judge_fences(struct tree *t, const struct config *c)
         }
 }
 
-/* Each event would call it twice. */
-static void judge_alerts(struct tree *t, const struct config *c)
-{
-        char place[PLACE_TEXT];
-
-        for (size_t i = 1; i < c->alert_count; i++) {
-                const struct config_alert *a = &c->alert[i], *before = &c->alert[i - 1];
-                if (!a->argv || !before->argv)
-                        continue;
-                char *command = command_join(a->argv), *other = command_join(before->argv);
-                if (strcmp(command, other) == 0)
-                        tree_mistake(t, a->place,
-                                     "alert exec: the one on %s calls the same command: name all events in "
-                                     "one of them",
-                                     tree_place(t, a->place.file, before->place, place));
-                free(command);
-                free(other);
-        }
-}
-
 void judge(struct tree *t, const struct config *c)
 {
         if (c->node_count == 0 && !t->cut_short)
@@ -354,5 +334,5 @@ void judge(struct tree *t, const struct config *c)
                 judge_group(t, c, g);
         judge_fences(t, c);
         judge_company(t, c);
-        judge_alerts(t, c);
+        judge_watches(t, c);
 }

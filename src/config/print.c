@@ -44,6 +44,32 @@ static void print_group(const struct config *c, const struct config_group *g, FI
         fputs("}\n", to);
 }
 
+static void print_service(const struct config *c, const struct config_service *s, FILE *to)
+{
+        struct target from = {.object = (void *)s, .config = c};
+
+        fprintf(to, "    service %s {\n", s->name);
+        print_words("watch service", NULL, &from, "        ", to);
+        for (size_t i = 0; i < s->check_count; i++) {
+                fprintf(to, "        check %s {\n", check_kind_name(s->check[i].kind));
+                for (const char *line = s->check[i].text; line && *line; line += strcspn(line, "\n") + 1)
+                        fprintf(to, "            %.*s\n", (int)strcspn(line, "\n"), line);
+                fputs("        }\n", to);
+        }
+        fputs("    }\n", to);
+}
+
+static void print_watch(const struct config *c, const struct config_watch *w, FILE *to)
+{
+        struct target from = {.object = (void *)w, .config = c};
+
+        fprintf(to, "\nwatch %s {\n", w->name);
+        print_words("watch", NULL, &from, "    ", to);
+        for (size_t i = 0; i < w->service_count; i++)
+                print_service(c, &w->service[i], to);
+        fputs("}\n", to);
+}
+
 void config_print_mistake(FILE *to, const char *file, int line, const char *text)
 {
         if (line > 0)
@@ -77,8 +103,11 @@ void config_print(const struct config *c, FILE *to)
                 print_section(c, "fence", NULL, c->fence[i].name, &c->fence[i], to);
         for (size_t i = 0; i < c->group_count; i++)
                 print_group(c, &c->group[i], to);
+        for (size_t i = 0; i < c->watch_count; i++)
+                print_watch(c, &c->watch[i], to);
         for (size_t i = 0; i < c->alert_count; i++) {
+                const char *kind = alert_kind_name(c->alert[i].kind);
                 fputs("\n", to);
-                print_section(c, "alert", "exec", "exec", &c->alert[i], to);
+                print_section(c, "alert", kind, kind, &c->alert[i], to);
         }
 }

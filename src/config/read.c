@@ -85,9 +85,15 @@ static bool learn_more(const char *section, const char *word, enum shape was)
         return true;
 }
 
+/* The section's name in the table of words, which depends on where it stands. */
 static const char *section_of(const cfg_t *cfg)
 {
-        return cfg->name;
+        const cfg_t *parent = reading->open[reading->depth - 1].cfg;
+
+        for (int i = 1; i < reading->depth; i++)
+                if (reading->open[i].cfg == cfg)
+                        parent = reading->open[i - 1].cfg;
+        return section_inside(parent->name, cfg->name);
 }
 
 static struct config_place here(const cfg_t *cfg)
@@ -293,7 +299,8 @@ static void add_known(const char *section, cfg_opt_t **options, size_t *count)
         n = sections_of(section, names);
         for (size_t i = 0; i < n; i++)
                 options_add(options, count,
-                            section_option(names[i], section_has_title(names[i]), options_new(names[i])));
+                            section_option(names[i], section_has_title(names[i]),
+                                           options_new(section_inside(section, names[i]))));
 }
 
 static void add_learned(const char *section, cfg_opt_t **options, size_t *count)

@@ -16,7 +16,9 @@
 const char *const script_styles[] = {"lsb", "heartbeat", NULL};
 const char *const exclusive_kinds[] = {"address", "data", NULL};
 const char *const gate_wishes[] = {"try", "require", "off", NULL};
-const char *const alert_events[] = {"down", "up", "moved", "split", "blocked", NULL};
+const char *const alert_events[] = {"down",     "up",     "moved",  "split",        "blocked", "failing",
+                                    "flapping", "fenced", "quorum", "acknowledged", NULL};
+const char *const mail_tls[] = {"try", "require", "off", NULL};
 const char *const fence_actions[] = {"reboot", "off", NULL};
 const char *const stop_failures[] = {"block", "reset", NULL};
 static const char *const profiles[] = {"default", "fast", "wan", NULL};
@@ -30,6 +32,8 @@ static const char *const profiles[] = {"default", "fast", "wan", NULL};
 #define RESOURCE(field) offsetof(struct config_resource, field)
 #define CHECK(field)    offsetof(struct config_check, field)
 #define ALERT(field)    offsetof(struct config_alert, field)
+#define WATCH(field)    offsetof(struct config_watch, field)
+#define SERVICE(field)  offsetof(struct config_service, field)
 
 /* The order is that of printing. A default in angle brackets is computed in build.c. */
 const struct word words[] = {
@@ -196,7 +200,8 @@ const struct word words[] = {
 
         {"check", "name", &type_name, .offset = CHECK(name), .most = NAME_SIZE, .fallback = "<its kind>",
          .help = "tells the checks of a group apart"},
-        {"check tcp", "address", &type_ip, .required = true, .offset = CHECK(ip), .help = "to connect to"},
+        {"check tcp", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+         .help = "to connect to"},
         {"check tcp", "port", &type_port, .required = true, .offset = CHECK(port), .help = "to connect to"},
         {"check http", "url", &type_url, .required = true, .offset = CHECK(url), .most = 512,
          .help = "what is fetched"},
@@ -214,12 +219,71 @@ const struct word words[] = {
         {"check", "rise", &type_int, .offset = CHECK(rise), .least = 1, .most = 100, .fallback = "2",
          .help = "successes in a row that make it up"},
 
+        {"watch", "hosts", &type_hosts, .list = true, .required = true, .offset = WATCH(host),
+         .most = HOSTS_MAX, .help = "addresses or names of the machines"},
+        {"watch", "on", &type_where, .fallback = "leader", .help = "which node runs the checks"},
+        {"watch", "depends", &type_watched, .list = true, .offset = WATCH(depends),
+         .help = "what it is reached through: while that fails, nothing of this watch is told"},
+
+        {"watch service", "period", &type_periods, .list = true, .offset = SERVICE(period),
+         .count_offset = SERVICE(period_count), .help = "when failures are told"},
+        {"watch service", "depends", &type_watched, .list = true, .offset = SERVICE(depends),
+         .help = "what it needs: while that fails, nothing of this service is told"},
+        {"watch service", "flapping", &type_rate, .offset = SERVICE(flap_max),
+         .count_offset = SERVICE(flap_window), .most = 16, .fallback = "6 in 10m",
+         .help = "changes that count as flapping"},
+
+        {"alert", "name", &type_name, .offset = ALERT(name), .most = NAME_SIZE, .fallback = "<its kind>",
+         .help = "tells alerts apart"},
+        {"alert", "on", &type_events, .list = true, .offset = ALERT(on), .choices = alert_events,
+         .fallback = "<all>", .help = "what is told"},
+        {"alert", "for", &type_texts, .list = true, .offset = ALERT(about), .most = 128,
+         .help = "watches, their services, groups and nodes that it is about"},
+        {"alert", "period", &type_periods, .list = true, .offset = ALERT(period),
+         .count_offset = ALERT(period_count), .help = "when failures are told"},
+        {"alert", "after", &type_after, .fallback = "1", .help = "failures, or time, before it is told"},
+        {"alert", "every", &type_span, .offset = ALERT(every), .least = 0, .most = 365 * DAY,
+         .fallback = "0s", .help = "how often a failure that lasts is told again; 0s is once"},
+        {"alert", "unacknowledged", &type_span, .offset = ALERT(unacknowledged), .least = 0,
+         .most = 365 * DAY, .fallback = "0s", .help = "told only what nobody has acknowledged for so long"},
+        {"alert", "most", &type_rate, .offset = ALERT(most), .count_offset = ALERT(most_window), .most = 1000,
+         .fallback = "60 in 1h", .help = "messages; more become one"},
+        {"alert", "timeout", &type_span, .offset = ALERT(timeout), .least = 100 * MS, .most = HOUR,
+         .fallback = "30s", .help = "of one delivery"},
+
         {"alert exec", "command", &type_command, .required = true, .offset = ALERT(argv),
          .help = "program and its arguments"},
-        {"alert exec", "on", &type_events, .list = true, .offset = ALERT(on), .choices = alert_events,
-         .fallback = "<all>", .help = "what it is called for"},
-        {"alert exec", "timeout", &type_span, .offset = ALERT(timeout), .least = 100 * MS, .most = HOUR,
-         .fallback = "30s", .help = "when it is killed"},
+
+        {"alert mon", "command", &type_command, .required = true, .offset = ALERT(argv),
+         .help = "mon's alert script and its own arguments"},
+
+        {"alert mail", "to", &type_texts, .list = true, .required = true, .offset = ALERT(to), .most = 128,
+         .help = "addresses"},
+        {"alert mail", "from", &type_text, .offset = ALERT(from), .most = 128, .fallback = "",
+         .help = "the sender"},
+        {"alert mail", "server", &type_mail_server, .offset = ALERT(server), .most = 256,
+         .fallback = "smtp://localhost", .help = "who takes the mail"},
+        {"alert mail", "tls", &type_choice, .choices = mail_tls, .offset = ALERT(tls), .fallback = "try",
+         .help = "whether STARTTLS is used"},
+        {"alert mail", "user", &type_text, .offset = ALERT(user), .most = 64, .fallback = "",
+         .help = "name for the login"},
+        {"alert mail", "password-file", &type_path, .offset = ALERT(secret_file), .most = 256, .fallback = "",
+         .help = "its first line is the password"},
+        {"alert mail", "ca", &type_path, .offset = ALERT(ca), .most = 256, .fallback = "",
+         .help = "file with the certificates that may have signed the server's"},
+        {"alert mail", "gather", &type_span, .offset = ALERT(gather), .least = 0, .most = HOUR,
+         .fallback = "5s", .help = "what comes within this time is one mail"},
+
+        {"alert webhook", "url", &type_url, .required = true, .offset = ALERT(url), .most = 512,
+         .help = "where the JSON is posted"},
+        {"alert webhook", "header", &type_texts, .list = true, .offset = ALERT(header), .most = 512,
+         .help = "headers to add"},
+        {"alert webhook", "token-file", &type_path, .offset = ALERT(secret_file), .most = 256, .fallback = "",
+         .help = "its first line is the bearer token"},
+        {"alert webhook", "ca", &type_path, .offset = ALERT(ca), .most = 256, .fallback = "",
+         .help = "file with the certificates that may have signed the server's"},
+        {"alert webhook", "gather", &type_span, .offset = ALERT(gather), .least = 0, .most = HOUR,
+         .fallback = "1s", .help = "what comes within this time is one request"},
 };
 const size_t words_count = COUNT(words);
 
@@ -227,9 +291,10 @@ static const struct {
         const char *section;
         const char *inside;
 } sections[] = {
-        {"root", "cluster"},  {"root", "node"},     {"root", "arbiter"}, {"root", "group"},
-        {"root", "alert"},    {"root", "watchdog"}, {"root", "fence"},   {"group", "address"},
-        {"group", "service"}, {"group", "process"}, {"group", "script"}, {"group", "check"},
+        {"root", "cluster"},        {"root", "node"},     {"root", "arbiter"},  {"root", "group"},
+        {"root", "alert"},          {"root", "watchdog"}, {"root", "watch"},    {"watch", "service"},
+        {"watch service", "check"}, {"root", "fence"},    {"group", "address"}, {"group", "service"},
+        {"group", "process"},       {"group", "script"},  {"group", "check"},
 };
 
 bool word_is_of(const struct word *w, const char *section, const char *kind)
@@ -242,17 +307,28 @@ bool word_is_of(const struct word *w, const char *section, const char *kind)
                (kind && w->section[n] == ' ' && strcmp(w->section + n + 1, kind) == 0);
 }
 
+/* Whether the row is of this section or one of its kinds, not of a section inside it. */
+static bool is_among(const char *row, const char *section)
+{
+        size_t n = strlen(section);
+
+        if (strncmp(row, section, n) != 0)
+                return false;
+        return row[n] == '\0' || (row[n] == ' ' && strcmp(row, section_inside(section, row + n + 1)) != 0);
+}
+
 size_t words_of(const char *section, const char *found[static WORDS_MAX])
 {
         size_t count = 0;
-        size_t n = strlen(section);
 
         for (size_t i = 0; i < words_count; i++) {
-                const char *s = words[i].section;
-                if (strncmp(s, section, n) == 0 && (s[n] == '\0' || s[n] == ' ')) {
-                        assert(count < WORDS_MAX);
-                        found[count++] = words[i].name;
-                }
+                bool known = false;
+                for (size_t k = 0; k < count; k++)
+                        known |= strcmp(found[k], words[i].name) == 0;
+                if (!is_among(words[i].section, section) || known)
+                        continue;
+                assert(count < WORDS_MAX);
+                found[count++] = words[i].name;
         }
         return count;
 }
@@ -265,6 +341,11 @@ size_t sections_of(const char *section, const char *found[static WORDS_MAX])
                 if (strcmp(sections[i].section, section) == 0)
                         found[count++] = sections[i].inside;
         return count;
+}
+
+const char *section_inside(const char *parent, const char *word)
+{
+        return strcmp(parent, "watch") == 0 && strcmp(word, "service") == 0 ? "watch service" : word;
 }
 
 bool section_has_title(const char *section)

@@ -37,6 +37,7 @@ struct word {
         const struct value_type *type;
         bool list;
         bool required;
+        bool is_host;               /* in a watch the host stands here */
         size_t offset;              /* of the field in the section's struct */
         size_t count_offset;        /* of the number of a list's values */
         int64_t least, most;        /* microseconds, number, or size of a text with its end */
@@ -54,10 +55,14 @@ extern const char *const gate_wishes[];
 extern const char *const alert_events[];
 extern const char *const fence_actions[];
 extern const char *const stop_failures[];
+extern const char *const mail_tls[];
 
 /* The distinct words of all kinds of `section`, and the sections in it ("root" holds the outermost). */
 size_t words_of(const char *section, const char *found[static WORDS_MAX]);
 size_t sections_of(const char *section, const char *found[static WORDS_MAX]);
+/* What the section `word` is called in this table when it stands in `parent`: a service of a watch is another
+ * thing than a service of a group. */
+const char *section_inside(const char *parent, const char *word);
 /* There is one at most, so it has no name. */
 bool section_has_title(const char *section);
 /* Whether the row is for this section: exactly ("group"), or for all its kinds. */
@@ -77,3 +82,6 @@ extern const struct value_type type_span, type_int, type_port, type_bool, type_c
         type_name, type_device, type_ip, type_ips, type_command, type_environment, type_endpoints, type_nodes,
         type_groups, type_failback, type_restart, type_events, type_signal, type_url, type_regex, type_status,
         type_profile, type_user, type_agent;
+/* value_watch.c */
+extern const struct value_type type_hosts, type_texts, type_watched, type_periods, type_where, type_after,
+        type_rate, type_mail_server;

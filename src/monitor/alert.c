@@ -55,19 +55,6 @@ struct alerts {
 
 static void alert_tell(struct alert *a);
 
-static const char *on_name(unsigned on)
-{
-        switch ((enum alert_on)on) {
-        case ALERT_DOWN: return "down";
-        case ALERT_UP: return "up";
-        case ALERT_MOVED: return "moved";
-        case ALERT_SPLIT: return "split";
-        case ALERT_BLOCKED: return "blocked";
-        }
-        assert(!"an alert about one thing has one bit");
-        return NULL;
-}
-
 static void argv_free(char **argv)
 {
         for (char **word = argv; argv != NULL && *word != NULL; word++)
@@ -125,7 +112,7 @@ static void make_lines(const struct alert *a, char lines[LINE_COUNT][LINE_SIZE])
         char dropped[16];
 
         snprintf(dropped, sizeof(dropped), "%u", a->dropped);
-        make_line(lines[0], "HAVEN_ALERT", on_name(m->on));
+        make_line(lines[0], "HAVEN_ALERT", alert_on_name(m->on));
         make_line(lines[1], "HAVEN_EVENT", m->kind);
         make_line(lines[2], "HAVEN_SUBJECT", m->subject);
         make_line(lines[3], "HAVEN_TEXT", m->text);
@@ -171,12 +158,12 @@ static void alert_failed(struct alert *a, const char *why)
                 for (int i = 1; i < m->tries; i++)
                         wait = span_times(wait, 4);
                 log_warning("alert %s: %s, not told: %s %s; trying again in %s", a->argv[0], why,
-                            on_name(m->on), m->subject, span_format(wait, wait_text));
+                            alert_on_name(m->on), m->subject, span_format(wait, wait_text));
                 uv_timer_start(&a->timer, on_try_again, (uint64_t)span_to_ms(wait), 0);
                 return;
         }
         log_error("alert %s: %s, given up after %d tries, never told: %s %s: %s", a->argv[0], why, m->tries,
-                  on_name(m->on), m->subject, m->text);
+                  alert_on_name(m->on), m->subject, m->text);
         a->dropped++;
         message_drop_first(a);
         alert_tell(a);
@@ -257,7 +244,7 @@ static void alert_make_room(struct alert *a)
         struct message *oldest = busy ? a->first->next : a->first;
 
         log_error("alert %s: %d are waiting, dropped the oldest, never told: %s %s: %s", a->argv[0],
-                  ALERT_QUEUE_MAX, on_name(oldest->on), oldest->subject, oldest->text);
+                  ALERT_QUEUE_MAX, alert_on_name(oldest->on), oldest->subject, oldest->text);
         a->dropped++;
         if (!busy) {
                 message_drop_first(a);
@@ -297,7 +284,7 @@ void alert_raise(struct alerts *all, unsigned on, const char *kind, const char *
         text_copy(m.subject, sizeof(m.subject), subject);
         text_copy(m.text, sizeof(m.text), text);
         strftime(m.time, sizeof(m.time), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-        (void)on_name(on); /* asserts that it is one bit */
+        (void)alert_on_name(on); /* asserts that it is one bit */
         for (struct alert *a = all->alert; a != NULL; a = a->next)
                 if ((a->on & on) != 0)
                         alert_queue(a, &m);
@@ -383,8 +370,11 @@ int alerts_reload(struct alerts *all, const struct config *config, int self)
         struct alert *fresh = NULL, *kept = NULL;
 
         for (size_t i = 0; i < config->alert_count; i++) {
-                struct alert *a = alert_new(all, &config->alert[i]);
+                struct alert *a;
 
+                if (config->alert[i].kind != ALERT_EXEC)
+                        continue;
+                a = alert_new(all, &config->alert[i]);
                 if (a == NULL) {
                         alert_list_free(fresh);
                         return -ENOMEM;

@@ -17,6 +17,7 @@
 #define GROUP   "group g {\nnodes = {a, b}\naddress 10.0.0.9/24 { }\nservice s { }\n"
 #define CHECK   "check http { url = http://10.0.0.9/ }\n"
 #define ALERT   "alert exec { command = /bin/page }\n"
+#define WATCH   "watch w {\nhosts = 10.0.0.7\nservice s {\ncheck tcp { port = 1 }\n}\n}\n"
 #define ALL     CLUSTER NODES GROUP CHECK "}\n" ALERT
 
 static const struct row {
@@ -57,9 +58,14 @@ static const struct row {
         {CLUSTER NODES GROUP CHECK "}\ngroup h {\nnodes = a\nservice h { }\n}" ALERT, "group h: added\n",
          NULL},
         {CLUSTER NODES ALERT, "group g: removed\n", NULL},
-        {CLUSTER NODES GROUP CHECK "}", "alerts: 1 -> 0\n", NULL},
+        {ALL WATCH, "watch w: added\n", NULL},
+        {ALL "alert mail { to = root }", "alert mail: added\n", NULL},
+        {CLUSTER NODES GROUP CHECK "}", "alert exec: removed\n", NULL},
         {CLUSTER NODES GROUP CHECK "}\nalert exec {\ncommand = /bin/page\non = split\n}",
-         "alert exec: on {down, up, moved, split, blocked} -> {split}\n", NULL},
+         "alert exec: on {down, up, moved, split, blocked, failing, flapping, fenced, quorum, acknowledged} "
+         "-> "
+         "{split}\n",
+         NULL},
 };
 
 static size_t lines(const char *text)
