@@ -94,13 +94,23 @@ void world_account(struct world *w, int64_t until)
         w->accounted = until;
 }
 
+/* Two who vote beside each other, and one's file no longer names the other: there is no link between them. */
+static bool parted_by_file(const struct world *w, uint8_t from, uint8_t to)
+{
+        const struct machine *m = &w->machine[from];
+        bool linked = m->named & 1ULL << to && w->machine[to].named & 1ULL << from;
+
+        return !linked && m->core_up && cluster_votes(m->brain, from) && cluster_votes(m->brain, to);
+}
+
 static bool somebody_apart(const struct world *w)
 {
         for (uint8_t i = 0; i < w->config.nodes; i++) {
                 if (w->machine[i].powered && (w->machine[i].paused || !w->machine[i].core_up))
                         return true;
                 for (uint8_t j = 0; j < w->config.nodes; j++)
-                        if (i != j && (world_cut_off(w, i, j) || w->delay[i][j].us > w->config.heartbeat.us))
+                        if (i != j && (world_cut_off(w, i, j) || parted_by_file(w, i, j) ||
+                                       w->delay[i][j].us > w->config.heartbeat.us))
                                 return true;
         }
         return false;
