@@ -347,6 +347,7 @@ void everywhere_settle(struct cluster *c, uint8_t g);
 /* fencing.c */
 void fencing_settle(struct cluster *c);
 void fencing_distrust(struct cluster *c);
+void fencing_distrust_former(struct cluster *c, uint64_t nodes);
 /* The same for what is committed alone while leading. */
 void fencing_doubt(struct cluster *c);
 /* Whether a voter without which it was committed may start this group's data too. */

@@ -123,25 +123,40 @@ static void suspect(const struct cluster *c, uint8_t g, struct assignment *a, ui
         a->debt[a->debt_count++] = (struct debt){.node = node, .boot = boot_known(c, node), .epoch = epoch};
 }
 
-/* Elected without the others' votes, by a weak arbiter: our document may be long overtaken, by one under
- * which a silent node holds data that ours gives to us. What it says of who is off is as old. */
-void fencing_distrust(struct cluster *c)
+/* It may hold data that our document gives to us. */
+static void distrust(struct cluster *c, uint8_t node)
 {
         struct document *d = &c->state.document;
 
-        for (uint8_t i = 0; i < c->settings->node_count; i++) {
-                if (is_self(c, i) || peer_present(c, i))
+        d->member[node].fenced = 0;
+        for (uint8_t g = 0; g < c->settings->group_count; g++) {
+                const struct cluster_group *group = &c->settings->group[g];
+                if (!needs_data(c, group) || !lists(group, node) || c->tenure[g].hold >= HOLD_STARTING)
                         continue;
-                d->member[i].fenced = 0;
-                for (uint8_t g = 0; g < c->settings->group_count; g++) {
-                        const struct cluster_group *group = &c->settings->group[g];
-                        if (!needs_data(c, group) || !lists(group, i) || c->tenure[g].hold >= HOLD_STARTING)
-                                continue;
-                        struct assignment *a = document_add_group(d, group->id);
-                        if (a && !owes(c, group, i))
-                                suspect(c, g, a, i);
-                }
+                struct assignment *a = document_add_group(d, group->id);
+                if (a && !owes(c, group, node))
+                        suspect(c, g, a, node);
         }
+}
+
+/* Elected without the others' votes, by a weak arbiter: our document may be long overtaken, by one under
+ * which a silent node holds data. What it says of who is off is as old. */
+void fencing_distrust(struct cluster *c)
+{
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                if (!is_self(c, i) && !peer_present(c, i))
+                        distrust(c, i);
+}
+
+/* `nodes` voted, and a weak arbiter has just changed in their place who does. They go on by what they know,
+ * by weak votes of their own, though none is left among those who vote now: no watchdog ends that. */
+void fencing_distrust_former(struct cluster *c, uint64_t nodes)
+{
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                if (nodes & 1ULL << i && !is_self(c, i) && !peer_present(c, i)) {
+                        document_edit(c)->member[i].watchdog = SPAN_ZERO;
+                        distrust(c, i);
+                }
 }
 
 /* Whether `node`, leading by a weak vote of its own, could give this group to itself without our knowing. One

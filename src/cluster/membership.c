@@ -236,7 +236,20 @@ static void end_change(struct cluster *c)
 
         tell_voters(c, d->voters & ~d->before, "it votes from now on");
         tell_voters(c, d->before & ~d->voters, "its vote is gone: it is no longer of this cluster");
+        if (c->alone.n != 0)
+                fencing_distrust_former(c, d->before);
         d->before = 0;
+}
+
+/* A weak arbiter has committed the change in the place of one that was heard just now: whether it knows of it
+ * is seen in a moment. */
+static bool change_is_unheard(const struct cluster *c)
+{
+        for (uint8_t i = 0; c->alone.n != 0 && i < c->settings->node_count; i++)
+                if (c->state.document.before & bit(i) && !is_self(c, i) && peer_present(c, i) &&
+                    !version_equal(c->peer[i].is.newest, c->committed.version))
+                        return true;
+        return false;
 }
 
 /* False: nothing is to change. */
@@ -248,7 +261,8 @@ static bool govern_voters(struct cluster *c)
         uint8_t node;
 
         if (c->state.document.before) {
-                end_change(c);
+                if (!change_is_unheard(c))
+                        end_change(c);
                 return true;
         }
         if (!gone && !coming)
