@@ -16,7 +16,7 @@ struct third {
         double clock_rate;
         uint64_t life;
         struct witness witness;
-        struct witness_kept disk;
+        struct witness_kept disk, copy;
         bool cut[WORLD_NODES];
         span slow, late[WORLD_NODES];     /* of its disk; of what a node asks, on the way there */
         uint32_t seq[WORLD_NODES];        /* of each node's questions */
@@ -254,6 +254,20 @@ void witness_on(struct world *w)
 void witness_lose_state(struct world *w)
 {
         ((struct third *)w->arbiter_memory)->disk = (struct witness_kept){0};
+}
+
+void witness_keep_state(struct world *w)
+{
+        struct third *t = w->arbiter_memory;
+
+        t->copy = t->disk;
+}
+
+void witness_restore_state(struct world *w)
+{
+        struct third *t = w->arbiter_memory;
+
+        t->disk = t->copy;
 }
 
 void witness_slow(struct world *w, span more)

@@ -27,8 +27,9 @@
  * Whenever the arbiter's document is newer than the asker's `newest`, the answer brings it (rule 7).
  * An arbiter that lost what it had written down says no to all but WATCH, and `lost`. It keeps silence for
  * `dead` from its start, then a question with `without`, asked after that, gives it term, vote and document
- * anew (rule 6). An arbiter that cannot keep documents (fence) gives the asker's `newest` as `stored`, and
- * docs/ says what that costs. */
+ * anew (rule 6). So does one whose `known` or document is older than what it has told the asker before: an
+ * older copy of its memory was put back. An arbiter that cannot keep documents (fence) gives the asker's
+ * `newest` as `stored`, and docs/ says what that costs. */
 #pragma once
 
 #include "base/instant.h"
@@ -46,6 +47,12 @@ enum arbiter_ask {
 };
 const char *arbiter_ask_name(enum arbiter_ask ask);
 
+/* What an arbiter has told of what it has written down: that only grows. */
+struct arbiter_memory {
+        uint32_t term;
+        struct version version; /* of its document */
+};
+
 struct arbiter_question {
         enum arbiter_ask ask;
         uint32_t term; /* PREVOTE: that it would campaign in; VOTE: campaigns in; RENEW: leads; WATCH: its own
@@ -54,6 +61,7 @@ struct arbiter_question {
         bool without; /* the asker leads `term` and has its lease without the arbiter: it may readmit it */
         const struct document *document; /* to be kept, or NULL: as far as is known the arbiter has it.
                                             With RENEW and with `without`. Valid until the next step. */
+        struct arbiter_memory told;      /* the asker, by its answers so far; 0: nothing */
         span election, dead;             /* E and D of this cluster */
 };
 
@@ -61,7 +69,8 @@ struct arbiter_answer {
         enum arbiter_ask ask; /* of the question, */
         uint32_t term;        /* and its term */
         bool yes;
-        bool lost;             /* it has no state and waits to be readmitted */
+        bool lost;             /* it has no state and waits to be readmitted, */
+        bool older;            /* for it was older than what it had told */
         uint32_t known;        /* highest term it knows; 0: none */
         span age;              /* VOTE, yes */
         struct version stored; /* document that it keeps */

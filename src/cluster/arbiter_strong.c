@@ -60,6 +60,7 @@ void arbiter_settle(struct cluster *c)
                                        .newest = c->saved_version,
                                        .without = without,
                                        .document = keep ? d : NULL,
+                                       .told = c->state.told,
                                        .election = c->timing.election,
                                        .dead = c->timing.dead};
         c->arbiter.asked = ask;
@@ -88,7 +89,9 @@ static void tell_answer(struct cluster *c, const struct arbiter_answer *a, const
         if (c->arbiter.silent_told)
                 note(c, NOTE_QUORUM, "", "arbiter: answers again");
         if (a->lost && !c->arbiter.lost)
-                note(c, NOTE_QUORUM, "", "arbiter: has lost its state -> no vote until a leader readmits it");
+                note(c, NOTE_QUORUM, "", "arbiter: %s -> no vote until a leader readmits it",
+                     a->older ? "its state is older than what it has told (put back from a copy?)"
+                              : "has lost its state");
         else if (!a->lost && c->arbiter.lost)
                 note(c, NOTE_QUORUM, "", "arbiter: readmitted");
         if (asked_much && (!c->arbiter.vote_told || a->yes == c->arbiter_refused))
@@ -99,7 +102,24 @@ static void tell_answer(struct cluster *c, const struct arbiter_answer *a, const
                 c->arbiter_refused = !a->yes;
         c->arbiter.vote_told |= asked_much;
         c->arbiter.silent_told = false;
+        c->arbiter.older = a->lost && (a->older || c->arbiter.older);
         c->arbiter.lost = a->lost;
+}
+
+/* By this it is known again when an older copy of its memory answers. One that says itself that it has none
+ * begins anew. */
+static void remember(struct cluster *c, const struct arbiter_answer *a)
+{
+        struct arbiter_memory *told = &c->state.told, was = *told;
+
+        if (a->lost)
+                *told = (struct arbiter_memory){0};
+        else if (a->known > told->term)
+                told->term = a->known;
+        if (!a->lost && a->known && version_compare(a->stored, told->version) > 0)
+                told->version = a->stored;
+        if (told->term != was.term || !version_equal(told->version, was.version))
+                save(c);
 }
 
 static void take_vote(struct cluster *c, const struct arbiter_answer *a, instant asked)
@@ -128,6 +148,7 @@ void arbiter_strong_answered(struct cluster *c, const struct cluster_event *even
                 return;
         c->arbiter.answered = c->now;
         tell_answer(c, a, event->text);
+        remember(c, a);
         c->arbiter.stored = a->stored;
         if (a->lost)
                 c->arbiter.stored = (struct version){0};

@@ -182,6 +182,7 @@ struct cluster {
                 instant renewed; /* when the newest question left that it renewed our lease of this term by */
                 instant answered;                  /* when it last answered anything; LONG_AGO: never */
                 bool vote_told, silent_told, lost; /* as told in the notes; as it says itself */
+                bool older;                        /* why it is lost */
                 struct version stored;             /* document that it keeps, as it last said */
                 enum arbiter_ask asked;            /* newest question, */
                 uint32_t asked_term;               /* its term */

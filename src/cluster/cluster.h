@@ -102,6 +102,7 @@ struct cluster_state {
         uint8_t voted_for; /* NODE_NONE */
         struct document document;
         struct version committed;
+        struct arbiter_memory told; /* by a strong arbiter */
 };
 
 struct cluster_start {
@@ -323,7 +324,8 @@ struct survival {
         uint8_t needed;           /* and as many it takes */
         bool arbiter_strong;      /* a strong arbiter is in force, */
         bool arbiter_present;     /* and could be counted on */
-        bool arbiter_lost;        /* it has lost its state */
+        bool arbiter_lost;        /* it has lost its state, */
+        bool arbiter_older;       /* or got an older one back */
         instant arbiter_answered; /* a strong one, last; LONG_AGO: not yet */
 };
 struct survival cluster_survival(const struct cluster *c, instant now);

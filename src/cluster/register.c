@@ -18,6 +18,8 @@ static size_t encode(const struct register_arbiter *r, uint8_t *bytes)
         writer_init(&w, bytes, REGISTER_BYTES_MAX);
         put_u32(&w, REGISTER_MAGIC);
         put_u8(&w, REGISTER_VERSION);
+        if (!k->voter) /* what stood here was older than what had been told */
+                return (size_t)(w.at - bytes);
         put_u32(&w, k->term);
         put_u32(&w, k->vote);
         put_u32(&w, k->version.term);
@@ -39,6 +41,9 @@ static bool decode(struct register_arbiter *r, const uint8_t *bytes, size_t n, u
         reader_init(&in, bytes, n);
         if (get_u32(&in) != REGISTER_MAGIC || get_u8(&in) != REGISTER_VERSION)
                 return false;
+        *k = (struct witness_kept){0};
+        if (reader_left(&in) == 0)
+                return true;
         k->term = get_u32(&in);
         k->vote = get_u32(&in);
         k->version.term = get_u32(&in);
@@ -59,13 +64,11 @@ static bool decode(struct register_arbiter *r, const uint8_t *bytes, size_t n, u
 bool register_observed(struct register_arbiter *r, instant now, int64_t revision, const uint8_t *bytes,
                        size_t n)
 {
-        bool there = revision != 0;
+        bool there = revision != 0, was_voter = r->kept.voter;
         uint64_t renewals = 0;
 
         if (r->seen && revision == r->revision)
                 return true; /* nothing has happened there */
-        if (!r->seen || there != r->there)
-                r->first_seen = now;
         if (there && !decode(r, bytes, n, &renewals)) {
                 r->seen = false;
                 return false;
@@ -74,6 +77,8 @@ bool register_observed(struct register_arbiter *r, instant now, int64_t revision
                 r->kept = (struct witness_kept){0};
                 r->renewed_of = 0;
         }
+        if (!r->seen || there != r->there || was_voter != r->kept.voter)
+                r->first_seen = now;
         if (!r->seen || there != r->there || renewals != r->renewals)
                 r->renewed = now; /* it was some time before this */
         r->renewals = renewals;
@@ -111,7 +116,7 @@ enum register_verdict register_judge(struct register_arbiter *r, instant now, in
 
 void register_swapped(struct register_arbiter *r, instant now, int64_t revision)
 {
-        if (!r->there)
+        if (!r->there || r->kept.voter != r->witness.kept.voter)
                 r->first_seen = now;
         if (r->next.renewals != r->renewals || !r->there)
                 r->renewed = now;

@@ -18,7 +18,7 @@
 struct register_arbiter {
         bool there, seen;
         int64_t revision;   /* of the key; 0: it is not there */
-        instant first_seen; /* since when it is there, or is not */
+        instant first_seen; /* since when it is there, or is not; has a vote, or has none */
         struct witness_kept kept;
         uint32_t renewed_of;
         uint64_t renewals;

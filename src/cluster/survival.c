@@ -27,7 +27,8 @@ struct survival cluster_survival(const struct cluster *c, instant now)
                              .arbiter_answered = c->arbiter.answered,
                              .arbiter_strong = arbiter_is_strong(c),
                              .arbiter_present = arbiter_present(c, now),
-                             .arbiter_lost = arbiter_is_strong(c) && c->arbiter.lost};
+                             .arbiter_lost = arbiter_is_strong(c) && c->arbiter.lost,
+                             .arbiter_older = arbiter_is_strong(c) && c->arbiter.older};
 
         for (uint8_t i = 0; i < c->settings->node_count; i++)
                 s.votes += set & 1ULL << i && (is_self(c, i) ? c->valid : counts(c, i, now));
@@ -39,8 +40,9 @@ struct survival cluster_survival(const struct cluster *c, instant now)
 void survival_text(const struct survival *s, char *text, size_t size)
 {
         const char *arbiter = !s->arbiter_strong || s->arbiter_present ? ""
-                              : s->arbiter_lost                        ? "; the arbiter has lost its state"
-                                                                       : "; the arbiter does not answer";
+                              : s->arbiter_older ? "; the arbiter's state is an older copy of it"
+                              : s->arbiter_lost  ? "; the arbiter has lost its state"
+                                                 : "; the arbiter does not answer";
 
         if (s->votes < s->needed)
                 snprintf(text, size, "nothing may run: %u of the %u votes that it takes%s", s->votes,

@@ -16,7 +16,8 @@ struct witness_question witness_question_of(const struct arbiter_question *q, co
                                      .newest = q->newest,
                                      .without = q->without,
                                      .election = q->election,
-                                     .dead = q->dead};
+                                     .dead = q->dead,
+                                     .told = q->told};
 
         if (!q->document)
                 return w;
@@ -34,6 +35,7 @@ struct arbiter_answer witness_answer_for(const struct witness_answer *a, struct 
                                       .term = a->term,
                                       .yes = a->yes,
                                       .lost = a->lost,
+                                      .older = a->older,
                                       .known = a->known,
                                       .age = a->age,
                                       .stored = a->stored};
@@ -96,6 +98,20 @@ static void enter_term(struct witness *w, uint32_t term, uint32_t vote)
         w->dirty = true;
 }
 
+/* Rule 6: nothing was told before it stood on disk, so what is older than that is an older copy, and no
+ * state. That is written down: the next start must not find it again. */
+static void notice_older(struct witness *w, instant now, const struct witness_question *q)
+{
+        if (!w->kept.voter ||
+            (q->told.term <= w->kept.term && version_compare(q->told.version, w->kept.version) <= 0))
+                return;
+        w->kept = (struct witness_kept){0};
+        w->older = w->dirty = true;
+        w->waited = false;
+        w->started = now;
+        w->renewed = INSTANT_LONG_AGO;
+}
+
 /* Rule 6: whatever it had promised is over after `dead`. A leader's lease of before that may still rest on
  * voters that have elected another with our forgotten vote: only what was asked afterwards counts, and proves
  * it by a life that nobody knew before. */
@@ -116,6 +132,7 @@ static void readmit(struct witness *w, const struct witness_question *q)
         if (w->kept.voter || !w->waited || !q->without || q->version.n == 0)
                 return;
         w->kept.voter = true;
+        w->older = false;
         enter_term(w, q->term, q->from);
         keep_document(w, q);
 }
@@ -194,12 +211,14 @@ enum witness_verdict witness_judge(struct witness *w, instant now, const struct 
         /* a question of an earlier life may be a recording: it proves nothing but is told how to prove itself
          */
         if (!a->again) {
+                notice_older(w, now, q);
                 readmit(w, q);
                 a->yes = w->kept.voter && judge(w, now, q);
                 /* as of before this answer: a renewal is of now, a vote of when it last renewed */
                 a->age = span_between(instant_max(w->started, w->renewed), now);
         }
         a->lost = !w->kept.voter;
+        a->older = w->older;
         a->known = w->kept.term;
         a->stored = w->kept.version;
         if (!a->again && version_compare(w->kept.version, q->newest) > 0) {

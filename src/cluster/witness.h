@@ -26,6 +26,7 @@ struct witness {
         struct witness_kept kept;
         bool dirty;    /* `kept` is not on disk as it stands: no answer may leave before it is */
         uint64_t life; /* of this process, by chance: questions prove by it that they are of now */
+        bool older;    /* `kept` was older than what it had told, and is forgotten */
         bool waited; /* without state: so long that whatever was promised is over; `life` is of after that */
         instant started;
         instant renewed; /* when it last renewed a lease; LONG_AGO: not in this life */
@@ -48,7 +49,8 @@ struct witness_question {
         struct version newest;
         bool without;
         span election, dead;
-        struct version version; /* of the document that follows; n = 0: none does */
+        struct arbiter_memory told; /* the asker, by this witness */
+        struct version version;     /* of the document that follows; n = 0: none does */
         size_t document_size;
         const uint8_t *document;
 };
@@ -61,7 +63,7 @@ struct witness_answer {
         uint32_t term;                  /* and term */
         uint64_t life;
         bool again; /* asked of an earlier life and not judged: ask again, naming this one */
-        bool yes, lost;
+        bool yes, lost, older;
         uint32_t known;
         span age;
         struct version stored;

@@ -13,9 +13,11 @@
 #define ANSWER_AGAIN 1U
 #define ANSWER_YES   2U
 #define ANSWER_LOST  4U
+#define ANSWER_OLDER 8U
 
 /* After the fixed part come fields (bytes.h). One that is not known is passed over, unless it must be. */
 #define FIELD_DOCUMENT 1
+#define FIELD_TOLD     2
 #define FIELD_REQUIRED 0x80
 
 #define AGE_MOST (365LL * 24 * 3600 * 1000000) /* in microseconds; nobody waits longer */
@@ -53,6 +55,15 @@ static void put_document(struct writer *w, const uint8_t *bytes, size_t n, const
         part_end(w, content);
 }
 
+static void put_told(struct writer *w, const struct arbiter_memory *told)
+{
+        uint8_t *content = field_begin(w, FIELD_TOLD);
+
+        put_u32(w, told->term);
+        put_version(w, told->version);
+        part_end(w, content);
+}
+
 static int written(const struct writer *w, const uint8_t *body)
 {
         return w->failed ? -EMSGSIZE : (int)(w->at - body);
@@ -75,6 +86,8 @@ int question_encode(const struct witness_question *q, uint8_t *body, size_t size
         put_u8(&w, q->without ? QUESTION_WITHOUT : 0);
         put_u64(&w, (uint64_t)q->election.us);
         put_u64(&w, (uint64_t)q->dead.us);
+        if (q->told.term)
+                put_told(&w, &q->told);
         if (q->version.n)
                 put_document(&w, q->document, q->document_size, &q->version);
         return written(&w, body);
@@ -94,7 +107,7 @@ int answer_encode(const struct witness_answer *a, uint8_t *body, size_t size)
         put_u8(&w, (uint8_t)a->ask);
         put_u32(&w, a->term);
         put_u8(&w, (uint8_t)((a->again ? ANSWER_AGAIN : 0) | (a->yes ? ANSWER_YES : 0) |
-                             (a->lost ? ANSWER_LOST : 0)));
+                             (a->lost ? ANSWER_LOST : 0) | (a->older ? ANSWER_OLDER : 0)));
         put_u32(&w, a->known);
         put_u64(&w, (uint64_t)a->age.us);
         put_version(&w, a->stored);
@@ -103,9 +116,11 @@ int answer_encode(const struct witness_answer *a, uint8_t *body, size_t size)
         return written(&w, body);
 }
 
-/* Finds the document among the fields that are left. */
-static enum packet_refusal get_fields(struct reader *r, struct version *ret_version,
-                                      const uint8_t **ret_document, size_t *ret_size)
+/* What stands among the fields that are left. An answer's document has no version before it, and nothing was
+ * told to a witness: then these are NULL. */
+static enum packet_refusal get_fields(struct reader *r, struct arbiter_memory *ret_told,
+                                      struct version *ret_version, const uint8_t **ret_document,
+                                      size_t *ret_size)
 {
         *ret_document = NULL;
         *ret_size = 0;
@@ -116,6 +131,12 @@ static enum packet_refusal get_fields(struct reader *r, struct version *ret_vers
                 get_part(r, &content);
                 if (r->failed)
                         break;
+                if (tag == FIELD_TOLD && ret_told) {
+                        ret_told->term = get_u32(&content);
+                        ret_told->version = get_version(&content);
+                        r->failed = content.failed || reader_left(&content) > 0;
+                        continue;
+                }
                 if (tag != FIELD_DOCUMENT) {
                         if (tag & FIELD_REQUIRED)
                                 return PACKET_UNKNOWN_SECTION;
@@ -158,7 +179,7 @@ enum packet_refusal question_decode(const uint8_t *body, size_t n, struct witnes
         q->ask = (enum arbiter_ask)ask;
         q->election = span_us((int64_t)election);
         q->dead = span_us((int64_t)dead);
-        return get_fields(&r, &q->version, &q->document, &q->document_size);
+        return get_fields(&r, &q->told, &q->version, &q->document, &q->document_size);
 }
 
 enum packet_refusal answer_decode(const uint8_t *body, size_t n, struct witness_answer *ret_answer)
@@ -188,6 +209,7 @@ enum packet_refusal answer_decode(const uint8_t *body, size_t n, struct witness_
         a->again = flags & ANSWER_AGAIN;
         a->yes = flags & ANSWER_YES;
         a->lost = flags & ANSWER_LOST;
+        a->older = flags & ANSWER_OLDER;
         a->age = span_us((int64_t)age);
-        return get_fields(&r, NULL, &a->document, &a->document_size);
+        return get_fields(&r, NULL, NULL, &a->document, &a->document_size);
 }

@@ -190,9 +190,10 @@ static void tell(struct etcd_way *w)
         w->trouble[0] = '\0';
         core_arbiter_said(
                 w->core, "%s to %s of term %u, from %.48s after %s",
-                a->lost  ? "the key is not there, waits for a leader"
-                : a->yes ? "yes"
-                         : "no",
+                a->older  ? "the key is older than what it has told, waits for a leader"
+                : a->lost ? "the key is not there, waits for a leader"
+                : a->yes  ? "yes"
+                          : "no",
                 arbiter_ask_name(a->ask), a->term, w->reply.text,
                 span_format(span_us(span_between(w->now.asked, instant_now()).us / 1000 * 1000), took));
         core_event(w->core, &(struct cluster_event){.kind = CLUSTER_EV_ARBITER,

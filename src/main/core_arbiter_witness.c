@@ -142,9 +142,10 @@ static void take(struct witness_way *w, const struct witness_answer *a, const st
         instant now = instant_now();
         ip_from_sockaddr(from, &ip);
         core_arbiter_said(w->core, "%s to %s of term %u, from %s after %s%s",
-                          a->lost  ? "it has lost its state and waits for a leader"
-                          : a->yes ? "yes"
-                                   : "no",
+                          a->older  ? "its state is older than what it has told, it waits for a leader"
+                          : a->lost ? "it has lost its state and waits for a leader"
+                          : a->yes  ? "yes"
+                                    : "no",
                           arbiter_ask_name(a->ask), a->term, ip_format(&ip, text),
                           span_format(span_us(span_between(asked->at, now).us / 1000 * 1000), took),
                           a->again ? " (it has just been restarted)" : "");

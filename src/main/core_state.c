@@ -42,6 +42,7 @@ void core_save(struct core *core)
         s.term = from.term;
         s.voted_for = from.voted_for;
         s.committed = from.committed;
+        s.told = from.told;
         s.document = from.document;
         core->saving = writer_write(core->writer, &s);
 }
@@ -96,6 +97,7 @@ void core_load(struct core *core, struct cluster_start *ret_start)
         to->term = s.term;
         to->voted_for = s.voted_for;
         to->committed = s.committed;
+        to->told = s.told;
         to->document = s.document;
         /* one of a haven that did not write their names yet numbers them as its file did */
         if (s.document.members != core->config->members_digest && s.document.voters == 0)

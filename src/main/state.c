@@ -30,20 +30,39 @@
 #define STATE_HEADER   10
 #define STATE_HASH     16
 #define FIELD_REQUIRED 0x80
-#define STATE_BYTES    (STATE_HEADER + NAME_SIZE + 64 + DOCUMENT_BYTES_MAX + STATE_HASH)
+#define STATE_BYTES    (STATE_HEADER + NAME_SIZE + 96 + DOCUMENT_BYTES_MAX + STATE_HASH)
 
 enum state_field {
         STATE_NODE = 1,  /* text */
         STATE_VOTE,      /* valid u8, term u32, voted_for u8 */
         STATE_COMMITTED, /* term u32, author u8, n u32 */
         STATE_DOCUMENT,  /* document_encode() */
-        STATE_FIELDS
+        STATE_TOLD,      /* by the arbiter: term u32; term u32, author u8, n u32; may be absent */
 };
+
+#define STATE_NEEDED (1U << STATE_NODE | 1U << STATE_VOTE | 1U << STATE_COMMITTED | 1U << STATE_DOCUMENT)
 
 static void hash(const uint8_t *bytes, size_t n, uint8_t out[static STATE_HASH])
 {
         /* cannot fail for these sizes; needs no sodium_init() */
         crypto_generichash(out, STATE_HASH, bytes, n, NULL, 0);
+}
+
+static void put_version(struct writer *w, struct version v)
+{
+        put_u32(w, v.term);
+        put_u8(w, v.author);
+        put_u32(w, v.n);
+}
+
+static struct version get_version(struct reader *r)
+{
+        struct version v;
+
+        v.term = get_u32(r);
+        v.author = get_u8(r);
+        v.n = get_u32(r);
+        return v;
 }
 
 static int put_document(struct writer *w, const struct document *d)
@@ -73,10 +92,14 @@ static int state_encode(const struct state *s, uint8_t bytes[static STATE_BYTES]
         put_u8(&body, s->voted_for);
         part_end(&body, content);
         content = field_begin(&body, STATE_COMMITTED);
-        put_u32(&body, s->committed.term);
-        put_u8(&body, s->committed.author);
-        put_u32(&body, s->committed.n);
+        put_version(&body, s->committed);
         part_end(&body, content);
+        if (s->told.term) {
+                content = field_begin(&body, STATE_TOLD);
+                put_u32(&body, s->told.term);
+                put_version(&body, s->told.version);
+                part_end(&body, content);
+        }
         int error = put_document(&body, &s->document);
         if (error || body.failed)
                 return error ? error : -EMSGSIZE;
@@ -101,10 +124,10 @@ static const char *get_field(uint8_t tag, struct reader *r, struct state *s)
                 s->term = get_u32(r);
                 s->voted_for = get_u8(r);
                 break;
-        case STATE_COMMITTED:
-                s->committed.term = get_u32(r);
-                s->committed.author = get_u8(r);
-                s->committed.n = get_u32(r);
+        case STATE_COMMITTED: s->committed = get_version(r); break;
+        case STATE_TOLD:
+                s->told.term = get_u32(r);
+                s->told.version = get_version(r);
                 break;
         case STATE_DOCUMENT:
                 return document_decode(r->at, reader_left(r), &s->document) == 0
@@ -127,10 +150,10 @@ static const char *get_fields(struct reader *r, struct state *s)
                 get_part(r, &content);
                 if (r->failed)
                         return "damaged: its parts do not fit together";
-                seen |= tag < STATE_FIELDS ? 1U << tag : 0U;
+                seen |= tag <= STATE_DOCUMENT ? 1U << tag : 0U;
                 wrong = get_field(tag, &content, s);
         }
-        if (!wrong && seen != (1U << STATE_FIELDS) - (1U << STATE_NODE))
+        if (!wrong && seen != STATE_NEEDED)
                 return "damaged: a part is missing";
         return wrong;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/instant.h"
+#include "cluster/arbiter.h"
 #include "cluster/document.h"
 #include "config/config.h"
 
@@ -33,6 +34,7 @@ struct state {
         uint32_t term;
         uint8_t voted_for; /* node index, NODE_NONE */
         struct version committed;
+        struct arbiter_memory told; /* by a strong arbiter; zero in a state of an earlier release */
         struct document document;
 };
 

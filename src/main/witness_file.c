@@ -3,6 +3,8 @@
  *   magic u32 "HVWT" · version u8 · term u32 · vote u32 · version of the document (term u32, author u8, n
  * u32) · length u32 and bytes of the document · BLAKE2b of everything before, 16 bytes
  *
+ * Where nothing stands between version and BLAKE2b, what did was older than what had been told.
+ *
  * A witness without it has no vote until it is readmitted (rules.md rule 6); a new one begins so as well.
  */
 #include "main/witness.h"
@@ -35,6 +37,17 @@ static void hash(const uint8_t *bytes, size_t n, uint8_t out[static FILE_HASH])
         crypto_generichash(out, FILE_HASH, bytes, n, NULL, 0);
 }
 
+static void put_kept(struct writer *w, const struct witness_kept *k)
+{
+        put_u32(w, k->term);
+        put_u32(w, k->vote);
+        put_u32(w, k->version.term);
+        put_u8(w, k->version.author);
+        put_u32(w, k->version.n);
+        put_u32(w, (uint32_t)k->document_size);
+        put_bytes(w, k->document, k->document_size);
+}
+
 static size_t encode(const struct witness_kept *k, uint8_t bytes[static FILE_BYTES])
 {
         struct writer w;
@@ -42,13 +55,8 @@ static size_t encode(const struct witness_kept *k, uint8_t bytes[static FILE_BYT
         writer_init(&w, bytes, FILE_BYTES - FILE_HASH);
         put_u32(&w, FILE_MAGIC);
         put_u8(&w, FILE_VERSION);
-        put_u32(&w, k->term);
-        put_u32(&w, k->vote);
-        put_u32(&w, k->version.term);
-        put_u8(&w, k->version.author);
-        put_u32(&w, k->version.n);
-        put_u32(&w, (uint32_t)k->document_size);
-        put_bytes(&w, k->document, k->document_size);
+        if (k->voter)
+                put_kept(&w, k);
         hash(bytes, (size_t)(w.at - bytes), w.at);
         return (size_t)(w.at - bytes) + FILE_HASH;
 }
@@ -71,6 +79,8 @@ static const char *decode(const uint8_t *bytes, size_t n, struct witness_kept *r
         hash(bytes, n, digest);
         if (memcmp(digest, bytes + n, FILE_HASH) != 0)
                 return "damaged";
+        if (reader_left(&r) == 0)
+                return "was an older copy of its state";
         k->term = get_u32(&r);
         k->vote = get_u32(&r);
         k->version.term = get_u32(&r);

@@ -53,6 +53,11 @@ static void note_change(const struct served *s, const struct witness_kept *was)
 
         if (is->voter && !was->voter)
                 log_info("%s: readmitted in term %u", s->name, is->term);
+        else if (!is->voter && was->voter)
+                log_warning("%s: its state, of term %u, is older than what it has told: was it put back from "
+                            "a copy? "
+                            "-> no vote until a leader that does not need it readmits this witness",
+                            s->name, was->term);
         else if (is->term != was->term || is->vote != was->vote)
                 log_info("%s: term %u: vote given", s->name, is->term);
 }

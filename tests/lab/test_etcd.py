@@ -1,4 +1,5 @@
 """Two nodes and one key of an etcd."""
+import json
 import os
 import shutil
 
@@ -7,6 +8,7 @@ import pytest
 from lab import now, wait_for
 from lab.haven import havend_program
 
+KEY = {"key": "L2hhdmVuL2xhYg=="}  # /haven/lab
 TAKEN_WITHIN = 1.5  # dead, the rounds to etcd and its disk, the start; with room for a busy machine
 
 
@@ -30,6 +32,11 @@ class Etcd:
             "--initial-cluster", "default=http://127.0.0.1:2380")
         wait_for(lambda: self.machine.run("curl", "-sf", self.url + "/health", check=False).returncode == 0, 10,
                  lambda: "etcd to answer\n" + self.daemon.output()[-2000:])
+
+
+    def ask(self, what, **named):
+        done = self.machine.run("curl", "-sf", self.url + "/v3/kv/" + what, "-d", json.dumps(dict(KEY, **named)))
+        return json.loads(done.stdout)
 
 
 @pytest.fixture
@@ -93,9 +100,23 @@ def test_a_key_that_was_deleted_is_no_vote_until_a_leader_writes_it_anew(cluster
     c = start(cluster, etcd)
     cut = c.power_cut("alpha")
     c.watcher.wait_holder(c.address, "beta", 6)
-    etcd.machine.run("curl", "-sf", etcd.url + "/v3/kv/deleterange", "-d", '{"key":"L2hhdmVuL2xhYg=="}')
+    etcd.ask("deleterange")
     wait_for(lambda: c.watcher.holders(c.address) == [], 6, "beta alone lets go")
     wait_for(lambda: "lost its state" in c["beta"].status()["quorum"]["survives"], 6, "the status says so")
     c.power_on("alpha")
     c.wait_status(lambda s: s["quorum"]["survives"].startswith("one more"), "the key is there again")
     assert cut and havend_program()
+
+
+def test_an_older_copy_of_the_key_is_noticed_and_is_no_vote(cluster, etcd):
+    c = start(cluster, etcd)
+    copy = etcd.ask("range")["kvs"][0]["value"]
+    cut = c.power_cut("alpha")
+    c.watcher.wait_holder(c.address, "beta", 6)
+    etcd.ask("put", value=copy)
+    wait_for(lambda: c.watcher.holders(c.address) == [], 6, "beta alone lets go")
+    wait_for(lambda: "older copy" in c["beta"].status()["quorum"]["survives"], 6, "the status says why")
+    c.power_on("alpha")
+    c.wait_status(lambda s: s["quorum"]["survives"].startswith("one more"), "a leader has written it anew")
+    c.wait_well()
+    assert c.watcher.both_held(c.address, cut, now()) == 0

@@ -101,6 +101,27 @@ def test_a_witness_without_its_state_votes_for_nobody_until_it_is_readmitted(wit
     assert cut
 
 
+def test_an_older_copy_of_the_witness_s_state_is_noticed_and_is_no_vote(witnessed):
+    c = witnessed()
+    c.witness.keep_state()
+    cut = c.power_cut("alpha")
+    c.watcher.wait_holder(c.address, "beta", 5)
+    c.witness.kill()
+    c.witness.restore_state()
+    c.witness.start()
+    wait_for(lambda: c.watcher.holders(c.address) == [], 5, "beta alone lets go")
+    wait_for(lambda: "older copy" in quorum(c, "beta")["survives"], 5, "the status says why")
+    assert c.witness.served("lab")["state"] == "lost"
+    assert "older than what it has told" in c.witness.daemon.output()
+    c.witness.kill()
+    c.witness.start()
+    assert c.witness.served("lab")["state"] == "lost", "its next start must not find the copy again"
+    c.power_on("alpha")
+    c.witness.wait_state("lab", "voter")
+    c.wait_well()
+    assert c.watcher.both_held(c.address, cut, now()) == 0
+
+
 def test_one_witness_serves_two_clusters_and_refuses_strangers(witnessed, lab):
     c = witnessed()
     other = os.path.join(lab.directory, "other.key")

@@ -20,6 +20,7 @@ W = "src/cluster/witness.c"
 D = "src/disk/voter.c"
 M = "src/cluster/arbiter_strong.c"
 U = "src/cluster/unnamed.c"
+X = "src/cluster/arbiter_fence.c"
 
 RANDOM = "random --arbiter all"
 DATA = "random --arbiter all --data"
@@ -203,6 +204,15 @@ REMOVALS = [
      "        if (w->kept.voter)", "witness-loses-state"),
     ("the witness believes what was asked before it had waited", 6, W,
      "        if (++w->life == 0)\n                w->life = 1;\n", "", "witness-asked-before-it-forgot"),
+    ("an older copy of the witness's state is believed", 6, W,
+     "                notice_older(w, now, q);\n", "", "witness-with-older-state"),
+    ("a node does not say what it was told", 6, M,
+     "                                       .told = c->state.told,\n", "", "witness-with-older-state"),
+    ("what the file does not name is never said to be released", 17, U,
+     "                m->hold[m->hold_count++] =", "                if (runs(t))\n                m->hold[m->hold_count++] =",
+     "group-stays-out-of-the-file"),
+    ("who was not heard since the boot is powered off", 23, X,
+     "        if (!other->met)\n                return false;\n", "", "core-killed-before-it-heard-the-owner"),
     ("the witness's vote has no age", 1, M,
      "                raise_take_after(c, a->age);\n", "", "disk-lost-after-renewals"),
     ("an equal term defeats no ballot", 21, D,

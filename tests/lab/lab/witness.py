@@ -45,6 +45,14 @@ class Witness:
     def lose_state(self):
         shutil.rmtree(self.state_dir)
 
+    def keep_state(self):
+        """A backup of its state as it is now, for restore_state()."""
+        shutil.copytree(self.state_dir, self.state_dir + ".copy")
+
+    def restore_state(self):
+        shutil.rmtree(self.state_dir)
+        shutil.copytree(self.state_dir + ".copy", self.state_dir)
+
     def haven(self, *words):
         return subprocess.run([haven_program(), "-s", self.socket, *words], capture_output=True, text=True,
                               timeout=10, check=False)

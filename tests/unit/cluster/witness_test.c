@@ -162,6 +162,56 @@ static void without_its_state_it_is_silent_for_dead_and_then_readmitted(void **s
         assert_false(a.yes || a.again);
 }
 
+/* Rule 6: it only ever grows, so less than what it has told is an older copy. */
+static void a_copy_of_an_older_day_is_no_state(void **state)
+{
+        static const struct {
+                const char *what;
+                struct arbiter_memory told;
+                bool older;
+        } cases[] = {
+                {"nothing yet", {0}, false},
+                {"just that", {.term = 5, .version = {.term = 4, .n = 7}}, false},
+                {"a term later", {.term = 6, .version = {.term = 4, .n = 7}}, true},
+                {"a document newer", {.term = 5, .version = {.term = 4, .n = 8}}, true},
+        };
+        static struct witness w;
+        struct witness_kept kept = {.voter = true, .term = 5, .version = {.term = 4, .n = 7}};
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct witness_question q = question(ARBITER_RENEW, ALPHA, 6);
+                struct witness_answer a;
+                witness_init(&w, &kept, LIFE, (instant){1000000});
+                q.told = cases[i].told;
+                q.without = true; /* it is not readmitted by the question that showed it */
+                q.version = (struct version){.term = 6, .n = 1};
+                q.document = document;
+                q.document_size = sizeof(document);
+                witness_judge(&w, (instant){9000000}, &q, &a);
+                if (a.lost != cases[i].older || a.older != cases[i].older || a.yes == cases[i].older)
+                        fail_msg("%s: lost %d, older %d, yes %d", cases[i].what, a.lost, a.older, a.yes);
+                assert_true(w.dirty && w.kept.voter != cases[i].older);
+        }
+        /* it waits from then on, as one that has just started without its state */
+        static const struct {
+                int64_t at_ms;
+                uint64_t life;
+                bool again, lost;
+        } later[] = {{505, LIFE, false, true}, {511, LIFE, true, true}, {512, LIFE + 1, false, false}};
+        for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
+                struct witness_question q = question(ARBITER_WATCH, BETA, 6);
+                struct witness_answer a;
+                q.life = later[i].life;
+                q.without = true;
+                q.version = (struct version){.term = 6, .n = 1};
+                q.document = document;
+                q.document_size = sizeof(document);
+                witness_judge(&w, (instant){9000000 + later[i].at_ms * 1000}, &q, &a);
+                assert_true(a.again == later[i].again && a.lost == later[i].lost && a.older == later[i].lost);
+        }
+        assert_true(w.kept.voter && w.kept.term == 6);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -169,6 +219,7 @@ int main(void)
                 cmocka_unit_test(a_document_is_kept_handed_over_and_never_replaced_by_an_older_one),
                 cmocka_unit_test(copies_replays_and_questions_of_an_earlier_life_are_not_judged),
                 cmocka_unit_test(without_its_state_it_is_silent_for_dead_and_then_readmitted),
+                cmocka_unit_test(a_copy_of_an_older_day_is_no_state),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

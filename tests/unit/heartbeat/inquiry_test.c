@@ -21,6 +21,7 @@ static const struct witness_question asked = {.from = 0x11223344,
                                               .without = true,
                                               .election = {220000},
                                               .dead = {500000},
+                                              .told = {.term = 8, .version = {.term = 7, .n = 2}},
                                               .version = {.term = 9, .author = 1, .n = 4},
                                               .document_size = sizeof(document),
                                               .document = document};
@@ -32,6 +33,7 @@ static const struct witness_answer answered = {.to = 0x11223344,
                                                .term = 9,
                                                .life = 3,
                                                .yes = true,
+                                               .older = true,
                                                .known = 9,
                                                .age = {123456},
                                                .stored = {.term = 9, .author = 1, .n = 4},
@@ -48,12 +50,13 @@ static void a_question_is_read_as_it_was_written(void **state)
         assert_int_equal(question_decode(body, (size_t)n, &q), PACKET_ACCEPTED);
         assert_int_equal(question_encode(&q, again, sizeof(again)), n);
         assert_memory_equal(body, again, (size_t)n);
+        assert_true(q.told.term == 8 && q.told.version.term == 7 && q.told.version.n == 2);
         assert_true(q.without && q.dead.us == 500000 && q.version.n == 4 &&
                     q.document_size == sizeof(document));
         for (int cut = 0; cut < n; cut++)
                 if (question_decode(body, (size_t)cut, &q) == PACKET_ACCEPTED)
                         assert_int_equal(q.document_size,
-                                         0); /* just before the document: a question without one */
+                                         0); /* just before a field: a question without those that follow */
 }
 
 static void an_answer_is_read_as_it_was_written(void **state)
@@ -66,7 +69,7 @@ static void an_answer_is_read_as_it_was_written(void **state)
         assert_int_equal(answer_decode(body, (size_t)n, &a), PACKET_ACCEPTED);
         assert_int_equal(answer_encode(&a, again, sizeof(again)), n);
         assert_memory_equal(body, again, (size_t)n);
-        assert_true(a.yes && !a.lost && !a.again && a.age.us == 123456 &&
+        assert_true(a.yes && !a.lost && a.older && !a.again && a.age.us == 123456 &&
                     a.document_size == sizeof(document));
 }
 

@@ -89,6 +89,7 @@ static struct state sample(void)
                           .term = 77,
                           .voted_for = 3,
                           .committed = {76, 1, 12},
+                          .told = {.term = 76, .version = {75, 0, 3}},
                           .document = {.version = {77, 1, 13}, .members = 0xabcdef01, .member_count = 2}};
         struct assignment *a = document_add_group(&s.document, 0x1234);
 
@@ -113,6 +114,7 @@ static void what_is_saved_is_loaded(void **state)
         assert_true(back.valid);
         assert_int_equal(back.term, 77);
         assert_int_equal(back.voted_for, 3);
+        assert_true(back.told.term == 76 && back.told.version.term == 75 && back.told.version.n == 3);
         assert_true(back.committed.term == 76 && back.committed.author == 1 && back.committed.n == 12);
         assert_true(back.document.version.n == 13 && back.document.members == 0xabcdef01);
         assert_int_equal(back.document.member[1].boot, 99);
