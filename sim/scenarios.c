@@ -94,6 +94,12 @@ void stage_arbiter_has_newest(struct stage *s, struct version (*kept)(const stru
         expect_holder(s, 0, NODE_NONE); /* stopped, as was ordered */
 }
 
+void stage_cut_way(struct stage *s, uint8_t from, uint8_t to, bool cut)
+{
+        for (uint8_t l = 0; l < WORLD_LINKS; l++)
+                world_cut(s->w, from, to, l, cut);
+}
+
 uint8_t stage_other(const struct stage *s, uint8_t node)
 {
         return node == 0 ? 1 : 0;
@@ -101,10 +107,10 @@ uint8_t stage_other(const struct stage *s, uint8_t node)
 
 /* --- playing them --- */
 
-static const struct scenario *const books[] = {scenarios_rules,   scenarios_strong, scenarios_pair,
-                                               scenarios_operate, scenarios_fence,  scenarios_witness,
-                                               scenarios_members, scenarios_disk,   scenarios_many,
-                                               scenarios_moves,   scenarios_owner};
+static const struct scenario *const books[] = {
+        scenarios_rules,   scenarios_strong,  scenarios_pair,     scenarios_operate, scenarios_fence,
+        scenarios_witness, scenarios_members, scenarios_disk,     scenarios_many,    scenarios_moves,
+        scenarios_owner,   scenarios_leases,  scenarios_documents};
 
 static struct world_config quiet_network(const struct scenario *what, uint64_t seed, FILE *trace)
 {

@@ -144,6 +144,10 @@ static void dispatch(struct world *w, struct happening *h)
                 if (h->life == m->boot)
                         m->supervisor_paused = false;
                 break;
+        case HAPPEN_HAVEN_BACK:
+                if (m->powered && h->life == m->life)
+                        machine_boot_haven(w, m);
+                break;
         case HAPPEN_FENCE: world_on_fence(w, h); break;
         case HAPPEN_WATCHDOG: world_on_watchdog(w, h); break;
         case HAPPEN_BOOT: world_power_on(w, h->node); break;

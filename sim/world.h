@@ -93,6 +93,8 @@ void world_flap_node(struct world *w, uint8_t node, uint32_t times, span each);
 void world_power_off(struct world *w, uint8_t node);
 void world_power_on(struct world *w, uint8_t node);
 void world_kill_core(struct world *w, uint8_t node, span back_after);
+/* havend dies and is started anew: what it ran is nobody's, until the new one has stopped it. */
+void world_restart_haven(struct world *w, uint8_t node, span back_after);
 void world_pause_core(struct world *w, uint8_t node, span length);
 void world_pause_supervisor(struct world *w, uint8_t node, span length);
 void world_pause_machine(struct world *w, uint8_t node,

@@ -32,6 +32,27 @@ void world_kill_core(struct world *w, uint8_t node, span back_after)
                 machine_kill_core(w, &w->machine[node], back_after);
 }
 
+void world_restart_haven(struct world *w, uint8_t node, span back_after)
+{
+        struct machine *m = &w->machine[node];
+
+        if (!m->powered)
+                return;
+        world_account(w, w->now);
+        world_note_apart(w);
+        m->core_up = m->paused = m->supervisor_paused = m->writes = false;
+        m->life++;
+        for (uint8_t g = 0; g < w->config.groups; g++) {
+                m->held[g].job = ++w->order;
+                m->held[g].orphan = m->held[g].exclusive;
+        }
+        supervisor_watch(w, m);
+        if (w->config.arbiter && w->config.arbiter->dies)
+                w->config.arbiter->dies(w, w->arbiter_memory, node, false);
+        world_happen(w, back_after,
+                     (struct happening){.kind = HAPPEN_HAVEN_BACK, .node = node, .life = m->life});
+}
+
 void world_pause_core(struct world *w, uint8_t node, span length)
 {
         struct machine *m = &w->machine[node];

@@ -28,6 +28,7 @@ enum happening_kind {
         HAPPEN_CORE_BACK,
         HAPPEN_RESUME,
         HAPPEN_SUPERVISOR_BACK,
+        HAPPEN_HAVEN_BACK,
         HAPPEN_ARBITER,
         HAPPEN_FLAP,
         HAPPEN_FENCE,
@@ -65,6 +66,7 @@ struct agenda_entry {
 struct held {
         bool exclusive; /* holds in truth */
         bool starting, stopping;
+        bool orphan; /* left by a havend that died: no supervisor knows of it */
         struct epoch epoch;
         uint64_t job; /* the newest action; results of older ones are dropped */
         instant gate; /* while the kernel lets its address through, whoever stands still */
@@ -184,6 +186,8 @@ static inline const struct cluster_settings *machine_settings(const struct world
 /* Tells the core one event, at its own time, and does what it asks for. Nothing if it is down or paused. */
 void machine_step(struct world *w, struct machine *m, struct cluster_event ev);
 void machine_boot(struct world *w, struct machine *m);
+/* A new havend on a machine that went on running. */
+void machine_boot_haven(struct world *w, struct machine *m);
 void machine_boot_core(struct world *w, struct machine *m, bool first);
 void machine_kill_core(struct world *w, struct machine *m, span back_after);
 /* The index of this group of the world in the node's settings; -1: it does not know it */

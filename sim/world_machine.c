@@ -343,10 +343,15 @@ void machine_boot_core(struct world *w, struct machine *m, bool first)
 void machine_boot(struct world *w, struct machine *m)
 {
         m->powered = true;
+        memset(m->held, 0, sizeof(m->held));
+        machine_boot_haven(w, m);
+}
+
+void machine_boot_haven(struct world *w, struct machine *m)
+{
         m->supervisor_paused = false;
         m->boot++;
         m->core = 0;
-        memset(m->held, 0, sizeof(m->held));
         m->ledger = (struct cluster_promise){.last_answer = machine_clock(w, m)};
         machine_boot_core(w, m, true);
 }

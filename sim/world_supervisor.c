@@ -6,7 +6,7 @@
 static bool holds_any(const struct world *w, const struct machine *m)
 {
         for (uint8_t g = 0; g < w->config.groups; g++)
-                if (m->held[g].exclusive)
+                if (m->held[g].exclusive && !m->held[g].orphan)
                         return true;
         return false;
 }
@@ -31,7 +31,7 @@ void supervisor_release(struct world *w, struct machine *m)
                 t->sealed = epoch_compare(t->epoch, t->sealed) > 0 ? t->epoch : t->sealed;
         }
         for (uint8_t g = 0; g < w->config.groups; g++)
-                if (m->held[g].exclusive)
+                if (m->held[g].exclusive && !m->held[g].orphan)
                         machine_set_exclusive(w, m, g, false);
         m->release_late =
                 world_random_span(w, SPAN_ZERO, span_us(cluster_timing(m->brain).margin.us * 4 / 10));

@@ -41,13 +41,13 @@ void world_found(struct world *w, enum violation v, const char *what)
 
 /* --- who holds what --- */
 
-/* With the supervisor standing still, what is exclusive in its address only ends at the kernel's gate; what
- * is exclusive in its data goes on. */
+/* With the supervisor standing still, or gone, what is exclusive in its address only ends at the kernel's
+ * gate; what is exclusive in its data goes on. */
 static bool holds(const struct world *w, const struct machine *m, uint8_t g)
 {
         if (!m->powered || !m->held[g].exclusive)
                 return false;
-        return !m->supervisor_paused || w->config.data ||
+        return !(m->supervisor_paused || m->held[g].orphan) || w->config.data ||
                instant_before(machine_clock(w, m), m->held[g].gate);
 }
 
@@ -218,6 +218,7 @@ void machine_set_exclusive(struct world *w, struct machine *m, uint8_t g, bool h
         if (m->held[g].exclusive && !held)
                 w->gone[g] = w->now;
         m->held[g].exclusive = held;
+        m->held[g].orphan = false;
         m->held[g].gate = m->ledger.lease_end;
         check_holders(w, g, takes);
         if (takes)
