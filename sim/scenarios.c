@@ -74,26 +74,6 @@ void stage_move(struct stage *s, uint8_t group, uint8_t node)
         stage_order(s, ORDER_MOVE, group, node, SPAN_ZERO);
 }
 
-void stage_arbiter_has_newest(struct stage *s, struct version (*kept)(const struct world *w))
-{
-        stage_wait_some(s, span_ms(100));
-        world_power_off(s->w, 1);
-        stage_run(s, span_s(2));
-        stage_order(s, ORDER_STOP, 0, NODE_NONE, SPAN_ZERO);
-        stage_run(s, span_s(1));
-        struct version newest = kept(s->w);
-        expect(s, version_equal(newest, cluster_document(world_brain(s->w, 0))->version) && newest.n > 1,
-               "the arbiter does not keep the newest document");
-        world_power_off(s->w, 0);
-        stage_run(s, span_s(1));
-        world_power_on(s->w, 1);
-        stage_run(s, span_s(4));
-        expect(s, version_compare(cluster_document(world_brain(s->w, 1))->version, newest) > 0,
-               "it leads without what the arbiter had");
-        expect_holder(s, 1, 1);
-        expect_holder(s, 0, NODE_NONE); /* stopped, as was ordered */
-}
-
 void stage_cut_way(struct stage *s, uint8_t from, uint8_t to, bool cut)
 {
         for (uint8_t l = 0; l < WORLD_LINKS; l++)
@@ -108,9 +88,9 @@ uint8_t stage_other(const struct stage *s, uint8_t node)
 /* --- playing them --- */
 
 static const struct scenario *const books[] = {
-        scenarios_rules,   scenarios_strong,  scenarios_pair,     scenarios_operate, scenarios_fence,
-        scenarios_witness, scenarios_members, scenarios_disk,     scenarios_many,    scenarios_moves,
-        scenarios_owner,   scenarios_leases,  scenarios_documents};
+        scenarios_rules,   scenarios_strong,  scenarios_pair,      scenarios_operate, scenarios_fence,
+        scenarios_witness, scenarios_members, scenarios_disk,      scenarios_many,    scenarios_moves,
+        scenarios_owner,   scenarios_leases,  scenarios_documents, scenarios_arbiter};
 
 static struct world_config quiet_network(const struct scenario *what, uint64_t seed, FILE *trace)
 {

@@ -53,11 +53,11 @@ static void disk_lost_after_renewals(struct stage *s)
         stage_wait_some(s, span_ms(150));
         if (leader == NODE_NONE)
                 return;
-        world_disk_lose(s->w, leader, true);
+        world_arbiter_cut(s->w, leader, true);
         stage_run(s, span_s(3));
         expect_holder(s, 0, !leader);
         expect_holder(s, 1, !leader);
-        world_disk_lose(s->w, leader, false);
+        world_arbiter_cut(s->w, leader, false);
         world_cut_pair(s->w, 0, 1, false);
         expect_settles(s, span_s(5));
 }

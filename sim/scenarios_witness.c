@@ -21,72 +21,6 @@ static void expect_one_side(struct stage *s)
                 expect(s, world_both_held(s->w, g).us == 0, "two held group%u", g);
 }
 
-static void split_both_see(struct stage *s)
-{
-        stage_wait_some(s, span_ms(100));
-        world_isolate(s->w, 0, true);
-        stage_run(s, span_s(3));
-        expect_one_side(s);
-        expect_holder(s, 0, 0); /* it led, and the witness prefers who leads */
-        world_isolate(s->w, 0, false);
-        stage_run(s, span_s(4));
-        expect_settles(s, span_s(5));
-        expect(s, world_moves(s->w, 0) == 0, "group0 moved");
-        expect_told(s, world_story(s->w), "arbiter: stands in for the silent");
-}
-
-static void split_one_sees(struct stage *s)
-{
-        uint8_t blind = (uint8_t)(s->seed % 2);
-
-        stage_wait_some(s, span_ms(100));
-        witness_cut(s->w, blind, true);
-        if (s->seed % 3)
-                stage_run(s, span_s(5));
-        world_isolate(s->w, 0, true);
-        stage_run(s, span_s(3));
-        for (uint8_t g = 0; g < 2; g++)
-                expect_holder(s, g, !blind);
-        expect_one_side(s);
-}
-
-static void power_cut(struct stage *s)
-{
-        uint8_t dead = (uint8_t)(s->seed % 2);
-
-        stage_wait_some(s, span_ms(100));
-        world_power_off(s->w, dead);
-        stage_run(s, span_s(2));
-        for (uint8_t g = 0; g < 2; g++)
-                expect_holder(s, g, !dead);
-        expect_unheld_at_most(s, dead, TAKEN_WITHIN);
-        expect_unheld_at_most(s, !dead, SPAN_ZERO);
-        expect(s, world_gate_closed(s->w, !dead).us == 0, "the gate of the survivor's own group closed");
-}
-
-/* Rule 20: losing the arbiter alone changes nothing; then a node more, and nobody may hold anything. */
-static void arbiter_lost_then_node(struct stage *s)
-{
-        uint8_t dead = (uint8_t)(s->seed % 2);
-
-        stage_wait_some(s, span_ms(100));
-        witness_off(s->w);
-        stage_run(s, span_s(10));
-        for (uint8_t g = 0; g < 2; g++) {
-                expect_unheld_at_most(s, g, SPAN_ZERO);
-                expect(s, world_moves(s->w, g) == 0 && world_gate_closed(s->w, g).us == 0,
-                       "group%u noticed that the witness is gone", g);
-        }
-        world_power_off(s->w, dead);
-        stage_run(s, span_s(2));
-        for (uint8_t g = 0; g < 2; g++)
-                expect_holder(s, g, NODE_NONE);
-        witness_on(s->w);
-        stage_run(s, span_s(3));
-        for (uint8_t g = 0; g < 2; g++)
-                expect_holder(s, g, !dead);
-}
-
 static void restarted_in_a_split(struct stage *s)
 {
         world_isolate(s->w, 0, true);
@@ -97,12 +31,6 @@ static void restarted_in_a_split(struct stage *s)
         witness_on(s->w);
         stage_run(s, span_s(3));
         expect_one_side(s);
-}
-
-/* Rule 7: what was decided with the witness alone is found there by who was not there. */
-static void alone_has_newest(struct stage *s)
-{
-        stage_arbiter_has_newest(s, witness_version);
 }
 
 /* Rule 6: with its state it lost whom it voted for and what it kept: it must not be anybody's vote until a
@@ -224,30 +152,10 @@ static void four_split(struct stage *s)
 }
 
 const struct scenario scenarios_witness[] = {
-        {"witness-split-both-see-it",
-         "a split moves only what has to move, and runs nothing twice",
-         {.nodes = 2, .arbiter = &arbiter_witness},
-         split_both_see},
-        {"witness-split-one-sees-it",
-         "the side that reaches the witness goes on",
-         {.nodes = 2, .arbiter = &arbiter_witness},
-         split_one_sees},
-        {"witness-power-cut",
-         "a dead node's groups, within dead",
-         {.nodes = 2, .arbiter = &arbiter_witness},
-         power_cut},
-        {"witness-lost-then-a-node",
-         "losing the arbiter alone changes nothing",
-         {.nodes = 2, .arbiter = &arbiter_witness},
-         arbiter_lost_then_node},
         {"witness-restarted-in-a-split",
          "its restart is not noticed",
          {.nodes = 2, .arbiter = &arbiter_witness},
          restarted_in_a_split},
-        {"witness-alone-has-newest-document",
-         "it hands over what was decided with it alone",
-         {.nodes = 2, .arbiter = &arbiter_witness},
-         alone_has_newest},
         {"witness-loses-state",
          "no vote until readmitted",
          {.nodes = 2, .arbiter = &arbiter_witness},

@@ -20,7 +20,8 @@ struct scenario {
 
 extern const struct scenario scenarios_rules[], scenarios_strong[], scenarios_pair[], scenarios_operate[],
         scenarios_fence[], scenarios_witness[], scenarios_members[], scenarios_disk[], scenarios_many[],
-        scenarios_moves[], scenarios_owner[], scenarios_leases[], scenarios_documents[]; /* end: no name */
+        scenarios_moves[], scenarios_owner[], scenarios_leases[], scenarios_documents[],
+        scenarios_arbiter[]; /* end: no name */
 
 /* What must hold. The first that does not ends up in the report; the play goes on. */
 void expect(struct stage *s, bool ok, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -35,9 +36,6 @@ void stage_wait_some(struct stage *s, span length);
 void stage_run(struct stage *s, span length);
 void stage_move(struct stage *s, uint8_t group, uint8_t node);
 void stage_order(struct stage *s, enum order_kind kind, uint8_t group, uint8_t node, span lasts);
-/* What was decided with the arbiter alone (rule 7) is found there by who was not there; `kept` says which
- * document it has. */
-void stage_arbiter_has_newest(struct stage *s, struct version (*kept)(const struct world *w));
 /* One direction, on all links. */
 void stage_cut_way(struct stage *s, uint8_t from, uint8_t to, bool cut);
 uint8_t stage_other(const struct stage *s, uint8_t node); /* a node that is not this one */

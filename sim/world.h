@@ -149,9 +149,12 @@ void world_upgrade(struct world *w, uint8_t node, uint32_t release);
 /* One fault of the arbiter's own, by chance; and all of them mended. */
 void world_arbiter_fault(struct world *w);
 void world_arbiter_mend(struct world *w);
+/* The node does not reach it. A strong one only. */
+void world_arbiter_cut(struct world *w, uint8_t node, bool cut);
 
 /* --- the truth --- */
 bool world_up(const struct world *w, uint8_t node);
+struct version world_arbiter_version(const struct world *w); /* of the document that a strong one keeps */
 /* The node that holds it in truth, or NODE_NONE; the first one if two do. */
 uint8_t world_holder(const struct world *w, uint8_t group);
 uint8_t world_leader(const struct world *w); /* as the first live node that leads with a lease says */

@@ -42,6 +42,10 @@ struct arbiter_model {
         /* One fault of its own, by w's chance; and all of them mended. NULL: it has none. */
         void (*fault)(struct world *w, void *self);
         void (*mend)(struct world *w, void *self);
+
+        /* Of a strong one: this node does not reach it; and the newest document that it keeps. */
+        void (*cut)(void *self, uint8_t node, bool cut);
+        struct version (*kept)(const struct world *w, const void *self);
 };
 
 extern const struct arbiter_model arbiter_none; /* weak: whoever is alone is right */

@@ -281,9 +281,9 @@ void world_disk_slow(struct world *w, uint8_t node, span more)
         ((struct disk_world *)w->arbiter_memory)->station[node].slow = more;
 }
 
-struct version world_disk_version(const struct world *w)
+static struct version disk_kept(const struct world *w, const void *self)
 {
-        const struct disk_world *d = w->arbiter_memory;
+        const struct disk_world *d = self;
         struct version newest = {0};
         unsigned which;
 
@@ -294,9 +294,9 @@ struct version world_disk_version(const struct world *w)
         return newest;
 }
 
-void world_disk_lose(struct world *w, uint8_t node, bool lost)
+static void disk_cut(void *self, uint8_t node, bool cut)
 {
-        ((struct disk_world *)w->arbiter_memory)->station[node].lost = lost;
+        ((struct disk_world *)self)->station[node].lost = cut;
 }
 
 void world_disk_hold(struct world *w, uint8_t node, bool hold)
@@ -340,4 +340,6 @@ const struct arbiter_model arbiter_disk = {
         .dies = disk_dies,
         .fault = disk_fault,
         .mend = disk_mend,
+        .cut = disk_cut,
+        .kept = disk_kept,
 };

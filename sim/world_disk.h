@@ -6,9 +6,6 @@
 
 /* The write, the reading and the end of each operation of that node, from now on. */
 void world_disk_slow(struct world *w, uint8_t node, span more);
-struct version world_disk_version(const struct world *w); /* the newest document on it */
-/* The node's operations do not return, and its writes do not arrive, until it is found again. */
-void world_disk_lose(struct world *w, uint8_t node, bool lost);
 /* Its next writes stay on their way. */
 void world_disk_hold(struct world *w, uint8_t node, bool hold);
 /* The write that is held arrives, its node reads everything and knows it, all at this moment. */

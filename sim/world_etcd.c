@@ -201,6 +201,22 @@ static void mend(struct world *w, void *self)
         e->slow = SPAN_ZERO;
 }
 
+static void cut_off(void *self, uint8_t node, bool cut)
+{
+        ((struct etcd *)self)->cut[node] = cut;
+}
+
+static struct version kept(const struct world *w, const void *self)
+{
+        static struct register_arbiter read;
+        const struct etcd *e = self;
+
+        (void)w;
+        read.seen = false;
+        (void)register_observed(&read, INSTANT_LONG_AGO, e->key_revision, e->bytes, e->n);
+        return read.kept.version;
+}
+
 const struct arbiter_model arbiter_etcd = {
         .name = "etcd",
         .about = "strong: one key, compared and swapped",
@@ -211,4 +227,6 @@ const struct arbiter_model arbiter_etcd = {
         .happens = happens,
         .fault = fault,
         .mend = mend,
+        .cut = cut_off,
+        .kept = kept,
 };

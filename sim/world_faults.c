@@ -186,3 +186,13 @@ void world_arbiter_mend(struct world *w)
         if (w->config.arbiter && w->config.arbiter->mend)
                 w->config.arbiter->mend(w, w->arbiter_memory);
 }
+
+void world_arbiter_cut(struct world *w, uint8_t node, bool cut)
+{
+        w->config.arbiter->cut(w->arbiter_memory, node, cut);
+}
+
+struct version world_arbiter_version(const struct world *w)
+{
+        return w->config.arbiter->kept(w, w->arbiter_memory);
+}

@@ -233,9 +233,9 @@ static void mend(struct world *w, void *self)
                 boot(w, t);
 }
 
-void witness_cut(struct world *w, uint8_t node, bool cut)
+static void cut_off(void *self, uint8_t node, bool cut)
 {
-        ((struct third *)w->arbiter_memory)->cut[node] = cut;
+        ((struct third *)self)->cut[node] = cut;
 }
 
 void witness_off(struct world *w)
@@ -280,9 +280,10 @@ void witness_late(struct world *w, uint8_t node, span more)
         ((struct third *)w->arbiter_memory)->late[node] = more;
 }
 
-struct version witness_version(const struct world *w)
+static struct version kept(const struct world *w, const void *self)
 {
-        return ((const struct third *)w->arbiter_memory)->disk.version;
+        (void)w;
+        return ((const struct third *)self)->disk.version;
 }
 
 const struct arbiter_model arbiter_witness = {
@@ -295,4 +296,6 @@ const struct arbiter_model arbiter_witness = {
         .happens = happens,
         .fault = fault,
         .mend = mend,
+        .cut = cut_off,
+        .kept = kept,
 };

@@ -3,7 +3,6 @@
 
 #include "world.h"
 
-void witness_cut(struct world *w, uint8_t node, bool cut); /* both ways */
 void witness_off(struct world *w);
 void witness_on(struct world *w);
 void witness_lose_state(struct world *w);
@@ -11,4 +10,3 @@ void witness_keep_state(struct world *w);                    /* a copy of its di
 void witness_restore_state(struct world *w);                 /* put back */
 void witness_slow(struct world *w, span more);               /* of its disk, beside what disks take */
 void witness_late(struct world *w, uint8_t node, span more); /* what that node asks it, on the way there */
-struct version witness_version(const struct world *w);       /* of the document on its disk */
