@@ -59,6 +59,13 @@ static bool present(const struct cluster *c, uint8_t node, instant now)
                (p->heard.us && !p->is.left && span_between(p->heard, now).us < c->timing.dead.us);
 }
 
+/* Whoever was taken out of the others' files is spoken to by nobody, and so cannot be told. */
+static bool nobody_speaks_to_us(const struct cluster *c, instant now)
+{
+        return c->promise.heard == 0 && voters_named(c) != 1ULL << c->settings->self &&
+               instant_reached(now, instant_add(c->started, c->settings->start_wait));
+}
+
 enum node_state cluster_node(const struct cluster *c, uint8_t node, instant now, char *text, size_t size)
 {
         const struct peer *p = &c->peer[node];
@@ -92,6 +99,16 @@ enum node_state cluster_node(const struct cluster *c, uint8_t node, instant now,
                 snprintf(text, size,
                          "another set of nodes, or other timing, in its configuration: nothing it says "
                          "counts");
+        else if (self && !is_voter(c, node) && nobody_speaks_to_us(c, now))
+                snprintf(text, size,
+                         "removed: the others have taken it out of their files; stop havend here, or name it "
+                         "in "
+                         "all files and reload");
+        else if (self && nobody_speaks_to_us(c, now))
+                snprintf(text, size,
+                         "has heard no other node since havend started: all links are down, all others are, "
+                         "or "
+                         "it was removed from their files");
         else if (!is_voter(c, node))
                 snprintf(text, size, "has no vote yet: gets one once all who vote have a file that names it");
         if (self ? c->leaving : p->is.leaving)

@@ -1,5 +1,6 @@
 """A cluster that is changed while it runs: what its files may ask for, and what they may not yet."""
 import re
+import shutil
 
 from lab import now, wait_for
 
@@ -126,3 +127,40 @@ def test_a_node_is_added_and_one_is_taken_out_while_everything_runs(cluster, pro
     end = c.wait_quiet(client, 0.3)
     assert client.during(before, end) == []
     assert gone.name not in [n["name"] for n in c.running()[0].status()["nodes"]]
+
+    # back with its old file it has no part in anything, and says what may be
+    c.nodes[gone.name] = gone
+    gone.start()
+    wait_for(lambda: "removed from their files" in gone.haven("status", check=False).stdout, 20,
+             lambda: "what became of it: " + gone.haven("status", check=False).stdout)
+    assert not gone.status()["quorum"]["held"]
+    gone.stop()
+    del c.nodes[gone.name]
+    assert client.during(before, c.wait_quiet(client, 0.3)) == []
+
+
+def test_a_machine_of_the_same_name_with_a_new_disk_takes_the_place_of_the_old_one(cluster, prober):
+    c = cluster(nodes=3, service="process", arbiter="none")
+    c.start()
+    client = prober(c.address)
+    client.wait_answer()
+    old = c.owner()
+    others = [n for n in c.nodes if n != old]
+    begin = c.power_cut(old)
+    c.wait_group("web", names=others)
+    c.wait_quiet(client, 0.5)
+    before = now()
+    shutil.rmtree(c[old].state_dir)
+    c.power_on(old)  # without a state: 'haven init' would make a second voter of the name
+    wait_for(lambda: told(c, old, "readmitted"), 20, "that it is taken in again")
+    c.wait_well()
+    assert c.watcher.both_held(c.address, begin, now()) == 0
+    assert client.longest(before, now()) < 5  # its groups may come back to it, in order
+
+    # it has its vote: with it alone the next death is survived
+    dead = next(n for n in others if n != c.owner())
+    cut = c.power_cut(dead)
+    c.wait_node(dead, "offline", names=[n for n in c.nodes if n != dead])
+    c.wait_group("web", names=[n for n in c.nodes if n != dead])
+    c.wait_quiet(client, 0.5)
+    assert c.watcher.both_held(c.address, cut, now()) == 0
