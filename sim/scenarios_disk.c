@@ -187,6 +187,96 @@ static void leader_killed_in_a_split(struct stage *s)
         nobody_twice(s);
 }
 
+/* D_disk is six times the nodes' D. Paths to the disk fail over in the midst of a split: its leader goes on
+ * under the lease that it has. */
+static void slow_disk_in_a_split(struct stage *s)
+{
+        uint8_t leader = split_by_the_disk(s);
+        if (leader == NODE_NONE)
+                return;
+        world_run(s->w, span_s(2)); /* what the other had is taken over */
+        world_reset_figures(s->w);
+        for (int i = 0; i < 4; i++) {
+                world_disk_lose(s->w, leader, true);
+                world_run(s->w, span_ms(1500 + (int64_t)(s->seed % 10) * 100));
+                world_disk_lose(s->w, leader, false);
+                world_run(s->w, span_ms(300));
+        }
+        for (uint8_t g = 0; g < 2; g++) {
+                expect_holder(s, g, leader);
+                expect_unheld_at_most(s, g, SPAN_ZERO);
+                expect(s, world_gate_closed(s->w, g).us == 0, "group%u was without a lease", g);
+        }
+        nobody_twice(s);
+        heal_and_settle(s);
+}
+
+/* Each operation takes most of a second from the beginning on: the other's death is survived by who lives,
+ * after two or three of them. */
+static void slow_disk_elects(struct stage *s)
+{
+        uint8_t dead = (uint8_t)(s->seed % 2);
+
+        for (uint8_t i = 0; i < 2; i++)
+                world_disk_slow(s->w, i, span_ms(250 + (int64_t)(s->seed % 5) * 20));
+        world_run(s->w, span_s(5));
+        stage_wait_some(s, span_ms(900));
+        world_reset_figures(s->w);
+        world_power_off(s->w, dead);
+        stage_run(s, span_s(8));
+        for (uint8_t g = 0; g < 2; g++) {
+                expect_holder(s, g, !dead);
+                expect_unheld_at_most(s, g, span_s(6));
+        }
+        world_reset_figures(s->w);
+        stage_run(s, span_s(5));
+        for (uint8_t g = 0; g < 2; g++)
+                expect_unheld_at_most(s, g, SPAN_ZERO);
+}
+
+/* The leader by the disk renews, and never again; the other waits as long as that promise binds. */
+static void long_promise_is_waited_for(struct stage *s)
+{
+        uint8_t leader = split_by_the_disk(s);
+        if (leader == NODE_NONE)
+                return;
+        stage_wait_some(s, span_ms(300));
+        world_disk_lose(s->w, leader, true);
+        stage_run(s, span_s(6));
+        expect_holder(s, 0, !leader);
+        expect_holder(s, 1, !leader);
+        nobody_twice(s);
+        heal_and_settle(s);
+}
+
+/* A leader by the disk votes for the other: its core was killed, and what the core before it had of the disk
+ * is longer than what its vote vouches for. Then they are apart again. */
+static void long_lease_then_a_vote(struct stage *s)
+{
+        world_disk_lose(s->w, 0,
+                        true); /* of two candidates who hear each other, the first node is preferred */
+        uint8_t leader = split_by_the_disk(s);
+        expect(s, leader == 1, "beta does not lead by the disk");
+        stage_run(s, span_s(5));
+        expect_holder(s, 0, 1);
+        world_disk_lose(s->w, 0, false); /* now it knows the term, and that a leader is near */
+        stage_run(s, span_s(1));
+        stage_wait_some(s, span_ms(300));
+        world_disk_lose(s->w, 1, true);
+        world_delay(s->w, 1, 0,
+                    span_ms(30)); /* so that the new core hears who asks for its vote before it can ask */
+        world_kill_core(s->w, 1, span_ms(20));
+        world_isolate(s->w, 0, false);
+        for (int64_t t = 0; t < span_s(3).us && world_leader(s->w) != 0; t += STEP.us)
+                world_run(s->w, STEP);
+        expect(s, world_leader(s->w) == 0, "alpha was not elected");
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_s(4));
+        nobody_twice(s);
+        world_delay(s->w, 1, 0, SPAN_ZERO);
+        heal_and_settle(s);
+}
+
 const struct scenario scenarios_disk[] = {
         {"disk-renewal-lands-between-last-look-and-ballot",
          "what changes restarts the wait",
@@ -208,5 +298,21 @@ const struct scenario scenarios_disk[] = {
          "a core back at once, then its machine dead",
          {.nodes = 2, .arbiter = &arbiter_disk},
          leader_killed_in_a_split},
+        {"disk-paths-fail-over-in-a-split",
+         "who leads by a slow disk goes on for as long as its promise lasts",
+         {.nodes = 2, .arbiter = &arbiter_disk, .arbiter_dead = {3000000}},
+         slow_disk_in_a_split},
+        {"disk-slow-from-the-start",
+         "the survivor is elected, and keeps its lease, by operations that take most of a second",
+         {.nodes = 2, .arbiter = &arbiter_disk, .arbiter_dead = {3000000}},
+         slow_disk_elects},
+        {"disk-long-promise-is-waited-for",
+         "what is taken by the disk is taken after D of the disk",
+         {.nodes = 2, .arbiter = &arbiter_disk, .arbiter_dead = {3000000}},
+         long_promise_is_waited_for},
+        {"disk-long-lease-then-a-vote",
+         "what a node holds itself is never longer than its vote vouches for",
+         {.nodes = 2, .arbiter = &arbiter_disk, .arbiter_dead = {3000000}},
+         long_lease_then_a_vote},
         {0},
 };

@@ -81,6 +81,9 @@ static struct world_config make_config(const struct schedule_options *o, uint64_
                 .trace = trace,
         };
 
+        /* slow disks, with timing of their own */
+        if (c.arbiter == &arbiter_disk && kind % 5 < 3)
+                c.arbiter_dead = span_ms(kind % 5 ? 3000 : 1000);
         if (c.arbiter == &arbiter_fence) {
                 c.nodes = 2;
                 c.fence = true;

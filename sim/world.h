@@ -22,6 +22,7 @@ struct world_config {
         uint8_t links;
         const struct arbiter_model *arbiter; /* world_arbiter.h; NULL: none at all */
         span heartbeat, dead;
+        span arbiter_dead;         /* of the disk, if longer; 0: no */
         span delay_min, delay_max; /* of a packet */
         double loss;               /* of a packet on a link, 0..1 */
         double duplicate;

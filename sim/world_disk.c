@@ -254,10 +254,13 @@ static void disk_fault(struct world *w, void *self)
 {
         struct disk_world *d = self;
 
+        /* of an operation's two or three parts each, up to what makes a renewal come too late now and then */
+        span slowest = span_max(span_ms(200), span_us(w->config.arbiter_dead.us / 4));
+
         switch (world_random(w, 4)) {
         case 0:
                 d->station[world_random(w, w->config.nodes)].slow =
-                        span_ms(world_random(w, 2) ? 0 : world_random(w, 200));
+                        span_ms(world_random(w, 2) ? 0 : world_random(w, (uint32_t)span_to_ms(slowest)));
                 break;
         case 1: d->error = world_random(w, 2) ? 0 : 0.3; break;
         case 2:

@@ -64,6 +64,7 @@ static void make_settings(const struct world *w, const struct machine *m, struct
         };
         if (c->arbiter)
                 s->arbiter = c->arbiter->kind;
+        s->arbiter_dead = c->arbiter_dead;
         s->fenceable = !c->fence ? 0 : c->nodes == 64 ? UINT64_MAX : (1ULL << c->nodes) - 1;
         for (uint8_t i = 0; i < c->nodes; i++)
                 s->fence_delay[i] = span_ms(2000); /* longer than a device takes */

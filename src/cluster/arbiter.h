@@ -17,7 +17,9 @@
  * higher than `known` and the vote of it is another's; if the arbiter renewed another node's lease less than
  * `election` ago (the leader is near; on its own clock, or as the asker has seen it by its own); if it keeps
  * a newer document than `newest`. `age` is the time since it last renewed anybody's lease or started, no
- * more, by any clock: of an arbiter without a clock, how long the asker itself has watched it unchanged.
+ * more, by any clock: of an arbiter without a clock, how long the asker itself has watched it unchanged. A
+ * promise lasts `dead`, or as long as the `promise` that stood in the question it was made for; who was shown
+ * a longer one says with `left` how much of it there is still.
  *
  * RENEW: yes if `known` is not higher than `term`; it then is `term`, written down before the answer leaves,
  * and the vote of that term, if not given yet, is the asker's. The lease counts from `asked`, which the edge
@@ -63,16 +65,18 @@ struct arbiter_question {
                                             With RENEW and with `without`. Valid until the next step. */
         struct arbiter_memory told;      /* the asker, by its answers so far; 0: nothing */
         span election, dead;             /* E and D of this cluster */
+        span promise; /* how long a lease that it renews may bind it: D, or longer if it is slow */
 };
 
 struct arbiter_answer {
         enum arbiter_ask ask; /* of the question, */
         uint32_t term;        /* and its term */
         bool yes;
-        bool lost;             /* it has no state and waits to be readmitted, */
-        bool older;            /* for it was older than what it had told */
-        uint32_t known;        /* highest term it knows; 0: none */
-        span age;              /* VOTE, yes */
+        bool lost;      /* it has no state and waits to be readmitted, */
+        bool older;     /* for it was older than what it had told */
+        uint32_t known; /* highest term it knows; 0: none */
+        span age;       /* VOTE, yes */
+        span left; /* VOTE, yes: what it promised may last so long still, where that is more than D - age */
         struct version stored; /* document that it keeps */
         const struct document
                 *document; /* it, where newer than the asker's; else NULL. Copied by the step. */

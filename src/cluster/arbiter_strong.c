@@ -11,6 +11,17 @@ const char *arbiter_ask_name(enum arbiter_ask ask)
         return ask_names[ask];
 }
 
+span arbiter_dead(const struct cluster *c)
+{
+        return arbiter_is_strong(c) ? span_max(c->timing.dead, c->settings->arbiter_dead) : c->timing.dead;
+}
+
+span arbiter_lease(const struct cluster *c)
+{
+        return arbiter_is_strong(c) ? timing_arbiter_lease(&c->timing, c->settings->arbiter_dead)
+                                    : c->timing.lease;
+}
+
 /* --- asking --- */
 
 /* In peace it is looked at now and then: whether it is there, whether it lost its state. */
@@ -62,7 +73,8 @@ void arbiter_settle(struct cluster *c)
                                        .document = keep ? d : NULL,
                                        .told = c->state.told,
                                        .election = c->timing.election,
-                                       .dead = c->timing.dead};
+                                       .dead = c->timing.dead,
+                                       .promise = arbiter_dead(c)};
         c->arbiter.asked = ask;
         c->arbiter.asked_term = term;
         c->arbiter.asked_to_keep = to_keep;
@@ -74,8 +86,10 @@ void arbiter_settle(struct cluster *c)
 /* Once per change: whoever reads the events wants to know when it was gone. */
 static void tell_silence(struct cluster *c, const char *text)
 {
+        span most = span_max(span_times(watch_pace(c), 2), arbiter_dead(c));
+
         if (c->arbiter.silent_told ||
-            span_between(instant_max(c->arbiter.answered, c->started), c->now).us < 2 * watch_pace(c).us)
+            span_between(instant_max(c->arbiter.answered, c->started), c->now).us < most.us)
                 return;
         c->arbiter.silent_told = true;
         note(c, NOTE_QUORUM, "", "arbiter: does not answer%s%s -> nothing changes while the nodes agree",
@@ -132,6 +146,7 @@ static void take_vote(struct cluster *c, const struct arbiter_answer *a, instant
             !c->arbiter.voted) {
                 c->arbiter.voted = true;
                 raise_take_after(c, a->age);
+                raise_take_after_left(c, a->left);
         }
 }
 
@@ -144,7 +159,7 @@ void arbiter_strong_answered(struct cluster *c, const struct cluster_event *even
                 return;
         }
         /* whatever it promised so long ago is over */
-        if (span_between(event->asked, c->now).us >= c->timing.dead.us)
+        if (span_between(event->asked, c->now).us >= arbiter_dead(c).us)
                 return;
         c->arbiter.answered = c->now;
         tell_answer(c, a, event->text);

@@ -265,8 +265,9 @@ uint8_t votes_needed(const struct cluster *c, uint64_t set);
 bool votes_suffice(const struct cluster *c, uint64_t nodes, bool strong);
 /* The same where a weak arbiter has said yes, and votes wherever it may stand in. */
 bool votes_suffice_with_weak(const struct cluster *c, uint64_t nodes, span silence);
-/* The instant that a quorum of each set reaches with its newest support, counted from our asking. */
-instant quorum_support(const struct cluster *c, bool with_arbiter);
+/* Until when a quorum of each set supports us: each vote for a lease from when it was asked for what it gave.
+ * LONG_AGO: some set does not. */
+instant quorum_supports_until(const struct cluster *c, bool with_arbiter);
 /* ABSENT where no set has one beside it. */
 enum cluster_arbiter arbiter_kind(const struct cluster *c);
 
@@ -288,6 +289,9 @@ static inline bool arbiter_is_strong(const struct cluster *c)
 {
         return arbiter_kind(c) == CLUSTER_ARBITER_STRONG;
 }
+/* D and L of its own: no shorter than the nodes'. */
+span arbiter_dead(const struct cluster *c);
+span arbiter_lease(const struct cluster *c);
 void arbiter_settle(struct cluster *c);
 void arbiter_strong_answered(struct cluster *c, const struct cluster_event *event);
 
@@ -299,6 +303,8 @@ void term_raise(struct cluster *c, uint32_t term);
 /* Nothing is taken from a silent node until the promises of a voter are over that answered `age` ago (rule
  * 1). */
 void raise_take_after(struct cluster *c, span age);
+/* The same where it is known how long they last still. */
+void raise_take_after_left(struct cluster *c, span left);
 instant election_due(const struct cluster *c);
 
 /* leader.c */

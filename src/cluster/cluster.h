@@ -67,11 +67,12 @@ struct cluster_settings {
         span start_wait;   /* weak arbiter: how long a starting node waits for the others */
         uint32_t members;  /* digest of the file's nodes: of the cluster, if this file founds it */
         uint64_t config;
-        uint8_t feature_level;               /* 0: the release's; the simulator mixes releases */
-        enum cluster_arbiter arbiter;        /* counts where voters are even in number */
-        uint32_t arbiter_id;                 /* digest of which one it is */
-        uint64_t vacant;                     /* bit i: the file has no node i (any more) */
-        uint64_t fenceable;                  /* bit i: a device can power node i off */
+        uint8_t feature_level;        /* 0: the release's; the simulator mixes releases */
+        enum cluster_arbiter arbiter; /* counts where voters are even in number */
+        uint32_t arbiter_id;          /* digest of which one it is */
+        span arbiter_dead;            /* strong: D of its own, if longer than the nodes' (disk); 0: no */
+        uint64_t vacant;              /* bit i: the file has no node i (any more) */
+        uint64_t fenceable;           /* bit i: a device can power node i off */
         span fence_delay[CLUSTER_NODES_MAX]; /* weak arbiter: between two who power each other off */
         uint8_t group_count;
         struct cluster_group group[CLUSTER_GROUPS_MAX];

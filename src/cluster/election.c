@@ -111,13 +111,15 @@ static void judge_vote(struct cluster *c, uint8_t from, const struct message *m)
         save(c); /* the reply leaves when it is on disk */
 }
 
-void raise_take_after(struct cluster *c, span age)
+void raise_take_after_left(struct cluster *c, span left)
 {
-        const struct timing *t = &c->timing;
-        span left = span_max(SPAN_ZERO, span_sub(t->dead, age));
-
         c->take_after = instant_max(
                 c->take_after, instant_add(c->now, span_us(left.us + left.us * 2 * DRIFT_PERCENT / 100)));
+}
+
+void raise_take_after(struct cluster *c, span age)
+{
+        raise_take_after_left(c, span_max(SPAN_ZERO, span_sub(c->timing.dead, age)));
 }
 
 static void count_reply(struct cluster *c, uint8_t from, const struct message *m)
@@ -230,13 +232,25 @@ static void campaign_count(struct cluster *c)
         leader_begin(c);
 }
 
+/* An arbiter that is slower than the nodes is waited for, where its vote is all that is missing. */
+static instant campaign_over(const struct cluster *c)
+{
+        bool real = c->campaign == BALLOT_VOTE;
+        span more = span_sub(arbiter_dead(c), c->timing.dead);
+
+        if (more.us == 0 || c->arbiter.silent_told ||
+            !votes_suffice(c, nodes_for_us(c, real) | 1ULL << c->settings->self, true))
+                return c->campaign_end;
+        return instant_add(c->campaign_end, more);
+}
+
 instant election_due(const struct cluster *c)
 {
         if (c->role == ROLE_FOLLOWER)
                 return c->valid && !c->leaving && is_voter(c, c->settings->self) && arranged(c)
                                ? c->campaign_due
                                : INSTANT_NEVER;
-        return c->role == ROLE_CANDIDATE ? c->campaign_end : INSTANT_NEVER;
+        return c->role == ROLE_CANDIDATE ? campaign_over(c) : INSTANT_NEVER;
 }
 
 void election_settle(struct cluster *c)
@@ -251,7 +265,7 @@ void election_settle(struct cluster *c)
         if (c->role != ROLE_CANDIDATE)
                 return;
         campaign_count(c);
-        if (c->role == ROLE_CANDIDATE && instant_reached(c->now, c->campaign_end)) {
+        if (c->role == ROLE_CANDIDATE && instant_reached(c->now, campaign_over(c))) {
                 c->tries++;
                 step_down(c, "no quorum");
         }

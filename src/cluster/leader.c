@@ -198,19 +198,19 @@ void leader_heard(struct cluster *c, uint8_t from, const struct message *m)
 
 instant lease_without_arbiter(const struct cluster *c)
 {
-        instant support = quorum_support(c, false);
-
-        return support.us != 0 ? instant_add(support, c->timing.lease) : INSTANT_LONG_AGO;
+        return quorum_supports_until(c, false);
 }
 
 static void renew_lease(struct cluster *c)
 {
-        instant support = quorum_support(c, true);
-
-        if (support.us != 0)
-                c->lead_lease_end = instant_max(c->lead_lease_end, instant_add(support, c->timing.lease));
+        c->lead_lease_end = instant_max(c->lead_lease_end, quorum_supports_until(c, true));
+        /* What we hold ourselves, as what others hold by our grants, is over within L once we say and hear
+         * nothing any more, however long an arbiter's promise lasts: so long vouches a node that voted for
+         * us, and we when we vote for another. */
         if (!unnamed_runs(c))
-                c->promise.lease_end = instant_max(c->promise.lease_end, c->lead_lease_end);
+                c->promise.lease_end =
+                        instant_max(c->promise.lease_end,
+                                    instant_min(c->lead_lease_end, instant_add(c->now, c->timing.lease)));
         if (leads_with_lease(c)) {
                 if (!c->quorum_told)
                         note(c, NOTE_QUORUM, node_name(c, c->settings->self),
@@ -225,7 +225,9 @@ static void renew_lease(struct cluster *c)
                      c->state.term);
                 c->quorum_told = false;
         }
-        if (span_between(c->lease_missed_since, c->now).us > c->timing.dead.us)
+        /* an arbiter that answers, if slowly, is waited for */
+        span patience = c->arbiter.silent_told ? c->timing.dead : arbiter_dead(c);
+        if (span_between(c->lease_missed_since, c->now).us > patience.us)
                 step_down(c, "no quorum answered within dead"); /* rule 3 */
 }
 

@@ -12,13 +12,18 @@ span timing_stretched(span x)
         return span_us((x.us * (100 + DRIFT_PERCENT) + 99 - DRIFT_PERCENT) / (100 - DRIFT_PERCENT));
 }
 
+/* L / (1 - rho) + M <= D / (1 + rho), solved for L */
+static span lease_within(span dead, span margin)
+{
+        return span_us(span_sub(shrunk(dead), margin).us * (100 - DRIFT_PERCENT) / 100);
+}
+
 struct timing timing_derive(span heartbeat, span dead)
 {
         struct timing t = {.heartbeat = heartbeat, .dead = dead};
 
         t.margin = span_us(dead.us / 10);
-        /* L / (1 - rho) + M <= D / (1 + rho), solved for L */
-        t.lease = span_us(span_sub(shrunk(dead), t.margin).us * (100 - DRIFT_PERCENT) / 100);
+        t.lease = lease_within(dead, t.margin);
         /* 2.2 H, but early enough that a new leader renews leases before they end */
         t.election =
                 span_min(span_us(heartbeat.us * 22 / 10), span_sub(t.lease, span_us(heartbeat.us * 6 / 10)));
@@ -28,6 +33,11 @@ struct timing timing_derive(span heartbeat, span dead)
         t.wait = timing_stretched(dead);
         t.failback_settle = span_max(span_s(1), span_times(dead, 2));
         return t;
+}
+
+span timing_arbiter_lease(const struct timing *t, span arbiter_dead)
+{
+        return span_max(t->lease, lease_within(arbiter_dead, t->margin));
 }
 
 bool timing_check(const struct timing *t)

@@ -35,6 +35,10 @@ struct timing timing_between(span heartbeat, span dead, span lease_dead);
 /* Whether timing_check() holds for it, and it is of this world: an hour at most. */
 bool timing_possible(span heartbeat, span dead, span lease_dead);
 
+/* An arbiter may have a D of its own, for it is slower than the nodes (a disk whose paths fail over): how
+ * long a lease that it renewed lasts, no shorter than the nodes'. 0: it has none. */
+span timing_arbiter_lease(const struct timing *t, span arbiter_dead);
+
 /* x(1+rho)/(1-rho): who waits so long by its clock has waited `x` by any other. */
 span timing_stretched(span x);
 

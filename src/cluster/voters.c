@@ -86,19 +86,28 @@ bool votes_suffice_with_weak(const struct cluster *c, uint64_t nodes, span silen
         return true;
 }
 
-/* The instant that a quorum of the set reaches. */
-static instant support_of(const struct cluster *c, uint64_t set, bool with_arbiter)
+/* For how long what was asked at that instant, and said yes to, is good. */
+static instant lease_end(instant asked, span lease)
+{
+        return asked.us ? instant_add(asked, lease) : INSTANT_LONG_AGO;
+}
+
+/* Until when a quorum of the set supports us. */
+static instant supports_until(const struct cluster *c, uint64_t set, bool with_arbiter)
 {
         instant at[CLUSTER_NODES_MAX + 1];
         uint8_t n = 0, needed = votes_needed(c, set);
+        span lease = c->timing.lease;
 
         for (uint8_t i = 0; i < c->settings->node_count; i++)
                 if (set & 1ULL << i)
-                        at[n++] = is_self(c, i) ? c->now : c->peer[i].answered;
+                        /* our own vote takes nothing away from an arbiter's that lasts longer */
+                        at[n++] = is_self(c, i) ? instant_add(c->now, needed == 1 ? lease : arbiter_lease(c))
+                                                : lease_end(c->peer[i].answered, lease);
         if (with_arbiter && arbiter_is_strong(c) && has_arbiter(c, set))
-                at[n++] = c->arbiter.renewed;
+                at[n++] = lease_end(c->arbiter.renewed, arbiter_lease(c));
         else if (with_arbiter && arbiter_stands_in(c, set, c->timing.arbiter_after))
-                at[n++] = c->arbiter_granted;
+                at[n++] = lease_end(c->arbiter_granted, lease);
         for (uint8_t i = 1; i < n; i++) /* newest first */
                 for (uint8_t j = i; j > 0 && instant_before(at[j - 1], at[j]); j--) {
                         instant t = at[j];
@@ -108,12 +117,12 @@ static instant support_of(const struct cluster *c, uint64_t set, bool with_arbit
         return needed <= n ? at[needed - 1] : INSTANT_LONG_AGO;
 }
 
-instant quorum_support(const struct cluster *c, bool with_arbiter)
+instant quorum_supports_until(const struct cluster *c, bool with_arbiter)
 {
         struct voters v = voters_of(c);
-        instant support = support_of(c, v.set[0], with_arbiter);
+        instant until = supports_until(c, v.set[0], with_arbiter);
 
-        return v.count == 2 ? instant_min(support, support_of(c, v.set[1], with_arbiter)) : support;
+        return v.count == 2 ? instant_min(until, supports_until(c, v.set[1], with_arbiter)) : until;
 }
 
 enum cluster_arbiter cluster_arbiter(const struct cluster *c)

@@ -153,6 +153,7 @@ size_t disk_record_encode(const struct disk_record *r, const uint8_t uuid[static
         put_u8(&w, r->version.author);
         put_u32(&w, r->version.n);
         put_u64(&w, r->written);
+        put_u32(&w, (uint32_t)((r->promise.us + 999) / 1000));
         assert(!w.failed);
         if (r->document_n)
                 memcpy(bytes + DISK_RECORD_HEAD, r->document, r->document_n);
@@ -203,6 +204,7 @@ static void record_fields(struct reader *r, struct disk_record *to)
         to->version.author = get_u8(r);
         to->version.n = get_u32(r);
         to->written = get_u64(r);
+        to->promise = span_ms(get_u32(r));
 }
 
 enum disk_refusal disk_record_decode(const uint8_t *bytes, size_t n, const uint8_t uuid[static DISK_UUID],

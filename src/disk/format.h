@@ -57,6 +57,7 @@ struct disk_record {
         uint32_t term;
         struct version version; /* of the document that stands in it */
         uint64_t written;       /* seconds since 1970, for people */
+        span promise; /* so long binds it whoever reads it (in ms, rounded up); 0: the cluster's D */
         uint16_t document_n;
         const uint8_t *document; /* as document_encode() made it; decoded: points into the bytes */
 };

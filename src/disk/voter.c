@@ -76,16 +76,30 @@ static instant last_change(const struct disk_voter *v)
 }
 
 /* A leader that renews is let be: its next renewal is due in an interval and then takes what an operation
- * takes. */
+ * takes; where its promises outlast the nodes', so much longer, for nothing is taken from it before. */
 static bool leader_is_near(const struct disk_voter *v, const struct arbiter_question *q, instant now)
 {
         span near = span_max(q->election, span_add(v->interval, span_times(v->took, 2)));
 
-        for (uint8_t i = 0; i < v->node_count; i++)
-                if (!is_self(v, i) && v->of[i].renewed.us != 0 &&
-                    span_between(v->of[i].renewed, now).us < near.us)
+        for (uint8_t i = 0; i < v->node_count; i++) {
+                const struct voter_peer *p = &v->of[i];
+                if (!is_self(v, i) && p->renewed.us != 0 &&
+                    span_between(p->renewed, now).us < span_max(near, span_sub(p->promise, q->dead)).us)
                         return true;
+        }
         return false;
+}
+
+/* How long what others wrote may bind the disk still. What we promised ourselves is no longer than D. */
+static span promised(const struct disk_voter *v, instant now)
+{
+        span left = SPAN_ZERO;
+
+        for (uint8_t i = 0; i < v->node_count; i++)
+                if (!is_self(v, i) && v->of[i].there)
+                        left = span_max(left,
+                                        span_sub(v->of[i].promise, span_between(v->of[i].changed, now)));
+        return left;
 }
 
 static void remember(struct voter_peer *p, const struct disk_record *r)
@@ -97,6 +111,7 @@ static void remember(struct voter_peer *p, const struct disk_record *r)
         p->kind = r->kind;
         p->version = r->version;
         p->written = r->written;
+        p->promise = r->promise;
 }
 
 static void note_document(struct disk_voter *v, const struct disk_record *r)
@@ -224,6 +239,7 @@ static void make_record(struct disk_voter *v, enum disk_kind kind, uint32_t term
                                             .writer = v->writer,
                                             .seq = ++v->last_seq,
                                             .term = term,
+                                            .promise = v->question.promise,
                                             .version = v->kept_version,
                                             .document_n = v->kept_n,
                                             .document = v->kept};
@@ -271,6 +287,7 @@ static bool judge(struct disk_voter *v, const struct voter_result *result, struc
                     leader_is_near(v, q, result->read_began))
                         in_the_way = "a leader has just renewed its lease there";
                 answer->age = span_max(SPAN_ZERO, span_between(last_change(v), result->read_began));
+                answer->left = promised(v, result->read_began);
                 break;
         case ARBITER_RENEW: break;
         }

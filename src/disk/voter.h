@@ -35,6 +35,7 @@ struct voter_peer {
         uint64_t written;
         instant changed; /* no later than this it became what it is; before the first read: unknown */
         instant renewed; /* when a renewal was last seen to have come; LONG_AGO: none */
+        span promise;    /* so long what it wrote binds the disk; 0: the cluster's D */
 };
 
 struct disk_voter {
