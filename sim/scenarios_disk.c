@@ -197,9 +197,9 @@ static void slow_disk_in_a_split(struct stage *s)
         world_run(s->w, span_s(2)); /* what the other had is taken over */
         world_reset_figures(s->w);
         for (int i = 0; i < 4; i++) {
-                world_disk_lose(s->w, leader, true);
+                world_arbiter_cut(s->w, leader, true);
                 world_run(s->w, span_ms(1500 + (int64_t)(s->seed % 10) * 100));
-                world_disk_lose(s->w, leader, false);
+                world_arbiter_cut(s->w, leader, false);
                 world_run(s->w, span_ms(300));
         }
         for (uint8_t g = 0; g < 2; g++) {
@@ -241,7 +241,7 @@ static void long_promise_is_waited_for(struct stage *s)
         if (leader == NODE_NONE)
                 return;
         stage_wait_some(s, span_ms(300));
-        world_disk_lose(s->w, leader, true);
+        world_arbiter_cut(s->w, leader, true);
         stage_run(s, span_s(6));
         expect_holder(s, 0, !leader);
         expect_holder(s, 1, !leader);
@@ -253,16 +253,16 @@ static void long_promise_is_waited_for(struct stage *s)
  * is longer than what its vote vouches for. Then they are apart again. */
 static void long_lease_then_a_vote(struct stage *s)
 {
-        world_disk_lose(s->w, 0,
-                        true); /* of two candidates who hear each other, the first node is preferred */
+        world_arbiter_cut(s->w, 0,
+                          true); /* of two candidates who hear each other, the first node is preferred */
         uint8_t leader = split_by_the_disk(s);
         expect(s, leader == 1, "beta does not lead by the disk");
         stage_run(s, span_s(5));
         expect_holder(s, 0, 1);
-        world_disk_lose(s->w, 0, false); /* now it knows the term, and that a leader is near */
+        world_arbiter_cut(s->w, 0, false); /* now it knows the term, and that a leader is near */
         stage_run(s, span_s(1));
         stage_wait_some(s, span_ms(300));
-        world_disk_lose(s->w, 1, true);
+        world_arbiter_cut(s->w, 1, true);
         world_delay(s->w, 1, 0,
                     span_ms(30)); /* so that the new core hears who asks for its vote before it can ask */
         world_kill_core(s->w, 1, span_ms(20));
