@@ -5,6 +5,7 @@
 #include "config/words.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,9 +51,11 @@ static void set_default(const struct word *w, const struct target *to)
 
 static const struct word *find_word(const char *section, const char *kind, const char *name)
 {
-        for (size_t i = 0; i < words_count; i++)
-                if (word_is_of(&words[i], section, kind) && strcmp(words[i].name, name) == 0)
-                        return &words[i];
+        const struct word *w;
+
+        for (size_t i = 0; (w = word_at(i)); i++)
+                if (word_is_of(w, section, kind) && strcmp(w->name, name) == 0)
+                        return w;
         return NULL;
 }
 
@@ -83,14 +86,21 @@ static int resource_kind_of(const char *word)
 /* The section that knows such a word, or NULL. */
 static const char *home_of(const char *section, const struct entry *e)
 {
+        const char *home = NULL;
+        const struct word *w;
+        size_t n = strlen(section);
+
         if (e->section && strcmp(section, "watch") == 0 && strcmp(e->word, "check") == 0)
                 return "service";
         if (e->section)
                 return resource_kind_of(e->word) >= 0 || strcmp(e->word, "check") == 0 ? "group" : NULL;
-        for (size_t i = 0; i < words_count; i++)
-                if (strcmp(words[i].name, e->word) == 0)
-                        return words[i].section;
-        return NULL;
+        for (size_t i = 0; (w = word_at(i)); i++)
+                if (strcmp(w->name, e->word) == 0 && (!home || strncmp(w->section, section, n) == 0)) {
+                        home = w->section;
+                        if (strncmp(home, section, n) == 0)
+                                break; /* another kind of the same */
+                }
+        return home;
 }
 
 static void complain_unknown(struct tree *t, const struct entry *section, const char *name, const char *kind,
@@ -98,11 +108,12 @@ static void complain_unknown(struct tree *t, const struct entry *section, const 
 {
         const char *known[2 * WORDS_MAX];
         size_t count = 0;
+        const struct word *w;
         char what[128], advice[96] = "";
 
-        for (size_t i = 0; i < words_count && count < WORDS_MAX; i++)
-                if (word_is_of(&words[i], name, kind))
-                        known[count++] = words[i].name;
+        for (size_t i = 0; (w = word_at(i)) && count < WORDS_MAX; i++)
+                if (word_is_of(w, name, kind))
+                        known[count++] = w->name;
         count += sections_of(name, &known[count]);
         const char *home = home_of(name, e), *meant = nearest(e->word, known, count);
         if (home && strcmp(home, section->word) != 0)
@@ -119,10 +130,10 @@ static void complain_unknown(struct tree *t, const struct entry *section, const 
 void set_words(struct tree *t, const struct entry *section, const char *name, const char *kind,
                const struct target *to)
 {
+        const struct word *w;
         char what[128];
 
-        for (size_t i = 0; i < words_count; i++) {
-                const struct word *w = &words[i];
+        for (size_t i = 0; (w = word_at(i)); i++) {
                 if (!word_is_of(w, name, kind))
                         continue;
                 const struct entry *e = entry_find(section, w->name);
@@ -347,25 +358,43 @@ static void build_resource(struct tree *t, const struct entry *e, enum resource_
         g->resource_count++;
 }
 
+static void complain_of_kind(struct tree *t, const struct entry *e)
+{
+        char known[256] = "";
+        size_t used = 0;
+
+        for (int k = 0; k < CHECK_KINDS && used < sizeof(known); k++)
+                used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
+                                         k == 0                 ? ""
+                                         : k == CHECK_KINDS - 1 ? " or "
+                                                                : ", ",
+                                         check_kind_name((enum check_kind)k));
+        tree_mistake(t, e->place, "'%s' is no check: write check %s", e->title ? e->title : "", known);
+}
+
 bool build_check(struct tree *t, const struct entry *e, struct config_check *k, struct config *c)
 {
         struct target to = {.object = k, .config = c};
+        enum check_kind kind;
+        uint8_t bytes[CHECK_BYTES_MAX];
+        size_t rhythm;
 
-        k->place = e->place;
-        if (e->title && strcmp(e->title, "http") == 0) {
-                k->kind = CHECK_HTTP;
-        } else if (e->title && strcmp(e->title, "tcp") == 0) {
-                k->kind = CHECK_TCP;
-        } else {
-                tree_mistake(t, e->place, "'%s' is no check: write check tcp or check http",
-                             e->title ? e->title : "");
+        if (check_kind_parse(e->title ? e->title : "", &kind) != 0) {
+                complain_of_kind(t, e);
                 return false;
         }
+        k->kind = kind;
+        k->place = e->place;
         set_words(t, e, "check", e->title, &to);
         if (!entry_find(e, "timeout"))
                 k->timeout = span_min(k->timeout, k->interval);
+        if (!entry_find(e, "quick"))
+                k->quick = k->interval;
         if (!k->name[0])
                 text_copy(k->name, sizeof(k->name), e->title);
+        if (check_encode(k, bytes, &rhythm) == -E2BIG)
+                tree_mistake(t, e->place, "check %s: all of it together is too long: %d characters at most",
+                             k->name, CHECK_BYTES_MAX - 500);
         return true;
 }
 
@@ -379,6 +408,7 @@ static void build_group_check(struct tree *t, const struct entry *e, struct conf
                 if (strcmp(g->check[i].name, k->name) == 0) {
                         complain_twice(t, e, k->name, g->check[i].place,
                                        "give one of them a name of its own, as in name = front");
+                        check_done(k);
                         return;
                 }
         g->check_count++;

@@ -32,9 +32,11 @@ static char *with_host(const char *text, const char *host, bool url)
 
 static const struct word *word_of(const char *kind, const char *name)
 {
-        for (size_t i = 0; i < words_count; i++)
-                if (word_is_of(&words[i], "check", kind) && strcmp(words[i].name, name) == 0)
-                        return &words[i];
+        const struct word *w;
+
+        for (size_t i = 0; (w = word_at(i)); i++)
+                if (word_is_of(w, "check", kind) && strcmp(w->name, name) == 0)
+                        return w;
         return NULL;
 }
 
@@ -50,26 +52,27 @@ static bool has_host(const struct entry *setting)
 static struct entry *entry_for(const struct entry *check, const char *host)
 {
         struct entry *copy = entry_new(check->word, check->title, check->place);
+        const struct word *w;
 
         copy->section = true;
         for (size_t i = 0; i < check->child_count; i++) {
                 const struct entry *from = check->child[i];
                 struct entry *to = entry_new(from->word, from->title, from->place);
-                const struct word *w = word_of(check->title, from->word);
+                const struct word *known = word_of(check->title, from->word);
                 to->section = from->section;
                 to->unknown = from->unknown;
                 for (size_t v = 0; v < from->value_count; v++) {
-                        char *text = with_host(from->value[v].text, host, w && w->type == &type_url);
+                        char *text =
+                                with_host(from->value[v].text, host, known && known->type == &type_own_url);
                         entry_add_value(to, text, from->value[v].line);
                         free(text);
                 }
                 entry_add(copy, to);
         }
-        for (size_t i = 0; i < words_count; i++) {
-                if (!words[i].is_host || !word_is_of(&words[i], "check", check->title) ||
-                    entry_find(check, words[i].name))
+        for (size_t i = 0; (w = word_at(i)); i++) {
+                if (!w->is_host || !word_is_of(w, "check", check->title) || entry_find(check, w->name))
                         continue;
-                struct entry *to = entry_new(words[i].name, NULL, check->place);
+                struct entry *to = entry_new(w->name, NULL, check->place);
                 entry_add_value(to, host, check->place.line);
                 entry_add(copy, to);
         }
@@ -83,11 +86,11 @@ static char *check_text(const struct entry *check, const struct config_check *bu
         char *result = NULL;
         size_t size;
         FILE *to = open_memstream(&result, &size);
+        const struct word *w;
 
         if (!to)
                 abort();
-        for (size_t i = 0; i < words_count; i++) {
-                const struct word *w = &words[i];
+        for (size_t i = 0; (w = word_at(i)); i++) {
                 if (!word_is_of(w, "check", check->title))
                         continue;
                 const struct entry *setting = entry_find(check, w->name);
@@ -114,12 +117,13 @@ static char *check_text(const struct entry *check, const struct config_check *bu
 /* Whether every host gets a look of its own. */
 static bool names_host(const struct entry *check)
 {
+        const struct word *w;
+
         for (size_t i = 0; i < check->child_count; i++)
                 if (has_host(check->child[i]))
                         return true;
-        for (size_t i = 0; i < words_count; i++)
-                if (words[i].is_host && word_is_of(&words[i], "check", check->title) &&
-                    !entry_find(check, words[i].name))
+        for (size_t i = 0; (w = word_at(i)); i++)
+                if (w->is_host && word_is_of(w, "check", check->title) && !entry_find(check, w->name))
                         return true;
         return false;
 }

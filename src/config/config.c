@@ -14,7 +14,6 @@
 #include <string.h>
 
 static const char *const resource_kinds[] = {"address", "service", "process", "script"};
-static const char *const check_kinds[] = {"tcp", "http"};
 static const char *const arbiter_kinds[] = {"none", "ping", "disk", "fence", "witness", "etcd"};
 
 static const char *const alert_kinds[] = {"exec", "mail", "webhook", "mon", "journal"};
@@ -22,11 +21,6 @@ static const char *const alert_kinds[] = {"exec", "mail", "webhook", "mon", "jou
 const char *resource_kind_name(enum resource_kind kind)
 {
         return resource_kinds[kind];
-}
-
-const char *check_kind_name(enum check_kind kind)
-{
-        return check_kinds[kind];
 }
 
 const char *alert_kind_name(enum alert_kind kind)
@@ -122,8 +116,11 @@ static void free_watch(struct config_watch *w)
         for (size_t s = 0; w->service && s < w->service_count; s++) {
                 struct config_service *service = &w->service[s];
                 for (size_t i = 0; service->check && i < service->check_count; i++) {
-                        for (size_t h = 0; h < w->host_count; h++)
+                        for (size_t h = 0; h < w->host_count; h++) {
+                                if (service->check[i].check[h])
+                                        check_done(service->check[i].check[h]);
                                 free(service->check[i].check[h]);
+                        }
                         free(service->check[i].check);
                         free(service->check[i].text);
                 }
@@ -146,6 +143,8 @@ void config_free(struct config *c)
                         command_free(group->resource[i].environment);
                 }
                 free(group->resource);
+                for (size_t i = 0; group->check && i < group->check_count; i++)
+                        check_done(&group->check[i]);
                 free(group->check);
                 command_free(group->with);
                 command_free(group->apart);

@@ -7,6 +7,7 @@
 
 #include "base/instant.h"
 #include "base/ip.h"
+#include "config/check.h"
 #include "config/period.h"
 
 #include <stdbool.h>
@@ -14,7 +15,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define NAME_SIZE        32 /* of a cluster, node, group or resource, with the end */
 #define NODES_MAX        16
 #define LINKS_MAX        8 /* in all */
 #define GROUPS_MAX       64
@@ -28,12 +28,6 @@
 #define WATCHED_MAX      4096 /* a service of a host is one; in all */
 #define ALERTS_MAX       16
 #define HAVEN_PORT       694 /* IANA ha-cluster/udp, heartbeat's own */
-
-/* Where something stands, for what is reported while it is loaded. */
-struct config_place {
-        int file; /* 0 is the file asked for, then those it includes */
-        int line;
-};
 
 /* One end of a serial line. */
 #define SERIAL_BAUD 115200
@@ -122,27 +116,6 @@ struct config_resource {
         span ready_after;     /* process: counts as started when it has lived so long */
         char stop_signal[12]; /* process: "TERM" */
         enum script_style style;
-};
-
-enum check_kind { CHECK_TCP, CHECK_HTTP };
-
-struct config_check {
-        enum check_kind kind;
-        char name[NAME_SIZE]; /* unique in its group; default: the kind */
-        struct config_place place;
-        span interval;
-        span timeout;
-        int fall; /* failures in a row that make it down */
-        int rise; /* successes in a row that make it up */
-        /* tcp */
-        struct ip ip;
-        uint16_t port;
-        /* http */
-        char url[512];
-        char host[128];   /* Host header; empty: the url's */
-        char expect[256]; /* extended regular expression the body must match; empty: any body */
-        int status_min;   /* 200 */
-        int status_max;   /* 399 */
 };
 
 /* What resets a node that holds something and may not: /dev/watchdog, one on every node. */
@@ -379,7 +352,6 @@ const char *config_link_name(const struct config *c, int link, int self, int nod
                              char name[static LINK_NAME]);
 
 const char *resource_kind_name(enum resource_kind kind);
-const char *check_kind_name(enum check_kind kind);
 const char *alert_kind_name(enum alert_kind kind);
 /* Of one bit of enum alert_on: "down". */
 const char *alert_on_name(unsigned on);

@@ -9,16 +9,17 @@
 static int compare(const char *section, const char *kind, const struct target *a, const struct target *b,
                    const char *who, FILE *to)
 {
+        const struct word *w;
         int count = 0;
 
-        for (size_t i = 0; i < words_count; i++) {
-                if (!word_is_of(&words[i], section, kind))
+        for (size_t i = 0; (w = word_at(i)); i++) {
+                if (!word_is_of(w, section, kind))
                         continue;
-                char *x = word_text(&words[i], a), *y = word_text(&words[i], b);
+                char *x = word_text(w, a), *y = word_text(w, b);
                 if (x && y && strcmp(x, y) != 0) {
                         count++;
                         if (to)
-                                fprintf(to, "%s: %s %s -> %s\n", who, words[i].name, x, y);
+                                fprintf(to, "%s: %s %s -> %s\n", who, w->name, x, y);
                 }
                 free(x);
                 free(y);
@@ -352,13 +353,14 @@ static bool same_links(const struct config *a, const struct config_node *x, cons
 {
         static const char *const means[] = {"address", "multicast", "broadcast", "serial"};
         struct target from = target_of(x, a), with = target_of(y, b);
+        const struct word *w;
         bool same = true;
 
-        for (size_t i = 0; i < words_count; i++)
+        for (size_t i = 0; (w = word_at(i)); i++)
                 for (size_t k = 0; k < sizeof(means) / sizeof(means[0]); k++) {
-                        if (!word_is_of(&words[i], "node", NULL) || strcmp(words[i].name, means[k]) != 0)
+                        if (!word_is_of(w, "node", NULL) || strcmp(w->name, means[k]) != 0)
                                 continue;
-                        char *old = word_text(&words[i], &from), *fresh = word_text(&words[i], &with);
+                        char *old = word_text(w, &from), *fresh = word_text(w, &with);
                         same = same && strcmp(old, fresh) == 0;
                         free(old);
                         free(fresh);

@@ -8,12 +8,14 @@
 static void print_words(const char *section, const char *kind, const struct target *from, const char *indent,
                         FILE *to)
 {
-        for (size_t i = 0; i < words_count; i++) {
-                if (!word_is_of(&words[i], section, kind))
+        const struct word *w;
+
+        for (size_t i = 0; (w = word_at(i)); i++) {
+                if (!word_is_of(w, section, kind))
                         continue;
-                char *text = word_text(&words[i], from);
+                char *text = word_text(w, from);
                 if (text && strcmp(text, "{}") != 0 && strcmp(text, "\"\"") != 0 && text[0] != '\0')
-                        fprintf(to, "%s%s = %s\n", indent, words[i].name, text);
+                        fprintf(to, "%s%s = %s\n", indent, w->name, text);
                 free(text);
         }
 }

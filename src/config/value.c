@@ -7,7 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELD(type, w, to) ((type *)((char *)(to)->object + (w)->offset))
+bool word_is_of(const struct word *w, const char *section, const char *kind)
+{
+        size_t n = strlen(section);
+
+        if (strncmp(w->section, section, n) != 0)
+                return false;
+        return w->section[n] == '\0' ||
+               (kind && w->section[n] == ' ' && strcmp(w->section + n + 1, kind) == 0);
+}
 
 void texts_add(struct texts *t, const char *format, ...)
 {
@@ -180,7 +188,8 @@ static int port_set(const struct word *w, const struct target *to, const char *t
 
 static void port_put(const struct word *w, const struct target *from, struct texts *to)
 {
-        texts_add(to, "%u", *FIELD(uint16_t, w, from));
+        if (*FIELD(uint16_t, w, from) != 0)
+                texts_add(to, "%u", *FIELD(uint16_t, w, from));
 }
 
 const struct value_type type_port = {"a port", port_set, port_put};
@@ -357,9 +366,11 @@ static int ip_set(const struct word *w, const struct target *to, const char *tex
 
 static void ip_put(const struct word *w, const struct target *from, struct texts *to)
 {
+        const struct ip *ip = FIELD(struct ip, w, from);
         char text[IP_TEXT];
 
-        texts_add(to, "%s", ip_format(FIELD(struct ip, w, from), text));
+        if (ip->family != 0)
+                texts_add(to, "%s", ip_format(ip, text));
 }
 
 const struct value_type type_ip = {"an address", ip_set, ip_put};

@@ -1,68 +1,12 @@
-#include "config/command.h"
 #include "config/words.h"
 
 #include "base/text.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <regex.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define FIELD(type, w, to) ((type *)((char *)(to)->object + (w)->offset))
-
-static int command_set(const struct word *w, const struct target *to, const char *text, char *why,
-                       size_t size)
-{
-        char **argv = command_split(text, why, size);
-
-        if (!argv)
-                return -EINVAL;
-        *FIELD(char **, w, to) = argv;
-        return 0;
-}
-
-static void command_put(const struct word *w, const struct target *from, struct texts *to)
-{
-        char *text = command_join(*FIELD(char **, w, from));
-
-        texts_add(to, "%s", text);
-        free(text);
-}
-
-const struct value_type type_command = {"a command", command_set, command_put};
-
-static int environment_set(const struct word *w, const struct target *to, const char *text, char *why,
-                           size_t size)
-{
-        char ***list = FIELD(char **, w, to);
-        size_t name = strcspn(text, "=");
-        size_t n = 0;
-
-        if (text[name] != '=' || name == 0 || isdigit((unsigned char)text[0])) {
-                snprintf(why, size, "is no NAME=VALUE");
-                return -EINVAL;
-        }
-        for (; *list && (*list)[n]; n++) {
-                if (strncmp((*list)[n], text, name + 1) == 0) {
-                        snprintf(why, size, "sets %.*s a second time", (int)(name < 64 ? name : 64), text);
-                        return -EINVAL;
-                }
-        }
-        *list = memory_grow(*list, n + 2, sizeof(char *));
-        (*list)[n] = memory_text(text);
-        (*list)[n + 1] = NULL;
-        return 0;
-}
-
-static void environment_put(const struct word *w, const struct target *from, struct texts *to)
-{
-        for (char **e = *FIELD(char **, w, from); e && *e; e++)
-                texts_add(to, "%s", *e);
-}
-
-const struct value_type type_environment = {"settings", environment_set, environment_put};
 
 static int nodes_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
 {
@@ -101,6 +45,12 @@ static void nodes_put(const struct word *w, const struct target *from, struct te
 }
 
 const struct value_type type_nodes = {"nodes", nodes_set, nodes_put};
+
+static void list_put(const struct word *w, const struct target *from, struct texts *to)
+{
+        for (char **text = *FIELD(char **, w, from); text && *text; text++)
+                texts_add(to, "%s", *text);
+}
 
 /* Whether there are such groups is not known before all are read: judge_company.c asks. */
 static int groups_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
@@ -144,9 +94,9 @@ static int endpoints_set(const struct word *w, const struct target *to, const ch
         return 0;
 }
 
-const struct value_type type_endpoints = {"endpoints", endpoints_set, environment_put};
+const struct value_type type_endpoints = {"endpoints", endpoints_set, list_put};
 
-const struct value_type type_groups = {"groups", groups_set, environment_put};
+const struct value_type type_groups = {"groups", groups_set, list_put};
 
 /* A span of words such as "after 60s": what follows `text`, blanks skipped. */
 static const char *skip_blanks(const char *text)
@@ -258,133 +208,6 @@ static void signal_put(const struct word *w, const struct target *from, struct t
 }
 
 const struct value_type type_signal = {"a signal", signal_set, signal_put};
-
-/* What follows the host's ':', if one does; those in [2001:db8::1] are none. */
-static const char *url_port(const char *host, size_t n)
-{
-        const char *bracket = memrchr(host, ']', n);
-        const char *from = bracket ? bracket : host;
-        const char *colon = memrchr(from, ':', n - (size_t)(from - host));
-
-        return colon ? colon + 1 : NULL;
-}
-
-static bool is_port(const char *text, size_t n)
-{
-        unsigned long port = 0;
-
-        for (size_t i = 0; i < n; i++) {
-                if (!isdigit((unsigned char)text[i]))
-                        return false;
-                port = port > 65535 ? port : port * 10 + (unsigned long)(text[i] - '0');
-        }
-        return port >= 1 && port <= 65535;
-}
-
-/* The scheme, a host, no blanks: what is finer, libcurl says in the checker; it is not loaded for this here.
- */
-static int url_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
-{
-        size_t scheme = strncmp(text, "http://", 7) == 0 ? 7 : strncmp(text, "https://", 8) == 0 ? 8 : 0;
-        size_t host = strcspn(text + scheme, "/?#");
-        const char *port = url_port(text + scheme, host);
-
-        if (scheme == 0)
-                snprintf(why, size, "is no web address: it begins with http:// or https://");
-        else if (host == 0 || text[scheme] == ':' || text[scheme] == '@')
-                snprintf(why, size, "has no host: write it as http://10.0.0.111/");
-        else if (port && !is_port(port, (size_t)(text + scheme + host - port)))
-                snprintf(why, size, "has no port after its ':': write a number from 1 to 65535");
-        else if (strpbrk(text, " \t"))
-                snprintf(why, size, "has a blank in it: write %%20 instead");
-        else
-                return type_text.set(w, to, text, why, size);
-        return -EINVAL;
-}
-
-static void url_put(const struct word *w, const struct target *from, struct texts *to)
-{
-        type_text.put(w, from, to);
-}
-
-const struct value_type type_url = {"a url", url_set, url_put};
-
-/* glibc unrolls x{n}: nested ones, or a large one, take all memory there is. */
-static bool regex_is_modest(const char *text)
-{
-        long product = 1;
-
-        for (const char *c = text; (c = strchr(c, '{')); c++) {
-                for (const char *n = c + 1; *n && *n != '}'; n++) {
-                        if (!isdigit((unsigned char)*n))
-                                continue;
-                        char *end;
-                        long bound = strtol(n, &end, 10);
-                        if (bound > 1000)
-                                return false;
-                        product *= bound > 1 ? bound : 1;
-                        if (product > 1000)
-                                return false;
-                        n = end - 1;
-                }
-        }
-        return true;
-}
-
-static int regex_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
-{
-        char message[128];
-        regex_t regex;
-
-        if (strlen(text) >= (size_t)w->most)
-                return type_text.set(w, to, text, why, size);
-        if (!regex_is_modest(text)) {
-                snprintf(why, size, "repeats more than 1000 times: use * or + instead of {...}");
-                return -EINVAL;
-        }
-        int r = regcomp(&regex, text, REG_EXTENDED | REG_NOSUB);
-        if (r != 0) {
-                regerror(r, &regex, message, sizeof(message));
-                snprintf(why, size, "is no regular expression: %s", message);
-                return -EINVAL;
-        }
-        regfree(&regex);
-        return type_text.set(w, to, text, why, size);
-}
-
-const struct value_type type_regex = {"a regular expression", regex_set, url_put};
-
-static int status_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
-{
-        struct config_check *c = to->object;
-        int from = 0, last = 0, used = 0;
-
-        if (sscanf(text, "%3d-%3d%n", &from, &last, &used) != 2 || text[used] != '\0') {
-                used = 0;
-                if (sscanf(text, "%3d%n", &from, &used) != 1 || text[used] != '\0')
-                        from = 0;
-                last = from;
-        }
-        if (from < 100 || last > 599 || from > last) {
-                snprintf(why, size, "is no range of status codes: write 200 or 200-399, within 100-599");
-                return -EINVAL;
-        }
-        c->status_min = from;
-        c->status_max = last;
-        return 0;
-}
-
-static void status_put(const struct word *w, const struct target *from, struct texts *to)
-{
-        const struct config_check *c = from->object;
-
-        if (c->status_min == c->status_max)
-                texts_add(to, "%d", c->status_min);
-        else
-                texts_add(to, "%d-%d", c->status_min, c->status_max);
-}
-
-const struct value_type type_status = {"status codes", status_set, status_put};
 
 /* Agents lie in /usr/sbin; where else, it says. */
 static int agent_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)

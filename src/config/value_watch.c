@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELD(type, w, to) ((type *)((char *)(to)->object + (w)->offset))
 #define OTHER(type, w, to) ((type *)(void *)((char *)(to)->object + (w)->count_offset))
 
 static int list_add(char ***list, const char *text, size_t most, char *why, size_t size)

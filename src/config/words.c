@@ -30,13 +30,12 @@ static const char *const profiles[] = {"default", "fast", "wan", NULL};
 #define FENCE(field)    offsetof(struct config_fence, field)
 #define GROUP(field)    offsetof(struct config_group, field)
 #define RESOURCE(field) offsetof(struct config_resource, field)
-#define CHECK(field)    offsetof(struct config_check, field)
 #define ALERT(field)    offsetof(struct config_alert, field)
 #define WATCH(field)    offsetof(struct config_watch, field)
 #define SERVICE(field)  offsetof(struct config_service, field)
 
 /* The order is that of printing. A default in angle brackets is computed in build.c. */
-const struct word words[] = {
+static const struct word words[] = {
         {"cluster", "key", &type_path, .offset = CONFIG(key_path), .most = 256, .fallback = "/etc/haven/key",
          .help = "file with the cluster's key"},
         {"cluster", "profile", &type_profile, .choices = profiles, .fallback = "default",
@@ -198,27 +197,6 @@ const struct word words[] = {
         RUNNABLE("process"),
         RUNNABLE("script"),
 
-        {"check", "name", &type_name, .offset = CHECK(name), .most = NAME_SIZE, .fallback = "<its kind>",
-         .help = "tells the checks of a group apart"},
-        {"check tcp", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
-         .help = "to connect to"},
-        {"check tcp", "port", &type_port, .required = true, .offset = CHECK(port), .help = "to connect to"},
-        {"check http", "url", &type_url, .required = true, .offset = CHECK(url), .most = 512,
-         .help = "what is fetched"},
-        {"check http", "host", &type_text, .offset = CHECK(host), .most = 128, .fallback = "",
-         .help = "Host header; default: the url's"},
-        {"check http", "expect", &type_regex, .offset = CHECK(expect), .most = 256, .fallback = "",
-         .help = "regular expression that the body must match"},
-        {"check http", "status", &type_status, .fallback = "200-399", .help = "status codes that are good"},
-        {"check", "interval", &type_span, .offset = CHECK(interval), .least = 50 * MS, .most = HOUR,
-         .fallback = "1s", .help = "from one check to the next"},
-        {"check", "timeout", &type_span, .offset = CHECK(timeout), .least = 10 * MS, .most = HOUR,
-         .fallback = "1s", .help = "of one check"},
-        {"check", "fall", &type_int, .offset = CHECK(fall), .least = 1, .most = 100, .fallback = "3",
-         .help = "failures in a row that make it down"},
-        {"check", "rise", &type_int, .offset = CHECK(rise), .least = 1, .most = 100, .fallback = "2",
-         .help = "successes in a row that make it up"},
-
         {"watch", "hosts", &type_hosts, .list = true, .required = true, .offset = WATCH(host),
          .most = HOSTS_MAX, .help = "addresses or names of the machines"},
         {"watch", "on", &type_where, .fallback = "leader", .help = "which node runs the checks"},
@@ -285,7 +263,13 @@ const struct word words[] = {
         {"alert webhook", "gather", &type_span, .offset = ALERT(gather), .least = 0, .most = HOUR,
          .fallback = "1s", .help = "what comes within this time is one request"},
 };
-const size_t words_count = COUNT(words);
+
+const struct word *word_at(size_t i)
+{
+        if (i < COUNT(words))
+                return &words[i];
+        return i - COUNT(words) < check_words_count ? &check_words[i - COUNT(words)] : NULL;
+}
 
 static const struct {
         const char *section;
@@ -296,16 +280,6 @@ static const struct {
         {"watch service", "check"}, {"root", "fence"},    {"group", "address"}, {"group", "service"},
         {"group", "process"},       {"group", "script"},  {"group", "check"},
 };
-
-bool word_is_of(const struct word *w, const char *section, const char *kind)
-{
-        size_t n = strlen(section);
-
-        if (strncmp(w->section, section, n) != 0)
-                return false;
-        return w->section[n] == '\0' ||
-               (kind && w->section[n] == ' ' && strcmp(w->section + n + 1, kind) == 0);
-}
 
 /* Whether the row is of this section or one of its kinds, not of a section inside it. */
 static bool is_among(const char *row, const char *section)
@@ -319,16 +293,17 @@ static bool is_among(const char *row, const char *section)
 
 size_t words_of(const char *section, const char *found[static WORDS_MAX])
 {
+        const struct word *w;
         size_t count = 0;
 
-        for (size_t i = 0; i < words_count; i++) {
+        for (size_t i = 0; (w = word_at(i)); i++) {
                 bool known = false;
                 for (size_t k = 0; k < count; k++)
-                        known |= strcmp(found[k], words[i].name) == 0;
-                if (!is_among(words[i].section, section) || known)
+                        known |= strcmp(found[k], w->name) == 0;
+                if (!is_among(w->section, section) || known)
                         continue;
                 assert(count < WORDS_MAX);
-                found[count++] = words[i].name;
+                found[count++] = w->name;
         }
         return count;
 }

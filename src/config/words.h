@@ -29,6 +29,8 @@ struct value_type {
         int (*set)(const struct word *w, const struct target *to, const char *text, char *why, size_t size);
         /* Writes what is stored. NULL: the word has no place of its own (it only sets others). */
         void (*put)(const struct word *w, const struct target *from, struct texts *to);
+        /* Frees what is stored and leaves nothing. NULL: it is stored in the struct itself. */
+        void (*drop)(const struct word *w, const struct target *of);
 };
 
 struct word {
@@ -46,8 +48,12 @@ struct word {
         const char *help;
 };
 
-extern const struct word words[];
-extern const size_t words_count;
+/* The i-th of all words, in the order of printing; NULL past the end. */
+const struct word *word_at(size_t i);
+
+/* Those of checks, which the checker links without the rest. */
+extern const struct word check_words[];
+extern const size_t check_words_count;
 
 extern const char *const script_styles[];
 extern const char *const exclusive_kinds[];
@@ -77,11 +83,16 @@ char *word_text(const struct word *w, const struct target *from);
 /* Writes `text`, in quotes where the scanner would not take it as one word. */
 void quoted_print(const char *text, FILE *to);
 
+/* The field of a word in an object. */
+#define FIELD(type, w, to) ((type *)((char *)(to)->object + (w)->offset))
+
+extern const struct value_type type_string, type_url, type_own_url, type_pattern, type_statuses, type_headers,
+        type_answers;                                                    /* value_check.c */
+extern const struct value_type type_command, type_environment;           /* value_command.c */
 extern const struct value_type type_serials, type_broadcasts, type_hops; /* value_link.c */
 extern const struct value_type type_span, type_int, type_port, type_bool, type_choice, type_text, type_path,
-        type_name, type_device, type_ip, type_ips, type_command, type_environment, type_endpoints, type_nodes,
-        type_groups, type_failback, type_restart, type_events, type_signal, type_url, type_regex, type_status,
-        type_profile, type_user, type_agent;
+        type_name, type_device, type_ip, type_ips, type_endpoints, type_nodes, type_groups, type_failback,
+        type_restart, type_events, type_signal, type_profile, type_user, type_agent;
 /* value_watch.c */
 extern const struct value_type type_hosts, type_texts, type_watched, type_periods, type_where, type_after,
         type_rate, type_mail_server;

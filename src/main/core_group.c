@@ -203,6 +203,8 @@ int core_checks_open(struct core *core)
         if (!error)
                 checker_load(core->checker,
                              checks_path(core, path)); /* without it every check is unknown: fine */
+        if (!error)
+                checker_keep(core->checker, checks_path(core, path));
         return error;
 }
 
@@ -246,7 +248,7 @@ void core_checks_reload(struct core *core, const struct config *old)
 void core_check_result(void *user, uint32_t id, const struct check_result *result)
 {
         struct core *core = user;
-        char path[PATH_SIZE], text[NOTE_TEXT];
+        char text[NOTE_TEXT];
         int group;
         const struct config_check *check = find_check(core->config, id, &group);
 
@@ -254,7 +256,6 @@ void core_check_result(void *user, uint32_t id, const struct check_result *resul
                 return;
         const struct config_group *g = &core->config->group[group];
         snprintf(text, sizeof(text), "check %s: %s", check->name, result->text);
-        checker_save(core->checker, checks_path(core, path));
         switch (result->state) {
         case VERDICT_UNKNOWN: core_tell(core, "check-unknown", g->name, 0, text); break;
         case VERDICT_UP: core_tell(core, "check-up", g->name, 0, text); break;

@@ -46,6 +46,23 @@ static void link_close(struct checker *c)
         c->link = NULL;
 }
 
+static void wanted_free(struct wanted *w)
+{
+        if (w == NULL)
+                return;
+        free((char *)w->outcome.said);
+        free(w->target);
+        free(w->check);
+        free(w);
+}
+
+static void set_outcome(struct wanted *w, const struct outcome *o, const char *said)
+{
+        free((char *)w->outcome.said);
+        w->outcome = *o;
+        w->outcome.said = said == NULL || said[0] == '\0' ? NULL : strdup(said);
+}
+
 static void fill_result(const struct wanted *w, bool changed, struct check_result *ret_result,
                         char text[static REASON_TEXT])
 {
@@ -54,8 +71,10 @@ static void fill_result(const struct wanted *w, bool changed, struct check_resul
                                             .since = w->verdict.since,
                                             .at = w->at,
                                             .reason = w->outcome.reason,
+                                            .detail = w->outcome.detail,
                                             .took = w->outcome.took,
-                                            .text = outcome_format(&w->outcome, &w->check, text)};
+                                            .said = w->outcome.said,
+                                            .text = outcome_format(&w->outcome, w->target, w->timeout, text)};
 }
 
 static void give_result(struct checker *c, const struct wanted *w, bool changed)
@@ -63,6 +82,8 @@ static void give_result(struct checker *c, const struct wanted *w, bool changed)
         struct check_result result;
         char text[REASON_TEXT];
 
+        if (changed)
+                saved_due(c);
         fill_result(w, changed, &result, text);
         c->on_result(c->user, w->id, &result);
 }
@@ -72,7 +93,7 @@ static void forget_stopping(struct checker *c)
         struct wanted *w;
 
         for (uint32_t id = 0; (w = table_next(&c->stopping, &id)) != NULL;)
-                free(table_take(&c->stopping, id));
+                wanted_free(table_take(&c->stopping, id));
 }
 
 /* Nobody looks any more: no state is known, and the next process begins without a history. */
@@ -86,7 +107,7 @@ static void all_unknown(struct checker *c, int error)
                 bool said = w->outcome.reason == REASON_NO_CHECKER && w->outcome.detail == error;
 
                 w->verdict = changed ? verdict_new(now) : verdict_new(w->verdict.since);
-                w->outcome = (struct outcome){.reason = REASON_NO_CHECKER, .detail = error};
+                set_outcome(w, &(struct outcome){.reason = REASON_NO_CHECKER, .detail = error}, NULL);
                 w->told = w->there = false;
                 if (changed || !said)
                         give_result(c, w, changed);
@@ -217,14 +238,15 @@ static bool tell_all(struct checker *c)
 
                 if (!tell(c, &p))
                         return false;
-                free(table_take(&c->stopping, id));
+                wanted_free(table_take(&c->stopping, id));
         }
         for (; (w = table_next(&c->wanted, &c->untold)) != NULL; c->untold++) {
                 struct packet p = {.type = PACKET_START,
                                    .id = w->id,
                                    .generation = w->generation,
                                    .verdict = w->verdict,
-                                   .check = w->check};
+                                   .check = w->check,
+                                   .check_size = w->check_size};
 
                 if (w->told)
                         continue;
@@ -269,7 +291,7 @@ static void take_report(struct checker *c, const struct packet *p)
                 return; /* of a check that was stopped or replaced meanwhile */
         changed = w->verdict.state != p->verdict.state;
         w->verdict = p->verdict;
-        w->outcome = p->outcome;
+        set_outcome(w, &p->outcome, p->said);
         w->at = p->at;
         give_result(c, w, changed);
 }
@@ -312,13 +334,17 @@ int checker_new(uv_loop_t *loop, const char *program, check_result_fn *on_result
         if (c == NULL)
                 return -ENOMEM;
         c->timer = calloc(1, sizeof(*c->timer));
-        if (c->timer == NULL || !text_copy(c->program, sizeof(c->program), program)) {
+        c->keep_timer = calloc(1, sizeof(*c->keep_timer));
+        if (c->timer == NULL || c->keep_timer == NULL ||
+            !text_copy(c->program, sizeof(c->program), program)) {
                 free(c->timer);
+                free(c->keep_timer);
                 free(c);
                 return -ENOMEM;
         }
         uv_timer_init(loop, c->timer);
-        c->timer->data = c;
+        uv_timer_init(loop, c->keep_timer);
+        c->timer->data = c->keep_timer->data = c;
         c->loop = loop;
         c->tick_ms = CHECKER_TICK_MS;
         c->on_result = on_result;
@@ -340,8 +366,10 @@ void checker_free(struct checker *c)
 
         if (c == NULL)
                 return;
+        if (uv_is_active((uv_handle_t *)c->keep_timer))
+                checker_save(c, c->keep_path);
         for (uint32_t id = 0; (w = table_next(&c->wanted, &id)) != NULL;)
-                free(table_take(&c->wanted, id));
+                wanted_free(table_take(&c->wanted, id));
         if (c->child != NULL)
                 child_forget(c->child, 0);
         c->child = NULL;
@@ -350,88 +378,118 @@ void checker_free(struct checker *c)
         table_done(&c->wanted);
         table_done(&c->stopping);
         uv_close((uv_handle_t *)c->timer, on_timer_closed);
+        uv_close((uv_handle_t *)c->keep_timer, on_timer_closed);
         free(c);
 }
 
-const char *check_identity(const struct config_check *check, char text[static TARGET_TEXT])
+/* FNV-1a, 64 bits, of what is looked at. */
+uint64_t wanted_identity(const struct wanted *w)
 {
-        char target[REASON_TEXT];
+        uint64_t hash = 14695981039346656037U;
 
-        check_target(check, target);
-        if (check->kind == CHECK_HTTP)
-                snprintf(text, TARGET_TEXT, "%s host '%s' expect '%s' status %d-%d", target, check->host,
-                         check->expect, check->status_min, check->status_max);
-        else
-                snprintf(text, TARGET_TEXT, "%s", target);
-        return text;
+        for (size_t i = w->rhythm_size; i < w->check_size; i++)
+                hash = (hash ^ w->check[i]) * 1099511628211U;
+        return hash;
 }
 
-static bool same_identity(const struct config_check *a, const struct config_check *b)
+static bool same_identity(const struct wanted *a, const struct wanted *b)
 {
-        char text_a[TARGET_TEXT], text_b[TARGET_TEXT];
+        size_t n = a->check_size - a->rhythm_size;
 
-        return strcmp(check_identity(a, text_a), check_identity(b, text_b)) == 0;
+        return n == b->check_size - b->rhythm_size &&
+               memcmp(a->check + a->rhythm_size, b->check + b->rhythm_size, n) == 0;
+}
+
+static bool same_rhythm(const struct wanted *a, const struct wanted *b)
+{
+        return a->rhythm_size == b->rhythm_size && memcmp(a->check, b->check, a->rhythm_size) == 0;
 }
 
 /* What a new check begins with: its saved verdict if there is one, else unknown. */
-static struct verdict first_verdict(struct checker *c, uint32_t id, const struct config_check *check)
+static struct verdict first_verdict(struct checker *c, const struct wanted *w)
 {
-        struct saved *saved = table_take(&c->saved, id);
+        struct saved *saved = table_take(&c->saved, w->id);
         struct verdict verdict = verdict_new(instant_now());
-        char identity[TARGET_TEXT];
 
-        if (saved != NULL && strcmp(saved->target, check_identity(check, identity)) == 0)
+        if (saved != NULL && saved->identity == wanted_identity(w))
                 verdict = saved->verdict;
-        if (saved != NULL)
-                free(saved->target);
         free(saved);
         return verdict;
 }
 
-static bool same_rhythm(const struct config_check *a, const struct config_check *b)
+static int wanted_new(uint32_t id, const struct config_check *check, struct wanted **ret_wanted)
 {
-        return a->interval.us == b->interval.us && a->timeout.us == b->timeout.us && a->rise == b->rise &&
-               a->fall == b->fall;
+        uint8_t bytes[CHECK_BYTES_MAX];
+        char target[CHECK_TARGET];
+        struct wanted *w;
+        size_t rhythm;
+        int n = check_encode(check, bytes, &rhythm);
+
+        if (n < 0)
+                return n;
+        if (check->rise < 1 || check->rise > VERDICT_RUN_MAX || check->fall < 1 ||
+            check->fall > VERDICT_RUN_MAX)
+                return -EINVAL;
+        w = calloc(1, sizeof(*w));
+        if (w == NULL)
+                return -ENOMEM;
+        w->id = id;
+        w->check = malloc((size_t)n);
+        w->target = strdup(check_target(check, target));
+        if (w->check == NULL || w->target == NULL) {
+                wanted_free(w);
+                return -ENOMEM;
+        }
+        memcpy(w->check, bytes, (size_t)n);
+        w->check_size = (size_t)n;
+        w->rhythm_size = rhythm;
+        w->timeout = check->timeout;
+        w->outcome.reason = REASON_NOT_YET;
+        w->at = INSTANT_LONG_AGO;
+        *ret_wanted = w;
+        return 0;
+}
+
+/* Takes the place of the check of the same number, and of what that one knows, as far as it still holds. */
+static int wanted_replace(struct checker *c, struct wanted *w)
+{
+        struct wanted *old = table_take(&c->wanted, w->id);
+        struct wanted *stopping = table_take(&c->stopping, w->id); /* START replaces what is there */
+
+        w->there = stopping != NULL || (old != NULL && old->there);
+        wanted_free(stopping);
+        if (old == NULL) {
+                w->verdict = first_verdict(c, w);
+        } else if (same_identity(old, w)) {
+                w->verdict = old->verdict;
+                w->outcome = old->outcome;
+                w->at = old->at;
+                old->outcome.said = NULL;
+        } else {
+                w->verdict = verdict_new(instant_now());
+        }
+        wanted_free(old);
+        return table_put(&c->wanted, w->id, w);
 }
 
 int checker_start(struct checker *c, uint32_t id, const struct config_check *check)
 {
-        struct wanted *w = table_find(&c->wanted, id), *stopping;
-        int r = packet_check_usable(check);
+        struct wanted *w = NULL;
+        const struct wanted *old = table_find(&c->wanted, id);
+        int r = wanted_new(id, check, &w);
 
         if (r != 0)
                 return r;
-        if (w != NULL && same_identity(&w->check, check)) {
-                bool same = same_rhythm(&w->check, check);
-
-                w->check = *check;
-                if (same)
-                        return 0;
-        } else if (w != NULL) {
-                w->check = *check;
-                w->verdict = verdict_new(instant_now());
-                w->outcome = (struct outcome){.reason = REASON_NOT_YET};
-                w->at = INSTANT_LONG_AGO;
-        } else {
-                w = calloc(1, sizeof(*w));
-                if (w == NULL)
-                        return -ENOMEM;
-                r = table_put(&c->wanted, id, w);
-                if (r != 0) {
-                        free(w);
-                        return r;
-                }
-                w->id = id;
-                w->check = *check;
-                w->verdict = first_verdict(c, id, check);
-                w->outcome.reason = REASON_NOT_YET;
-                w->at = INSTANT_LONG_AGO;
+        if (old != NULL && same_identity(old, w) && same_rhythm(old, w)) {
+                wanted_free(w);
+                return 0;
         }
-        stopping = table_take(&c->stopping, id); /* START replaces what is there */
-        w->there = w->there || stopping != NULL;
-        free(stopping);
+        r = wanted_replace(c, w);
+        if (r != 0) {
+                wanted_free(w);
+                return r;
+        }
         w->generation = ++c->generations;
-        w->told = false;
         if (id < c->untold)
                 c->untold = id;
         checker_settle(c);
@@ -446,7 +504,7 @@ void checker_stop(struct checker *c, uint32_t id)
                 return;
         /* Never started there, or no room to remember: the process's reports of it are dropped anyway. */
         if (c->child == NULL || !w->there || table_put(&c->stopping, id, w) != 0)
-                free(w);
+                wanted_free(w);
         checker_settle(c);
 }
 

@@ -23,7 +23,9 @@ struct check_result {
         instant since;      /* when it came into that state */
         instant at;         /* when it was looked at last; INSTANT_LONG_AGO: never by this checker */
         enum reason reason; /* how the newest look ended */
+        int detail;         /* as the reason says (reason.h) */
         span took;          /* how long that look lasted */
+        const char *said;   /* what was seen there beyond the reason; NULL: nothing. Valid during the call */
         const char *text;   /* for people: "http://10.0.0.111/: status 503, wanted 200-399"; valid
                                during the call */
 };
@@ -41,8 +43,9 @@ void checker_free(struct checker *c);
 
 /* Runs the check under a number of the caller's, below UINT32_MAX. The same number again is a reload: an
  * equal definition goes on untouched; another rhythm keeps the verdict; another target starts as unknown. The
- * definition is copied. 0, -EINVAL if it is out of range (packet.h), -ENOMEM, -ENOSPC. A process that cannot
- * be started is no error here but a result: unknown, REASON_NO_CHECKER. */
+ * definition is copied. 0; -EINVAL and -E2BIG as check_encode(); -ENOMEM; -ENOSPC at TABLE_MAX. A process
+ * that cannot be started is no error here but a result: unknown, REASON_NO_CHECKER. Costs some microseconds,
+ * however many there are. */
 int checker_start(struct checker *c, uint32_t id, const struct config_check *check);
 /* No result of it comes any more. An unknown number is ignored. */
 void checker_stop(struct checker *c, uint32_t id);
@@ -51,9 +54,11 @@ void checker_stop(struct checker *c, uint32_t id);
 bool checker_result(const struct checker *c, uint32_t id, struct check_result *ret_result,
                     char text[static REASON_TEXT]);
 
-/* Writes the verdicts with their age for the next core of this boot; `path` lies in the run directory, on
- * tmpfs, where that is cheap: call it on each change. 0 or a negative errno. */
+/* Writes the verdicts with their age for the next core of this boot. 0 or a negative errno. */
 int checker_save(const struct checker *c, const char *path);
+/* Does so by itself from now on, a moment after each change; `path` lies in the run directory, on tmpfs,
+ * where that is cheap. */
+void checker_keep(struct checker *c, const char *path);
 /* Reads them back, before checker_start(): a check whose number and target are the same goes on from its
  * saved verdict, which checker_result() shows at once and on_result confirms or overturns with the first
  * look. What another boot has saved is not used. 0; -ENOENT; -ESTALE of another boot; -EBADMSG not a saved

@@ -11,9 +11,13 @@
 struct wanted {
         uint32_t id;
         uint32_t generation;
-        struct config_check check;
+        uint8_t *check; /* by check_encode(): its rhythm, then what it looks at */
+        size_t check_size;
+        size_t rhythm_size;
+        char *target;
+        span timeout;
         struct verdict verdict;
-        struct outcome outcome;
+        struct outcome outcome; /* `said` is its own */
         instant at;
         bool told;  /* the process has this generation */
         bool there; /* the process has this or an earlier one */
@@ -22,7 +26,7 @@ struct wanted {
 /* A verdict of a former core, until its check is started. */
 struct saved {
         struct verdict verdict;
-        char *target;
+        uint64_t identity;
 };
 
 struct checker {
@@ -45,9 +49,13 @@ struct checker {
 
         uv_timer_t *timer; /* watches the process while one runs, else waits to start it */
         span retry_after;  /* grows with each death */
+
+        char keep_path[512];    /* empty: not kept */
+        uv_timer_t *keep_timer; /* runs while something is not saved */
 };
 
-/* What two definitions must share for the verdict of one to say something about the other. Returns `text`. */
-#define TARGET_TEXT 1280
-const char *check_identity(const struct config_check *check, char text[static TARGET_TEXT]);
+/* What two definitions must share for the verdict of one to say something about the other, as a number. */
+uint64_t wanted_identity(const struct wanted *w);
 void saved_free(struct checker *c);
+/* A state has changed: it is to be saved soon. */
+void saved_due(struct checker *c);

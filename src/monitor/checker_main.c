@@ -53,7 +53,7 @@ int main(void)
         }
         r = uv_loop_init(&loop);
         if (r == 0)
-                r = runner_new(&loop, CORE_FD, directory, &runner);
+                r = runner_new(&(struct probe_house){.loop = &loop}, CORE_FD, directory, &runner);
         if (r != 0) {
                 log_error("checker: cannot begin: %s", uv_strerror(r));
                 return 1;

@@ -1,161 +1,140 @@
-/* checker_saved.c - the verdicts in a small JSON file, from one core to the next of the same boot. */
+/* checker_saved.c - the verdicts in a file, from one core to the next of the same boot.
+ *
+ * Big-endian: SAVED_MAGIC, the boot's id, how many, and of each check its number, identity and verdict. */
 #include "monitor/checker_inside.h"
 
+#include "base/bytes.h"
 #include "base/file.h"
+#include "base/text.h"
+#include "monitor/packet.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SAVED_VERSION 1
-#define BOOT_ID_TEXT  40
+#define SAVED_MAGIC  0x68766b32 /* "hvk2" */
+#define BOOT_ID_SIZE 36
+#define HEAD_SIZE    (4 + BOOT_ID_SIZE + 4)
+#define ENTRY_SIZE   (4 + 8 + 19)
+#define KEEP_MS      100 /* from a change to its being saved: a storm of them is one write */
 
 /* Instants count from the boot: of another one they mean nothing. */
-static int read_boot_id(char text[static BOOT_ID_TEXT])
+static int read_boot_id(char id[static BOOT_ID_SIZE + 1])
 {
-        ssize_t n = file_read("/proc/sys/kernel/random/boot_id", text, BOOT_ID_TEXT - 1);
+        ssize_t n = file_read("/proc/sys/kernel/random/boot_id", id, BOOT_ID_SIZE + 1);
 
-        if (n < 0)
-                return (int)n;
-        text[n] = '\0';
-        text[strcspn(text, "\n")] = '\0';
-        return 0;
-}
-
-static json_t *check_to_json(const struct wanted *w)
-{
-        char identity[TARGET_TEXT], history[20];
-
-        /* as text: JSON's integers are signed */
-        snprintf(history, sizeof(history), "%llx", (unsigned long long)w->verdict.history);
-        return json_pack("{s:I, s:s, s:s, s:I, s:s, s:i}", "id", (json_int_t)w->id, "target",
-                         check_identity(&w->check, identity), "state", verdict_name(w->verdict.state),
-                         "since_us", (json_int_t)w->verdict.since.us, "history", history, "known",
-                         (int)w->verdict.known);
+        return n < 0 ? (int)n : n < BOOT_ID_SIZE ? -EIO : 0; /* a newline follows */
 }
 
 int checker_save(const struct checker *c, const char *path)
 {
-        char boot[BOOT_ID_TEXT];
-        json_t *checks = json_array(), *root;
+        size_t size = HEAD_SIZE + c->wanted.count * ENTRY_SIZE;
+        char boot[BOOT_ID_SIZE + 1];
         struct wanted *w;
-        char *text;
-        int r = read_boot_id(boot);
-
-        for (uint32_t id = 0; r == 0 && (w = table_next(&c->wanted, &id)) != NULL; id++)
-                if (json_array_append_new(checks, check_to_json(w)) != 0)
-                        r = -ENOMEM;
-        if (r != 0) {
-                json_decref(checks);
-                return r;
-        }
-        root = json_pack("{s:i, s:s, s:o}", "version", SAVED_VERSION, "boot", boot, "checks", checks);
-        text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
-        r = text == NULL ? -ENOMEM : file_replace(path, text, strlen(text), 0600);
-        free(text);
-        json_decref(root);
-        return r;
-}
-
-void saved_free(struct checker *c)
-{
-        struct saved *saved;
-
-        for (uint32_t id = 0; (saved = table_next(&c->saved, &id)) != NULL;) {
-                table_take(&c->saved, id);
-                free(saved->target);
-                free(saved);
-        }
-        table_done(&c->saved);
-}
-
-static int verdict_from_json(json_t *entry, json_int_t *ret_id, struct verdict *v, const char **ret_target)
-{
-        const char *state, *history;
-        json_int_t since;
-        int known;
-        char *end;
-
-        if (json_unpack(entry, "{s:I, s:s, s:s, s:I, s:s, s:i}", "id", ret_id, "target", ret_target, "state",
-                        &state, "since_us", &since, "history", &history, "known", &known) != 0)
-                return -EBADMSG;
-        *v = (struct verdict){.since = {since}, .known = (uint8_t)known};
-        errno = 0;
-        v->history = strtoull(history, &end, 16);
-        if (errno != 0 || *end != '\0' || verdict_parse(state, &v->state) != 0)
-                return -EBADMSG;
-        if (known < 0 || known > VERDICT_RUN_MAX || since < 0 || !instant_reached(instant_now(), v->since) ||
-            *ret_id < 0 || *ret_id >= UINT32_MAX)
-                return -EBADMSG;
-        return 0;
-}
-
-static int take_saved(struct checker *c, json_t *entry)
-{
-        struct saved *saved = calloc(1, sizeof(*saved));
-        const char *target;
-        json_int_t id;
-        int r = -ENOMEM;
-
-        if (saved == NULL)
-                return r;
-        r = verdict_from_json(entry, &id, &saved->verdict, &target);
-        if (r == 0 && table_find(&c->saved, (uint32_t)id) != NULL)
-                r = -EBADMSG;
-        if (r == 0) {
-                saved->target = strdup(target);
-                r = saved->target == NULL ? -ENOMEM : table_put(&c->saved, (uint32_t)id, saved);
-        }
-        if (r != 0) {
-                free(saved->target);
-                free(saved);
-        }
-        return r;
-}
-
-static int take_all(struct checker *c, json_t *root)
-{
-        char boot[BOOT_ID_TEXT];
-        const char *saved_boot;
-        json_t *checks, *entry;
-        int version = 0;
-        size_t i;
+        struct writer to;
+        uint8_t *bytes;
         int r = read_boot_id(boot);
 
         if (r != 0)
                 return r;
-        if (json_unpack(root, "{s:i, s:s, s:o}", "version", &version, "boot", &saved_boot, "checks",
-                        &checks) != 0 ||
-            version != SAVED_VERSION || !json_is_array(checks))
-                return -EBADMSG;
-        if (strcmp(boot, saved_boot) != 0)
-                return -ESTALE;
-        json_array_foreach(checks, i, entry)
-        {
-                r = take_saved(c, entry);
-                if (r != 0)
-                        return r;
+        bytes = malloc(size);
+        if (bytes == NULL)
+                return -ENOMEM;
+        writer_init(&to, bytes, size);
+        put_u32(&to, SAVED_MAGIC);
+        put_bytes(&to, boot, BOOT_ID_SIZE);
+        put_u32(&to, (uint32_t)c->wanted.count);
+        for (uint32_t id = 0; (w = table_next(&c->wanted, &id)) != NULL; id++) {
+                put_u32(&to, w->id);
+                put_u64(&to, wanted_identity(w));
+                put_verdict(&to, &w->verdict);
         }
-        return 0;
+        r = file_replace(path, bytes, (size_t)(to.at - bytes), 0600);
+        free(bytes);
+        return r;
+}
+
+static void on_keep(uv_timer_t *timer)
+{
+        const struct checker *c = timer->data;
+
+        (void)checker_save(c, c->keep_path); /* without it the next core's checks are unknown at first */
+}
+
+void checker_keep(struct checker *c, const char *path)
+{
+        text_copy(c->keep_path, sizeof(c->keep_path), path);
+}
+
+void saved_due(struct checker *c)
+{
+        if (c->keep_path[0] != '\0' && !uv_is_active((uv_handle_t *)c->keep_timer))
+                uv_timer_start(c->keep_timer, on_keep, KEEP_MS, 0);
+}
+
+void saved_free(struct checker *c)
+{
+        for (uint32_t id = 0; table_next(&c->saved, &id) != NULL;)
+                free(table_take(&c->saved, id));
+        table_done(&c->saved);
+}
+
+static int take_saved(struct checker *c, struct reader *from)
+{
+        struct saved *saved = calloc(1, sizeof(*saved));
+        uint32_t id;
+        int r = -EBADMSG;
+
+        if (saved == NULL)
+                return -ENOMEM;
+        id = get_u32(from);
+        saved->identity = get_u64(from);
+        get_verdict(from, &saved->verdict);
+        if (!from->failed && id != UINT32_MAX && table_find(&c->saved, id) == NULL &&
+            instant_reached(instant_now(), saved->verdict.since))
+                r = table_put(&c->saved, id, saved);
+        if (r != 0)
+                free(saved);
+        return r;
+}
+
+static int take_all(struct checker *c, struct reader *from)
+{
+        char boot[BOOT_ID_SIZE + 1];
+        bool ours = get_u32(from) == SAVED_MAGIC;
+        const uint8_t *saved_boot = get_bytes(from, BOOT_ID_SIZE);
+        uint32_t count = get_u32(from);
+        int r = read_boot_id(boot);
+
+        if (r != 0)
+                return r;
+        if (!ours || from->failed)
+                return -EBADMSG;
+        if (memcmp(boot, saved_boot, BOOT_ID_SIZE) != 0)
+                return -ESTALE;
+        for (; r == 0 && count > 0; count--)
+                r = take_saved(c, from);
+        return r == 0 && reader_left(from) != 0 ? -EBADMSG : r;
 }
 
 int checker_load(struct checker *c, const char *path)
 {
-        json_error_t error;
-        json_t *root;
-        FILE *file = fopen(path, "re");
+        size_t size = HEAD_SIZE + TABLE_MAX * ENTRY_SIZE + 1;
+        uint8_t *bytes = malloc(size);
+        struct reader from;
+        ssize_t n;
         int r;
 
         saved_free(c);
-        if (file == NULL)
-                return -errno;
-        root = json_loadf(file, 0, &error);
-        fclose(file);
-        if (root == NULL)
-                return -EBADMSG;
-        r = take_all(c, root);
-        json_decref(root);
+        if (bytes == NULL)
+                return -ENOMEM;
+        n = file_read(path, (char *)bytes, size);
+        r = (int)n;
+        if (n >= 0) {
+                reader_init(&from, bytes, (size_t)n);
+                r = take_all(c, &from);
+        }
+        free(bytes);
         if (r != 0)
                 saved_free(c);
         return r;

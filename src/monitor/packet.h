@@ -7,24 +7,26 @@
  * it with more than its verdicts. */
 #pragma once
 
-#include "config/config.h"
+#include "config/check.h"
 #include "monitor/reason.h"
 #include "monitor/verdict.h"
 
 #include <sys/types.h>
 
-#define PACKET_MAX 2048 /* the longest START is below 1200 bytes */
+#define PACKET_MAX (CHECK_BYTES_MAX + 64)
 
 enum packet_type { PACKET_START = 1, PACKET_STOP, PACKET_REPORT, PACKET_BEAT };
 
 struct packet {
         enum packet_type type;
-        uint32_t id;               /* all but BEAT */
-        uint32_t generation;       /* START, REPORT */
-        struct verdict verdict;    /* START: to go on from; REPORT: now */
-        struct config_check check; /* START; line and name do not travel */
-        struct outcome outcome;    /* REPORT: of the newest probe */
-        instant at;                /* REPORT: when that ended */
+        uint32_t id;            /* all but BEAT */
+        uint32_t generation;    /* START, REPORT */
+        struct verdict verdict; /* START: to go on from; REPORT: now */
+        const uint8_t *check;   /* START: by check_encode(); decoded, it points into the packet */
+        size_t check_size;
+        struct outcome outcome; /* REPORT: of the newest probe, without `said` */
+        char said[SAID_TEXT];   /* REPORT: the same, empty for nothing */
+        instant at;             /* REPORT: when that ended */
 };
 
 /* Bytes written; every packet fits PACKET_MAX. */
@@ -32,5 +34,8 @@ size_t checker_packet_encode(const struct packet *p, uint8_t bytes[static PACKET
 /* 0, or -EBADMSG when it is cut short, too long, or holds a value that cannot be. */
 int checker_packet_decode(const uint8_t *bytes, size_t size, struct packet *ret_packet);
 
-/* 0, or -EINVAL for a definition that no packet can carry (intervals, rise, fall, statuses out of range). */
-int packet_check_usable(const struct config_check *check);
+/* As they stand in a packet, and in what is saved. */
+struct reader;
+struct writer;
+void put_verdict(struct writer *w, const struct verdict *v);
+void get_verdict(struct reader *r, struct verdict *v);

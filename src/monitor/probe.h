@@ -1,41 +1,59 @@
-/* probe.h - one look at one service, inside the checker process.
+/* probe.h - one look at one service, inside the checker process; the door that every kind of check has.
  *
  * A probe is begun, and ends by calling back once, from the loop, never from within its begin; or it is
- * cancelled, and says how far it had come. It has no time limit of its own: the runner cuts it. */
+ * cut, and says how far it had come. It has no time limit of its own: the runner cuts it at the timeout. An
+ * idle check owns nothing but its definition: what a look needs lives as long as the look.
+ *
+ * Kinds that bring a library with them live in a shared object, loaded with the first check that needs it
+ * (kinds.c), so that who does not use them does not carry them. */
 #pragma once
 
-#include "config/config.h"
+#include "config/check.h"
 #include "monitor/reason.h"
 
 #include <uv.h>
 
-typedef void probe_done_fn(void *user, enum reason reason, int detail);
-
-struct probe_tcp;
-
-/* 0 or a negative errno: then this node could not even try. */
-int probe_tcp_begin(uv_loop_t *loop, const struct config_check *check, probe_done_fn *on_done, void *user,
-                    struct probe_tcp **ret_probe);
-void probe_tcp_cancel(struct probe_tcp *probe);
-
-/* http lives in a shared object of its own, loaded with the first http check: libcurl and what it brings make
- * the checker twenty times as large (6 MiB for 0.3 MiB). */
-struct http;
-struct probe_http;
-
-struct probe_http_door {
-        int (*http_new)(uv_loop_t *loop, struct http **ret_http);
-        /* After its probes are. */
-        void (*http_free)(struct http *http);
-        /* One for each check, used again and again. `check` must outlive it. */
-        int (*probe_new)(struct http *http, const struct config_check *check, probe_done_fn *on_done,
-                         void *user, struct probe_http **ret_probe);
-        int (*begin)(struct probe_http *probe);
-        /* Cuts it and returns the reason for which it was not done yet. */
-        enum reason (*cancel)(struct probe_http *probe);
-        void (*probe_free)(struct probe_http *probe);
+/* What a probe may use. */
+struct probe_house {
+        uv_loop_t *loop;
 };
 
-#define PROBE_HTTP_OBJECT "haven-check-http.so"
-#define PROBE_HTTP_SYMBOL "probe_http_door"
-extern const struct probe_http_door probe_http_door;
+/* How a look ended. */
+struct ending {
+        enum reason reason;
+        int detail;           /* meaning depends on the reason; 0 if none */
+        char said[SAID_TEXT]; /* more about it, for people; empty: nothing. By ending_say() */
+};
+
+/* The bytes may come from outside: what is not printable becomes '?', what is too long is cut. */
+void ending_say(struct ending *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+typedef void probe_done_fn(void *user, const struct ending *ending);
+
+struct probe; /* of the kind's own */
+
+struct probe_kind {
+        /* What all checks of the kind share, made with the first of them. Both may be NULL: nothing. */
+        int (*open)(const struct probe_house *house, void **ret_shared);
+        void (*close)(void *shared); /* after the last probe is gone */
+
+        /* `check` outlives the probe. With the call of `on_done` the probe is gone. 0; a negative errno: this
+         * node could not even try, and no call follows. */
+        int (*begin)(void *shared, const struct probe_house *house, const struct config_check *check,
+                     probe_done_fn *on_done, void *user, struct probe **ret_probe);
+        /* Ends it without a call, and says into `ret_ending` (all zero before) for what it was not done yet:
+         * at its timeout, or because nobody wants to know any more. */
+        void (*cut)(struct probe *probe, struct ending *ret_ending);
+};
+
+/* A socket that connects, from `source` unless its family is 0: writable once it is decided. Or a negative
+ * errno. */
+int probe_connect(const struct ip *ip, uint16_t port, const struct ip *source);
+
+/* In haven-checker itself; an object of its own exports its kinds under these names, too. */
+extern const struct probe_kind probe_tcp;
+#define PROBE_EXPORT __attribute__((visibility("default")))
+
+/* The door of a kind, its object loaded from `object_dir` if need be. 0 or a negative errno, and why was
+ * logged. */
+int probe_kind_find(enum check_kind kind, const char *object_dir, const struct probe_kind **ret_kind);

@@ -1,3 +1,4 @@
+/* probe_tcp.c - a TCP connection, and where wanted a few bytes each way. */
 #include "monitor/probe.h"
 
 #include <errno.h>
@@ -6,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-struct probe_tcp {
+struct probe {
         uv_poll_t poll;
         int fd;
         probe_done_fn *on_done;
@@ -18,13 +19,17 @@ static void on_closed(uv_handle_t *handle)
         free(handle->data);
 }
 
-void probe_tcp_cancel(struct probe_tcp *probe)
+static void probe_end(struct probe *probe)
 {
-        if (probe == NULL)
-                return;
         uv_poll_stop(&probe->poll);
         close(probe->fd);
         uv_close((uv_handle_t *)&probe->poll, on_closed);
+}
+
+static void cut(struct probe *probe, struct ending *ret_ending)
+{
+        ret_ending->reason = REASON_NO_CONNECTION;
+        probe_end(probe);
 }
 
 /* Where nobody listens on a local port of the ephemeral range, the kernel may choose that very port as the
@@ -45,54 +50,50 @@ static bool connected_to_itself(int fd)
 
 static void on_ready(uv_poll_t *handle, int status, int events)
 {
-        struct probe_tcp *probe = handle->data;
+        struct probe *probe = handle->data;
         probe_done_fn *on_done = probe->on_done;
         void *user = probe->user;
-        enum reason reason = REASON_WORKS;
+        struct ending ending = {.reason = REASON_WORKS};
         int error = 0;
         socklen_t size = sizeof(error);
 
         if (getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1)
                 error = errno;
         if (error != 0)
-                reason = reason_from_errno(error, false);
+                ending.reason = reason_from_errno(error, false);
         else if (connected_to_itself(probe->fd))
-                reason = REASON_REFUSED;
-        probe_tcp_cancel(probe);
-        on_done(user, reason, error);
+                ending.reason = REASON_REFUSED;
+        ending.detail = error;
+        probe_end(probe);
+        on_done(user, &ending);
 }
 
-int probe_tcp_begin(uv_loop_t *loop, const struct config_check *check, probe_done_fn *on_done, void *user,
-                    struct probe_tcp **ret_probe)
+static int begin(void *shared, const struct probe_house *house, const struct config_check *check,
+                 probe_done_fn *on_done, void *user, struct probe **ret_probe)
 {
-        struct probe_tcp *probe = calloc(1, sizeof(*probe));
-        struct sockaddr_storage to;
-        socklen_t size = ip_to_sockaddr(&check->ip, check->port, &to);
+        struct probe *probe = calloc(1, sizeof(*probe));
         int r;
 
         if (probe == NULL)
                 return -ENOMEM;
         probe->on_done = on_done;
         probe->user = user;
-        probe->fd = socket(check->ip.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (probe->fd == -1) {
-                r = -errno;
+        probe->fd = probe_connect(&check->ip, check->port, &check->source);
+        if (probe->fd < 0) {
+                r = probe->fd;
                 free(probe);
                 return r;
         }
-        if (connect(probe->fd, (struct sockaddr *)&to, size) == -1 && errno != EINPROGRESS) {
-                r = -errno;
-                goto undo;
+        r = uv_poll_init(house->loop, &probe->poll, probe->fd);
+        if (r != 0) {
+                close(probe->fd);
+                free(probe);
+                return r;
         }
-        r = uv_poll_init(loop, &probe->poll, probe->fd);
-        if (r != 0)
-                goto undo;
         probe->poll.data = probe;
         uv_poll_start(&probe->poll, UV_WRITABLE, on_ready);
         *ret_probe = probe;
         return 0;
-undo:
-        close(probe->fd);
-        free(probe);
-        return r;
 }
+
+const struct probe_kind probe_tcp = {.begin = begin, .cut = cut};

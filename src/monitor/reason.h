@@ -1,37 +1,50 @@
 /* reason.h - how one probe ended, and the words for it.
  *
- * The checker reports a reason and a number, never text: what an untrusted server sent stays on its side.
- * The words are made here, from the check's definition. */
+ * The checker reports a reason, a number and at most a short line of what it saw there, cleaned of all that
+ * is not printable: what else an untrusted server sent stays on its side. The words are made here. */
 #pragma once
 
 #include "base/instant.h"
-#include "config/config.h"
 #include "monitor/verdict.h"
+
+#include <stdbool.h>
+#include <stddef.h>
 
 enum reason {
         REASON_WORKS,
         REASON_REFUSED,
         REASON_NO_CONNECTION,  /* not connected within the timeout */
         REASON_NO_ANSWER,      /* connected, but the answer was not complete within the timeout */
+        REASON_SILENT,         /* asked, and nothing came back within the timeout (icmp, dns) */
         REASON_NO_LOOKUP,      /* the name was not resolved within the timeout */
         REASON_RESET,          /* connection cut by the other side */
         REASON_CLOSED,         /* closed before a complete answer */
         REASON_UNREACHABLE,    /* detail: errno */
         REASON_BAD_STATUS,     /* detail: the status */
-        REASON_BODY_MISMATCH,  /* the expected text is not in the part that is read */
-        REASON_BAD_ANSWER,     /* not HTTP, or headers without end */
-        REASON_NAME_NOT_FOUND, /* the url's host has no address */
+        REASON_MISMATCH,       /* a proper answer, but not the expected one */
+        REASON_BAD_ANSWER,     /* not the protocol that was asked for, or without end */
+        REASON_NAME_NOT_FOUND, /* the name has no address, or no such record */
         REASON_TLS,            /* no TLS session */
+        REASON_CERTIFICATE,    /* one, but the certificate is not good */
+        REASON_LIMIT,          /* works, but beyond a limit the user has set */
+        REASON_DENIED,         /* the login was refused */
+        REASON_MISSING,        /* the file or process is not there */
+        REASON_FAILED,         /* a command says so; detail: its exit status */
+        REASON_KILLED,         /* a command was ended by a signal; detail: which */
+        REASON_UNFINISHED,     /* a command did not end within the timeout */
         REASON_NOT_YET,        /* not looked at so far */
         REASON_LOCAL,          /* this node could not look; detail: errno */
         REASON_NO_CHECKER,     /* the checker process is dead or cannot be started */
 };
 #define REASONS (REASON_NO_CHECKER + 1)
 
+#define SAID_TEXT 256 /* of what was seen, with the end */
+
 struct outcome {
         enum reason reason;
         int detail; /* meaning depends on the reason; 0 if none */
         span took;
+        const char *said; /* what was seen there, printable; NULL: nothing. Who holds it says how long */
 };
 
 /* What a probe that ended so says about the service. */
@@ -41,9 +54,11 @@ const char *reason_name(enum reason reason);
 /* The reason for a connection that failed with this errno, connected or not. */
 enum reason reason_from_errno(int error, bool connected);
 
+/* Whether it may be said: below SAID_TEXT bytes, none of them a control character. */
+bool said_is_clean(const char *said, size_t n);
+
 #define REASON_TEXT 800
-/* A line for people: "http://10.0.0.111/: status 503, wanted 200-399". Returns `text`. */
-const char *outcome_format(const struct outcome *o, const struct config_check *check,
+/* A line for people: "http://10.0.0.111/: status 503, wanted 200-399". `target` is check_target()'s,
+ * `timeout` the check's. Returns `text`. */
+const char *outcome_format(const struct outcome *o, const char *target, span timeout,
                            char text[static REASON_TEXT]);
-/* What the check looks at: its url, or "tcp ADDRESS:PORT". Returns `text`. */
-const char *check_target(const struct config_check *check, char text[static REASON_TEXT]);

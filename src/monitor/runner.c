@@ -6,18 +6,16 @@
 #include "monitor/probe.h"
 #include "monitor/table.h"
 
-#include <assert.h>
-#include <dlfcn.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define BEAT_MS           5000 /* the core takes four missing ones for a frozen checker */
 #define REPORT_EVERY      10   /* looks; so that the core knows how fresh an unchanged state is */
 #define FIRST_LOOK_MS     1000 /* first looks are spread over so much, or the interval if shorter */
+#define SAID_EVERY_MS     1000 /* a failing check whose words change is reported so often at most */
 #define PACKETS_IN_A_TURN 64
 
 struct runner {
@@ -26,10 +24,13 @@ struct runner {
         uv_poll_t poll;
         uv_timer_t beat;
         struct table checks; /* of struct look */
-        uint64_t random;
+        struct probe_house house;
         char object_dir[512];
-        const struct probe_http_door *door; /* NULL: not loaded */
-        struct http *http;
+        struct {
+                const struct probe_kind *door; /* NULL: not needed so far */
+                void *shared;
+        } kind[CHECK_KINDS];
+        uint32_t started;      /* checks so far: each gets a place in its interval by this */
         int handles;           /* open ones of the two above; free with the last */
         uint32_t waiting_from; /* unsent reports start at this id; UINT32_MAX: none */
 };
@@ -42,28 +43,29 @@ struct look {
         struct config_check check;
         struct verdict verdict;
         uv_timer_t timer;
-        uint64_t due_ms; /* uv_now() of the turn that is next or under way */
-        bool first;      /* the turn under way is its first */
-        bool looking;
+        uint32_t place;      /* in its interval, as a fraction of 2^32 */
+        uint64_t due_ms;     /* uv_now() of the turn that is next or under way */
+        bool on_grid;        /* that is one of its places, an interval from the next */
+        struct probe *probe; /* NULL: not looking */
         instant began;
-        struct outcome outcome;
+        struct outcome outcome; /* `said` is its own */
         instant at;
+        instant reported;
         int unreported; /* looks since the core was told */
         bool waiting;   /* told to, but the socket was full */
-        struct probe_tcp *tcp;
-        struct probe_http *http;
 };
 
-static void look_begin(struct look *l);
 static void on_turn(uv_timer_t *timer);
 
-/* xorshift64: spreading needs no better. */
-static uint64_t random_below(struct runner *r, uint64_t limit)
+/* Places that are spread evenly however many of them are taken: van der Corput's sequence, the bits of a
+ * counter read backwards. */
+static uint32_t next_place(struct runner *r)
 {
-        r->random ^= r->random << 13;
-        r->random ^= r->random >> 7;
-        r->random ^= r->random << 17;
-        return limit == 0 ? 0 : r->random % limit;
+        uint32_t n = r->started++, place = 0;
+
+        for (int bit = 0; bit < 32; bit++)
+                place |= (n >> bit & 1U) << (31 - bit);
+        return place;
 }
 
 /* False when the core does not read now. */
@@ -88,8 +90,11 @@ static bool look_send(struct look *l)
                            .outcome = l->outcome,
                            .at = l->at};
 
+        if (l->outcome.said != NULL)
+                text_copy(p.said, sizeof(p.said), l->outcome.said);
         if (!send_packet(l->runner, &p))
                 return false;
+        l->reported = l->at;
         l->unreported = 0;
         l->waiting = false;
         return true;
@@ -129,112 +134,139 @@ static void wait_for_turn(struct look *l)
         uv_timer_start(&l->timer, on_turn, l->due_ms > now ? l->due_ms - now : 0, 0);
 }
 
-/* The turn after this one: an interval later, or the next that is still to come. After the first look the
- * check takes a place of its own in the interval, so that thousands started together do not march in step. */
-static void choose_turn(struct look *l)
+/* Whether the newest findings are about to make it another state. */
+static bool may_change(const struct look *l)
 {
-        uint64_t interval = (uint64_t)span_to_ms(l->check.interval);
-        uint64_t now = uv_now(l->runner->loop);
+        bool worked = (l->verdict.history & 1) != 0;
 
-        assert(interval > 0); /* no packet carries less than a millisecond */
-        if (l->first)
-                l->due_ms -= random_below(l->runner, interval / 2);
-        l->first = false;
-        l->due_ms += interval;
-        if (l->due_ms <= now)
-                l->due_ms += (now - l->due_ms) / interval * interval + interval;
+        switch (l->verdict.state) {
+        case VERDICT_UNKNOWN: return true;
+        case VERDICT_UP: return !worked;
+        case VERDICT_DOWN: return worked;
+        }
+        return false;
 }
 
-static void look_ended(struct look *l, enum reason reason, int detail)
+/* The turn after this one. Turns lie on a grid of the check's own, so that thousands started together do not
+ * march in step; the first, and quick ones, lie beside it, and the next one joins it within an interval. A
+ * turn that is past is left out. */
+static void choose_turn(struct look *l)
 {
-        struct outcome before = l->outcome;
-        bool changed;
+        uint64_t interval = (uint64_t)span_to_ms(l->check.interval),
+                 quick = (uint64_t)span_to_ms(l->check.quick);
+        uint64_t place = (uint64_t)l->place * interval >> 32;
+        uint64_t now = uv_now(l->runner->loop);
+        uint64_t next = l->due_ms + (l->on_grid ? interval - interval / 8 : 1);
 
-        l->looking = false;
-        l->tcp = NULL;
+        if (quick < interval && may_change(l)) {
+                l->due_ms += quick;
+                if (l->due_ms <= now)
+                        l->due_ms += (now - l->due_ms) / quick * quick + quick;
+                l->on_grid = false;
+                return;
+        }
+        if (next <= now)
+                next = now + 1;
+        l->due_ms = (next + interval - 1 - place) / interval * interval + place;
+        l->on_grid = true;
+}
+
+static void look_say(struct look *l, const char *said)
+{
+        free((char *)l->outcome.said);
+        l->outcome.said = said[0] == '\0' ? NULL : strdup(said);
+}
+
+/* Whether the core has to know: what changed, and now and then that nothing did. */
+static bool is_news(struct look *l, const struct ending *e)
+{
+        const char *before = l->outcome.said == NULL ? "" : l->outcome.said;
+
+        if (e->reason != l->outcome.reason || e->detail != l->outcome.detail)
+                return true;
+        if (strcmp(before, e->said) != 0 && reason_finding(e->reason) != FINDING_WORKS &&
+            span_between(l->reported, l->at).us >= SAID_EVERY_MS * 1000)
+                return true;
+        return ++l->unreported >= REPORT_EVERY;
+}
+
+static void look_ended(struct look *l, const struct ending *e)
+{
+        bool changed, news;
+
+        l->probe = NULL;
         l->at = instant_now();
-        l->outcome = (struct outcome){.reason = reason, .took = span_between(l->began, l->at)};
-        /* A number from outside has no business below zero. */
-        l->outcome.detail = detail > 0 ? detail : 0;
-        changed = verdict_step(&l->verdict, l->check.rise, l->check.fall, reason_finding(reason), l->at);
-        if (changed || reason != before.reason || l->outcome.detail != before.detail ||
-            ++l->unreported >= REPORT_EVERY)
+        changed = verdict_step(&l->verdict, l->check.rise, l->check.fall, reason_finding(e->reason), l->at);
+        news = is_news(l, e);
+        look_say(l, e->said);
+        l->outcome.reason = e->reason;
+        l->outcome.detail = e->detail > 0 ? e->detail : 0; /* from outside: has no business below zero */
+        l->outcome.took = span_between(l->began, l->at);
+        if (changed || news)
                 look_report(l);
         choose_turn(l);
         wait_for_turn(l);
 }
 
-static void on_probe_done(void *user, enum reason reason, int detail)
+static void on_probe_done(void *user, const struct ending *ending)
 {
-        look_ended(user, reason, detail);
+        look_ended(user, ending);
 }
 
 static void look_cut(struct look *l)
 {
-        enum reason reason = REASON_NO_CONNECTION;
+        struct ending ending = {.reason = REASON_NO_ANSWER};
 
-        switch (l->check.kind) {
-        case CHECK_TCP: probe_tcp_cancel(l->tcp); break;
-        case CHECK_HTTP: reason = l->runner->door->cancel(l->http); break;
-        }
-        look_ended(l, reason, 0);
+        l->runner->kind[l->check.kind].door->cut(l->probe, &ending);
+        look_ended(l, &ending);
 }
+
+static void look_begin(struct look *l);
 
 static void on_turn(uv_timer_t *timer)
 {
         struct look *l = timer->data;
 
-        if (l->looking)
+        if (l->probe != NULL)
                 look_cut(l);
         else
                 look_begin(l);
 }
 
-/* Loads the shared object that carries http, once. */
-static int runner_http(struct runner *r)
+/* Opens the kind's door with its first check. */
+static int runner_kind(struct runner *r, enum check_kind kind)
 {
-        char path[sizeof(r->object_dir) + sizeof(PROBE_HTTP_OBJECT) + 1];
-        void *object;
+        const struct probe_kind *door;
+        int e;
 
-        if (r->http != NULL)
+        if (r->kind[kind].door != NULL)
                 return 0;
-        if (r->door == NULL) {
-                snprintf(path, sizeof(path), "%s/%s", r->object_dir, PROBE_HTTP_OBJECT);
-                object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-                if (object == NULL) {
-                        log_error("checker: no http checks possible: %s", dlerror());
-                        return -ELIBACC;
-                }
-                r->door = dlsym(object, PROBE_HTTP_SYMBOL);
-                if (r->door == NULL)
-                        return -ELIBBAD;
-        }
-        return r->door->http_new(r->loop, &r->http);
-}
-
-static int begin_http(struct look *l)
-{
-        int r = runner_http(l->runner);
-
-        if (r == 0 && l->http == NULL)
-                r = l->runner->door->probe_new(l->runner->http, &l->check, on_probe_done, l, &l->http);
-        return r == 0 ? l->runner->door->begin(l->http) : r;
+        e = probe_kind_find(kind, r->object_dir, &door);
+        if (e == 0 && door->open != NULL)
+                e = door->open(&r->house, &r->kind[kind].shared);
+        if (e == 0)
+                r->kind[kind].door = door;
+        return e;
 }
 
 static void look_begin(struct look *l)
 {
-        int r = -EINVAL;
+        struct runner *r = l->runner;
+        enum check_kind kind = l->check.kind;
+        struct ending ending = {0};
+        int e = runner_kind(r, kind);
 
         l->began = instant_now();
-        l->looking = true;
-        switch (l->check.kind) {
-        case CHECK_TCP: r = probe_tcp_begin(l->runner->loop, &l->check, on_probe_done, l, &l->tcp); break;
-        case CHECK_HTTP: r = begin_http(l); break;
-        }
-        if (r != 0)
-                look_ended(l, reason_from_errno(-r, false), -r);
-        else
+        if (e == 0)
+                e = r->kind[kind].door->begin(r->kind[kind].shared, &r->house, &l->check, on_probe_done, l,
+                                              &l->probe);
+        if (e == 0) {
                 uv_timer_start(&l->timer, on_turn, (uint64_t)span_to_ms(l->check.timeout), 0);
+                return;
+        }
+        ending.reason = reason_from_errno(-e, false);
+        ending.detail = -e;
+        look_ended(l, &ending);
 }
 
 static void on_look_closed(uv_handle_t *handle)
@@ -244,36 +276,42 @@ static void on_look_closed(uv_handle_t *handle)
 
 static void look_free(struct look *l)
 {
+        struct ending unwanted = {0};
+
         if (l == NULL)
                 return;
-        if (l->looking && l->check.kind == CHECK_TCP)
-                probe_tcp_cancel(l->tcp);
-        if (l->http != NULL)
-                l->runner->door->probe_free(l->http);
+        if (l->probe != NULL)
+                l->runner->kind[l->check.kind].door->cut(l->probe, &unwanted);
+        check_done(&l->check);
+        free((char *)l->outcome.said);
         uv_close((uv_handle_t *)&l->timer, on_look_closed);
 }
 
-static void runner_start(struct runner *r, const struct packet *p)
+/* False if the core sent a definition that is none. */
+static bool runner_start(struct runner *r, const struct packet *p)
 {
-        uint64_t spread = (uint64_t)span_to_ms(span_min(p->check.interval, span_ms(FIRST_LOOK_MS)));
-        struct look *l = calloc(1, sizeof(*l));
+        struct look *old = table_take(&r->checks, p->id), *l = calloc(1, sizeof(*l));
+        uint64_t spread;
 
-        look_free(table_take(&r->checks, p->id));
         if (l == NULL || table_put(&r->checks, p->id, l) != 0) {
                 log_error("checker: no memory for check %u", p->id);
                 abort(); /* to be started again with what is wanted, rather than go on without it */
         }
+        l->place = old == NULL ? next_place(r) : old->place;
+        look_free(old);
         l->runner = r;
         l->id = p->id;
         l->generation = p->generation;
-        l->check = p->check;
         l->verdict = p->verdict;
         l->outcome.reason = REASON_NOT_YET; /* differs from all that come, so the first is reported */
-        l->first = true;
         uv_timer_init(r->loop, &l->timer);
         l->timer.data = l;
-        l->due_ms = uv_now(r->loop) + random_below(r, spread);
+        if (check_decode(p->check, p->check_size, &l->check) != 0)
+                return false;
+        spread = (uint64_t)span_to_ms(span_min(l->check.interval, span_ms(FIRST_LOOK_MS)));
+        l->due_ms = uv_now(r->loop) + ((uint64_t)l->place * spread >> 32);
         wait_for_turn(l);
+        return true;
 }
 
 /* False when the core has closed, or says what it must not. */
@@ -288,13 +326,12 @@ static bool receive_packet(struct runner *r, bool *ret_more)
                 return errno == EAGAIN || errno == EINTR;
         if (n == 0)
                 return false;
-        if (checker_packet_decode(bytes, (size_t)n, &p) != 0) {
+        if (checker_packet_decode(bytes, (size_t)n, &p) != 0 ||
+            (p.type == PACKET_START && !runner_start(r, &p))) {
                 log_error("checker: the core sent a packet that is none, giving up");
                 return false;
         }
-        if (p.type == PACKET_START)
-                runner_start(r, &p);
-        else if (p.type == PACKET_STOP)
+        if (p.type == PACKET_STOP)
                 look_free(table_take(&r->checks, p.id));
         return true;
 }
@@ -320,19 +357,19 @@ static void on_beat(uv_timer_t *timer)
         send_packet(timer->data, &beat);
 }
 
-int runner_new(uv_loop_t *loop, int fd, const char *object_dir, struct runner **ret_runner)
+int runner_new(const struct probe_house *house, int fd, const char *object_dir, struct runner **ret_runner)
 {
+        uv_loop_t *loop = house->loop;
         struct runner *r = calloc(1, sizeof(*r));
         int e;
 
         if (r == NULL)
                 return -ENOMEM;
         r->loop = loop;
+        r->house = *house;
         r->fd = fd;
         r->waiting_from = UINT32_MAX;
         text_copy(r->object_dir, sizeof(r->object_dir), object_dir);
-        if (getrandom(&r->random, sizeof(r->random), GRND_NONBLOCK) == -1 || r->random == 0)
-                r->random = (uint64_t)instant_now().us | 1;
         e = uv_poll_init(loop, &r->poll, fd);
         if (e != 0) {
                 free(r);
@@ -362,8 +399,9 @@ void runner_free(struct runner *r)
         for (uint32_t id = 0; (l = table_next(&r->checks, &id)) != NULL;)
                 look_free(table_take(&r->checks, id));
         table_done(&r->checks);
-        if (r->http != NULL)
-                r->door->http_free(r->http);
+        for (int k = 0; k < CHECK_KINDS; k++)
+                if (r->kind[k].door != NULL && r->kind[k].door->close != NULL)
+                        r->kind[k].door->close(r->kind[k].shared);
         uv_poll_stop(&r->poll);
         close(r->fd);
         uv_close((uv_handle_t *)&r->poll, on_runner_closed);

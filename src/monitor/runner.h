@@ -6,12 +6,12 @@
  * only. */
 #pragma once
 
-#include <uv.h>
+#include "monitor/probe.h"
 
 struct runner;
 
-/* Runs until the core closes its end: stops the loop then. `object_dir` is where PROBE_HTTP_OBJECT lies.
- * 0 or a negative errno. */
-int runner_new(uv_loop_t *loop, int fd, const char *object_dir, struct runner **ret_runner);
+/* Runs until the core closes its end: stops the loop then. `object_dir` is where the shared objects of the
+ * kinds lie. 0 or a negative errno. */
+int runner_new(const struct probe_house *house, int fd, const char *object_dir, struct runner **ret_runner);
 /* Cuts what runs. The loop must run once more. */
 void runner_free(struct runner *r);

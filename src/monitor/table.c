@@ -5,15 +5,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ID_SHIFT 23 /* 2^32 numbers on TABLE_SHELVES shelves */
+_Static_assert((UINT32_MAX >> ID_SHIFT) + 1 == TABLE_SHELVES, "every number has a shelf");
+
+struct table_entry {
+        uint32_t id;
+        void *object;
+};
+
+struct table_shelf {
+        struct table_entry *entry; /* by id */
+        uint32_t count;
+        uint32_t room;
+};
+
 /* Index of the first entry not below `id`. */
-static size_t table_place(const struct table *t, uint32_t id)
+static size_t shelf_place(const struct table_shelf *s, uint32_t id)
 {
-        size_t low = 0, high = t->count;
+        size_t low = 0, high = s->count;
 
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
 
-                if (t->entry[middle].id < id)
+                if (s->entry[middle].id < id)
                         low = middle + 1;
                 else
                         high = middle;
@@ -23,59 +37,91 @@ static size_t table_place(const struct table *t, uint32_t id)
 
 void *table_find(const struct table *t, uint32_t id)
 {
-        size_t i = table_place(t, id);
+        const struct table_shelf *s;
+        size_t i;
 
-        return i < t->count && t->entry[i].id == id ? t->entry[i].object : NULL;
+        if (t->shelf == NULL)
+                return NULL;
+        s = &t->shelf[id >> ID_SHIFT];
+        i = shelf_place(s, id);
+        return i < s->count && s->entry[i].id == id ? s->entry[i].object : NULL;
 }
 
 void *table_next(const struct table *t, uint32_t *id)
 {
-        size_t i = table_place(t, *id);
-
-        if (i == t->count)
+        if (t->shelf == NULL)
                 return NULL;
-        *id = t->entry[i].id;
-        return t->entry[i].object;
+        for (size_t n = *id >> ID_SHIFT; n < TABLE_SHELVES; n++) {
+                const struct table_shelf *s = &t->shelf[n];
+                size_t i = shelf_place(s, *id);
+
+                if (i == s->count)
+                        continue;
+                *id = s->entry[i].id;
+                return s->entry[i].object;
+        }
+        return NULL;
+}
+
+static int shelf_grow(struct table_shelf *s)
+{
+        uint32_t room = s->room == 0 ? 8 : s->room * 2;
+        struct table_entry *entry = reallocarray(s->entry, room, sizeof(*entry));
+
+        if (entry == NULL)
+                return -ENOMEM;
+        s->entry = entry;
+        s->room = room;
+        return 0;
 }
 
 int table_put(struct table *t, uint32_t id, void *object)
 {
-        size_t i = table_place(t, id);
+        struct table_shelf *s;
+        size_t i;
 
-        assert(i == t->count || t->entry[i].id != id);
         assert(id != UINT32_MAX);
         if (t->count == TABLE_MAX)
                 return -ENOSPC;
-        if (t->count == t->room) {
-                size_t room = t->room == 0 ? 8 : t->room * 2;
-                struct table_entry *entry = reallocarray(t->entry, room, sizeof(*entry));
-
-                if (entry == NULL)
-                        return -ENOMEM;
-                t->entry = entry;
-                t->room = room;
-        }
-        memmove(t->entry + i + 1, t->entry + i, (t->count - i) * sizeof(*t->entry));
-        t->entry[i] = (struct table_entry){.id = id, .object = object};
+        if (t->shelf == NULL)
+                t->shelf = calloc(TABLE_SHELVES, sizeof(*t->shelf));
+        if (t->shelf == NULL)
+                return -ENOMEM;
+        s = &t->shelf[id >> ID_SHIFT];
+        if (s->count == s->room && shelf_grow(s) != 0)
+                return -ENOMEM;
+        i = shelf_place(s, id);
+        assert(i == s->count || s->entry[i].id != id);
+        memmove(s->entry + i + 1, s->entry + i, (s->count - i) * sizeof(*s->entry));
+        s->entry[i] = (struct table_entry){.id = id, .object = object};
+        s->count++;
         t->count++;
         return 0;
 }
 
 void *table_take(struct table *t, uint32_t id)
 {
-        size_t i = table_place(t, id);
+        struct table_shelf *s;
         void *object;
+        size_t i;
 
-        if (i == t->count || t->entry[i].id != id)
+        if (t->shelf == NULL)
                 return NULL;
-        object = t->entry[i].object;
+        s = &t->shelf[id >> ID_SHIFT];
+        i = shelf_place(s, id);
+        if (i == s->count || s->entry[i].id != id)
+                return NULL;
+        object = s->entry[i].object;
+        s->count--;
         t->count--;
-        memmove(t->entry + i, t->entry + i + 1, (t->count - i) * sizeof(*t->entry));
+        memmove(s->entry + i, s->entry + i + 1, (s->count - i) * sizeof(*s->entry));
         return object;
 }
 
 void table_done(struct table *t)
 {
-        free(t->entry);
+        for (size_t n = 0; t->shelf != NULL && n < TABLE_SHELVES; n++)
+                free(t->shelf[n].entry);
+        free(t->shelf);
         *t = (struct table){0};
 }

@@ -1,4 +1,5 @@
-/* table.h - objects by number: a sorted array of pointers, for some thousands of them.
+/* table.h - objects by number, for some ten thousands of them: sorted arrays, one for each beginning of a
+ * number, so that taking one in moves few others. Numbers are hashes or count up from 0; both do well.
  *
  * The table does not own what it points to. */
 #pragma once
@@ -6,17 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TABLE_MAX 65536
+#define TABLE_MAX     65536
+#define TABLE_SHELVES 512
 
-struct table_entry {
-        uint32_t id;
-        void *object;
-};
+struct table_shelf;
 
 struct table {
-        struct table_entry *entry;
+        struct table_shelf *shelf; /* TABLE_SHELVES of them; NULL: empty */
         size_t count;
-        size_t room;
 };
 
 /* NULL if it is not there. */

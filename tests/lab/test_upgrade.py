@@ -8,7 +8,7 @@ from lab import now, wait_for
 from lab.haven import havend_program
 from lab.tools import build
 
-BINARIES = ["havend", "haven-core", "haven-guard", "haven-checker", "haven-check-http.so"]
+BINARIES = ["havend", "haven-core", "haven-guard", "haven-checker", "haven-check-curl.so"]
 
 
 def install(node, name, source=None, text=None):

@@ -3,11 +3,15 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #define PATIENCE_MS 10000
+
+static char *texts[128];
+static size_t text_count;
 
 static void on_result(void *user, uint32_t id, const struct check_result *result)
 {
@@ -15,7 +19,7 @@ static void on_result(void *user, uint32_t id, const struct check_result *result
 
         assert_true(id < STAGE_IDS);
         s->last[id] = *result;
-        s->last[id].text = NULL;
+        s->last[id].text = s->last[id].said = NULL;
         snprintf(s->text[id], REASON_TEXT, "%s", result->text);
         s->results[id]++;
 }
@@ -32,6 +36,8 @@ void stage_close(struct stage *s)
         checker_free(s->checker);
         uv_run(&s->loop, UV_RUN_DEFAULT);
         assert_int_equal(uv_loop_close(&s->loop), 0);
+        while (text_count > 0)
+                free(texts[--text_count]);
 }
 
 static void on_impatient(uv_timer_t *timer)
@@ -76,26 +82,42 @@ void stage_until_reason(struct stage *s, uint32_t id, enum reason reason)
         stage_until(s, has_reason, (int)id | (int)reason << 6, reason_name(reason));
 }
 
+char *stage_text(const char *format, ...)
+{
+        va_list args;
+
+        assert_true(text_count < sizeof(texts) / sizeof(texts[0]));
+        va_start(args, format);
+        assert_int_not_equal(vasprintf(&texts[text_count], format, args), -1);
+        va_end(args);
+        return texts[text_count++];
+}
+
+struct config_check any_check(enum check_kind kind)
+{
+        struct config_check c;
+
+        check_init(&c, kind);
+        c.interval = c.quick = span_ms(50);
+        c.timeout = span_ms(250);
+        c.rise = c.fall = 2;
+        ip_parse("127.0.0.1", &c.ip);
+        return c;
+}
+
 struct config_check tcp_check(int port)
 {
-        struct config_check c = {.kind = CHECK_TCP,
-                                 .interval = span_ms(50),
-                                 .timeout = span_ms(250),
-                                 .rise = 2,
-                                 .fall = 2,
-                                 .port = (uint16_t)port};
+        struct config_check c = any_check(CHECK_TCP);
 
-        ip_parse("127.0.0.1", &c.ip);
+        c.port = (uint16_t)port;
         return c;
 }
 
 struct config_check http_check(const char *host, int port, const char *path)
 {
-        struct config_check c = tcp_check(port);
+        struct config_check c = any_check(CHECK_HTTP);
 
-        c.kind = CHECK_HTTP;
-        c.status_min = 200;
-        c.status_max = 399;
-        snprintf(c.url, sizeof(c.url), "http://%s:%d%s", host, port, path);
+        c.ip = (struct ip){0};
+        c.http.url = stage_text("http://%s:%d%s", host, port, path);
         return c;
 }

@@ -8,7 +8,7 @@
 struct stage {
         uv_loop_t loop;
         struct checker *checker;
-        struct check_result last[STAGE_IDS]; /* text is not kept here */
+        struct check_result last[STAGE_IDS]; /* text and said are not kept here */
         char text[STAGE_IDS][REASON_TEXT];
         int results[STAGE_IDS];
 };
@@ -22,5 +22,9 @@ void stage_until(struct stage *s, stage_done_fn *done, int arg, const char *what
 void stage_until_state(struct stage *s, uint32_t id, enum verdict_state state);
 void stage_until_reason(struct stage *s, uint32_t id, enum reason reason);
 
+/* Definitions for tests: every 50 ms, two of a kind decide. Their texts live until stage_close(), so nobody
+ * calls check_done() on them. */
+char *stage_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+struct config_check any_check(enum check_kind kind);
 struct config_check http_check(const char *host, int port, const char *path);
 struct config_check tcp_check(int port);

@@ -196,7 +196,7 @@ static void test_every_kind_of_misbehaviour_has_its_reason(void **state)
         } rows[] = {
                 {"silent", "", REASON_NO_ANSWER},   {"drip", "", REASON_NO_ANSWER},
                 {"headers", "", REASON_BAD_ANSWER}, {"body", "", REASON_WORKS},
-                {"body", "^the beg", REASON_WORKS}, {"body", "the end", REASON_BODY_MISMATCH},
+                {"body", "^the beg", REASON_WORKS}, {"body", "the end", REASON_MISMATCH},
                 {"reset", "", REASON_RESET},        {"closed", "", REASON_CLOSED},
                 {"short", "", REASON_CLOSED},       {"noise", "", REASON_BAD_ANSWER},
                 {"status", "", REASON_BAD_STATUS},  {"redirect", "", REASON_WORKS},
@@ -207,7 +207,7 @@ static void test_every_kind_of_misbehaviour_has_its_reason(void **state)
         for (uint32_t i = 0; i < COUNT(rows); i++) {
                 struct config_check c = http_check("127.0.0.1", hostile_port(rows[i].server), "/");
 
-                snprintf(c.expect, sizeof(c.expect), "%s", rows[i].expect);
+                c.http.expect = rows[i].expect[0] == '\0' ? NULL : stage_text("%s", rows[i].expect);
                 start(i, &c);
         }
         for (uint32_t i = 0; i < COUNT(rows); i++) {
@@ -242,10 +242,10 @@ static void test_a_web_server_dies_freezes_and_returns(void **state)
                 skip();
         web_open();
         good = http_check("127.0.0.1", web.port, "/");
-        strcpy(good.host, "good.example");
-        strcpy(good.expect, "^line (one|two)$");
+        good.http.host = stage_text("good.example");
+        good.http.expect = stage_text("^line (one|two)$");
         mismatch = good;
-        strcpy(mismatch.expect, "goodbye");
+        mismatch.http.expect = stage_text("goodbye");
         other = http_check("127.0.0.1", web.port, "/");
         tcp = tcp_check(web.port);
         start(1, &good);
@@ -255,7 +255,7 @@ static void test_a_web_server_dies_freezes_and_returns(void **state)
         stage_until_state(&stage, 1, VERDICT_UP);
         stage_until_state(&stage, 2, VERDICT_DOWN);
         stage_until_reason(&stage, 2, REASON_BAD_STATUS);
-        stage_until_reason(&stage, 3, REASON_BODY_MISMATCH);
+        stage_until_reason(&stage, 3, REASON_MISMATCH);
         kill(web.pid, SIGSTOP);
         stage_until_state(&stage, 1, VERDICT_DOWN);
         assert_int_equal(stage.last[1].reason, REASON_NO_ANSWER);
@@ -348,7 +348,7 @@ static void test_a_reload_keeps_what_did_not_change(void **state)
         stage_until_state(&stage, 1, VERDICT_UP);
         checker_result(stage.checker, 1, &before, text);
         start(1, &c);
-        c.interval = span_ms(60);
+        c.interval = c.quick = span_ms(60);
         start(1, &c);
         checker_result(stage.checker, 1, &after, text);
         assert_int_equal(after.state, VERDICT_UP);
@@ -391,11 +391,11 @@ static void test_a_check_stopped_while_being_changed_is_stopped_there_too(void *
         int port, fd = listener(&port);
 
         c = tcp_check(port);
-        c.interval = span_ms(10);
+        c.interval = c.quick = span_ms(50);
         start(0, &other); /* keeps the process alive */
         start(1, &c);
         stage_until_state(&stage, 1, VERDICT_UP);
-        c.interval = span_ms(11);
+        c.interval = c.quick = span_ms(51);
         start(1, &c);
         checker_stop(stage.checker, 1); /* before the process has heard of the change */
         start(2, &other);
@@ -451,11 +451,14 @@ static void test_states_and_their_age_outlive_the_core(void **state)
 
         stage_open(&next, checker_path);
         f = fopen(path, "w");
-        fputs("{\"version\":1,\"boot\":\"another\",\"checks\":[]}", f);
+        fputs("hvk2"
+              "00000000-0000-0000-0000-000000000000",
+              f);
+        fwrite("\0\0\0", 1, 4, f);
         fclose(f);
         assert_int_equal(checker_load(next.checker, path), -ESTALE);
         f = fopen(path, "w");
-        fputs("{\"version\":1,", f);
+        fputs("hvk", f);
         fclose(f);
         assert_int_equal(checker_load(next.checker, path), -EBADMSG);
         unlink(path);

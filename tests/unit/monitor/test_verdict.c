@@ -6,9 +6,12 @@
 
 #include "base/text.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -69,35 +72,92 @@ static void test_longest_run(void **state)
         assert_int_equal(v.state, VERDICT_DOWN);
 }
 
-static struct packet sample_start(void)
+/* As long as the configuration takes it, and with every kind of value. */
+static void long_check(struct config_check *c)
+{
+        char url[512], host[128], expect[256];
+
+        memset(url, 'u', sizeof(url) - 1);
+        memcpy(url, "http://", 7);
+        memset(host, 'h', sizeof(host) - 1);
+        memset(expect, 'e', sizeof(expect) - 1);
+        url[sizeof(url) - 1] = host[sizeof(host) - 1] = expect[sizeof(expect) - 1] = '\0';
+        check_init(c, CHECK_HTTP);
+        c->http.url = strdup(url);
+        c->http.host = strdup(host);
+        c->http.expect = strdup(expect);
+        c->http.header = calloc(3, sizeof(char *));
+        c->http.header[0] = strdup("X-One: 1");
+        c->http.header[1] = strdup("X-Two: \"2\"");
+        c->http.method = HTTP_OPTIONS;
+        c->http.verify = true;
+        ip_parse("fd00::7", &c->source);
+        ip_parse("10.0.0.7", &c->ip);
+}
+
+static void test_the_longest_definition_travels_whole(void **state)
+{
+        uint8_t bytes[CHECK_BYTES_MAX], again[CHECK_BYTES_MAX];
+        struct config_check c, d, copy;
+        size_t rhythm, rhythm_again;
+        int n;
+
+        long_check(&c);
+        n = check_encode(&c, bytes, &rhythm);
+        assert_true(n > 900);
+        assert_int_equal(check_decode(bytes, (size_t)n, &d), 0);
+        assert_string_equal(d.http.url, c.http.url);
+        assert_string_equal(d.http.header[1], c.http.header[1]);
+        assert_int_equal(d.http.status.range[0].to, 399);
+        assert_int_equal(d.interval.us, 1000000);
+        assert_true(ip_equal(&d.source, &c.source));
+        assert_int_equal(check_encode(&d, again, &rhythm_again), n);
+        assert_int_equal(rhythm_again, rhythm);
+        assert_memory_equal(again, bytes, (size_t)n);
+        check_done(&d);
+        for (int cut = 0; cut < n; cut++)
+                assert_int_equal(check_decode(bytes, (size_t)cut, &d), -EBADMSG);
+        assert_int_equal(check_decode(bytes, (size_t)n + 1, &d), -EBADMSG);
+        assert_int_equal(check_copy(&c, &copy), 0);
+        assert_ptr_not_equal(copy.http.url, c.http.url);
+        check_done(&copy);
+        check_done(&c);
+}
+
+static void test_a_definition_without_what_it_needs_is_none(void **state)
+{
+        uint8_t bytes[CHECK_BYTES_MAX];
+        struct config_check c;
+        size_t rhythm;
+
+        check_init(&c, CHECK_HTTP);
+        assert_int_equal(check_encode(&c, bytes, &rhythm), -EINVAL);
+        check_done(&c);
+        check_init(&c, CHECK_TCP);
+        c.port = 25;
+        assert_int_equal(check_encode(&c, bytes, &rhythm), -EINVAL);
+        check_done(&c);
+}
+
+static void test_a_start_carries_the_definition(void **state)
 {
         struct packet p = {
                 .type = PACKET_START, .id = 7, .generation = 9, .verdict = verdict_new((instant){5})};
-
-        p.check = (struct config_check){.kind = CHECK_HTTP,
-                                        .interval = span_s(1),
-                                        .timeout = span_ms(500),
-                                        .rise = 2,
-                                        .fall = 3,
-                                        .status_min = 200,
-                                        .status_max = 399};
-        memset(p.check.url, 'u', sizeof(p.check.url) - 1);
-        memset(p.check.host, 'h', sizeof(p.check.host) - 1);
-        memset(p.check.expect, 'e', sizeof(p.check.expect) - 1);
-        return p;
-}
-
-static void test_the_longest_start_travels_whole(void **state)
-{
-        struct packet p = sample_start(), q;
+        struct packet q;
         uint8_t bytes[PACKET_MAX];
-        size_t n = checker_packet_encode(&p, bytes);
+        size_t n;
 
+        p.check = (const uint8_t *)"any bytes";
+        p.check_size = 9;
+        n = checker_packet_encode(&p, bytes);
         assert_int_equal(checker_packet_decode(bytes, n, &q), 0);
-        assert_memory_equal(&p, &q, sizeof(p));
-        for (size_t cut = 0; cut < n; cut++)
+        assert_int_equal(q.id, 7);
+        assert_int_equal(q.generation, 9);
+        assert_int_equal(q.verdict.since.us, 5);
+        assert_int_equal(q.check_size, 9);
+        assert_memory_equal(q.check, p.check, 9);
+        for (size_t cut = 0; cut <= n - 9; cut++)
                 assert_int_not_equal(checker_packet_decode(bytes, cut, &q), 0);
-        assert_int_not_equal(checker_packet_decode(bytes, n + 1, &q), 0);
 }
 
 static void test_a_report_that_cannot_be_is_refused(void **state)
@@ -106,11 +166,63 @@ static void test_a_report_that_cannot_be_is_refused(void **state)
                            .id = 1,
                            .generation = 2,
                            .verdict = {.state = VERDICT_UP, .since = {5}, .history = 3, .known = 2},
-                           .outcome = {REASON_BAD_STATUS, 503, {1234}},
+                           .outcome = {REASON_BAD_STATUS, 503, {1234}, NULL},
+                           .said = "ok",
                            .at = {9}};
-        static const uint8_t golden[] = {3, 0, 0, 0, 1, 0, 0,    0, 2, 1, 0, 0, 0, 0, 0, 0,    0,
-                                         5, 0, 0, 0, 0, 0, 0,    0, 3, 2, 0, 8, 0, 0, 1, 0xf7, 0,
-                                         0, 0, 0, 0, 0, 4, 0xd2, 0, 0, 0, 0, 0, 0, 0, 9};
+        static const uint8_t golden[] = {
+                3,
+                0,
+                0,
+                0,
+                1,
+                0,
+                0,
+                0,
+                2, /* type, id, generation */
+                1,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                5,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                3,
+                2,
+                0, /* verdict */
+                REASON_BAD_STATUS,
+                0,
+                0,
+                1,
+                0xf7,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                4,
+                0xd2, /* outcome */
+                2,
+                'o',
+                'k',
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                9, /* said, at */
+        };
         uint8_t bytes[PACKET_MAX];
         struct packet q;
         size_t n = checker_packet_encode(&p, bytes);
@@ -125,6 +237,9 @@ static void test_a_report_that_cannot_be_is_refused(void **state)
         bytes[28] = REASONS;
         assert_int_not_equal(checker_packet_decode(bytes, n, &q), 0);
         bytes[28] = REASON_WORKS;
+        bytes[42] = '\n';
+        assert_int_not_equal(checker_packet_decode(bytes, n, &q), 0);
+        bytes[42] = 'o';
         bytes[26] = VERDICT_RUN_MAX + 1;
         assert_int_not_equal(checker_packet_decode(bytes, n, &q), 0);
 }
@@ -152,34 +267,30 @@ static void test_a_table_finds_in_any_order(void **state)
 
 static void test_words(void **state)
 {
-        struct config_check http = {.kind = CHECK_HTTP,
-                                    .url = "http://10.0.0.111/",
-                                    .timeout = span_s(1),
-                                    .status_min = 200,
-                                    .status_max = 399,
-                                    .expect = "welcome"};
-        struct config_check tcp = {.kind = CHECK_TCP, .port = 25, .timeout = span_ms(500)};
-        struct {
-                const struct config_check *check;
+        static const char web[] = "http://10.0.0.111/", mail[] = "tcp [fd00::1]:25";
+        static const struct {
+                const char *target;
                 struct outcome outcome;
                 const char *text;
         } cases[] = {
-                {&http, {REASON_BAD_STATUS, 503, {0}}, "http://10.0.0.111/: status 503, wanted 200-399"},
-                {&http, {REASON_WORKS, 0, {12000}}, "http://10.0.0.111/: answers in 12ms"},
-                {&http,
-                 {REASON_BODY_MISMATCH, 0, {0}},
-                 "http://10.0.0.111/: the first 64 KiB of the body do not match 'welcome'"},
-                {&tcp, {REASON_REFUSED, 0, {0}}, "tcp [fd00::1]:25: connection refused, nobody listens"},
-                {&tcp, {REASON_NO_CONNECTION, 0, {0}}, "tcp [fd00::1]:25: no connection within 500ms"},
-                {&tcp,
-                 {REASON_UNREACHABLE, 113, {0}},
-                 "tcp [fd00::1]:25: cannot be reached: No route to host"},
+                {web, {REASON_BAD_STATUS, 503, {0}, "wanted 200-399"}, "status 503, wanted 200-399"},
+                {web, {REASON_WORKS, 0, {12000}, NULL}, "answers in 12ms"},
+                {web, {REASON_WORKS, 0, {12000}, "30 days left"}, "answers in 12ms: 30 days left"},
+                {web, {REASON_MISMATCH, 0, {0}, "no 'x'"}, "the answer is not the expected one: no 'x'"},
+                {mail, {REASON_REFUSED, 0, {0}, NULL}, "connection refused, nobody listens"},
+                {mail, {REASON_NO_CONNECTION, 0, {0}, NULL}, "no connection within 500ms"},
+                {mail, {REASON_UNREACHABLE, 113, {0}, NULL}, "cannot be reached: No route to host"},
         };
-        char text[REASON_TEXT];
+        struct config_check tcp = {.kind = CHECK_TCP, .port = 25};
+        char text[REASON_TEXT], wanted[REASON_TEXT], target[CHECK_TARGET];
 
         ip_parse("fd00::1", &tcp.ip);
-        for (size_t i = 0; i < COUNT(cases); i++)
-                assert_string_equal(outcome_format(&cases[i].outcome, cases[i].check, text), cases[i].text);
+        assert_string_equal(check_target(&tcp, target), mail);
+        for (size_t i = 0; i < COUNT(cases); i++) {
+                snprintf(wanted, sizeof(wanted), "%s: %s", cases[i].target, cases[i].text);
+                outcome_format(&cases[i].outcome, cases[i].target, span_ms(500), text);
+                assert_string_equal(text, wanted);
+        }
         for (int i = 0; i < REASONS; i++) {
                 assert_non_null(reason_name((enum reason)i));
                 for (int j = 0; j < i; j++)
@@ -192,7 +303,9 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_rows),
                 cmocka_unit_test(test_longest_run),
-                cmocka_unit_test(test_the_longest_start_travels_whole),
+                cmocka_unit_test(test_the_longest_definition_travels_whole),
+                cmocka_unit_test(test_a_definition_without_what_it_needs_is_none),
+                cmocka_unit_test(test_a_start_carries_the_definition),
                 cmocka_unit_test(test_a_report_that_cannot_be_is_refused),
                 cmocka_unit_test(test_a_table_finds_in_any_order),
                 cmocka_unit_test(test_words),

@@ -1,0 +1,244 @@
+#include "config/check.h"
+
+#include "base/bytes.h"
+#include "base/text.h"
+#include "config/words.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WHY 256
+
+static const char *const kinds[CHECK_KINDS] = {
+        [CHECK_TCP] = "tcp",
+        [CHECK_HTTP] = "http",
+};
+
+const char *check_kind_name(enum check_kind kind)
+{
+        return kinds[kind];
+}
+
+int check_kind_parse(const char *name, enum check_kind *ret_kind)
+{
+        for (int k = 0; k < CHECK_KINDS; k++)
+                if (strcmp(kinds[k], name) == 0) {
+                        *ret_kind = (enum check_kind)k;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+/* The next word of this kind of check from row `*i` on; NULL past the end. Without a kind, what all have. */
+static const struct word *word_next(const char *kind, size_t *i)
+{
+        while (*i < check_words_count) {
+                const struct word *w = &check_words[(*i)++];
+                if (word_is_of(w, "check", kind))
+                        return w;
+        }
+        return NULL;
+}
+
+static bool is_common(const struct word *w)
+{
+        return strcmp(w->section, "check") == 0;
+}
+
+void check_init(struct config_check *c, enum check_kind kind)
+{
+        struct target to = {.object = c};
+        const struct word *w;
+        char why[WHY];
+
+        *c = (struct config_check){.kind = kind};
+        for (size_t i = 0; (w = word_next(kinds[kind], &i));) {
+                if (!w->fallback || !w->fallback[0] || w->fallback[0] == '<')
+                        continue;
+                int error = w->type->set(w, &to, w->fallback, why, sizeof(why));
+                assert(!error); /* the table is wrong */
+        }
+        c->quick = c->interval;
+}
+
+void check_done(struct config_check *c)
+{
+        struct target of = {.object = c};
+        const struct word *w;
+
+        for (size_t i = 0; (w = word_next(kinds[c->kind], &i));)
+                if (w->type->drop)
+                        w->type->drop(w, &of);
+}
+
+int check_copy(const struct config_check *from, struct config_check *ret_copy)
+{
+        uint8_t bytes[CHECK_BYTES_MAX];
+        size_t rhythm;
+        int n = check_encode(from, bytes, &rhythm);
+
+        if (n < 0)
+                return n;
+        int error = check_decode(bytes, (size_t)n, ret_copy);
+        assert(!error);
+        memcpy(ret_copy->name, from->name, sizeof(from->name));
+        ret_copy->place = from->place;
+        return 0;
+}
+
+/* --- as bytes: a part of common words, the kind's name, a part of the kind's words; of each word its name,
+ * how many values, and each as a part --- */
+
+static void put_word(struct writer *to, const struct word *w, const struct target *from, bool *ret_missing)
+{
+        struct texts texts = {0};
+
+        w->type->put(w, from, &texts);
+        if (texts.count == 0) {
+                *ret_missing |= w->required;
+        } else {
+                put_text(to, w->name);
+                put_u8(to, (uint8_t)texts.count);
+        }
+        for (size_t i = 0; i < texts.count; i++) {
+                uint8_t *part = part_begin(to);
+                put_bytes(to, texts.text[i], strlen(texts.text[i]));
+                part_end(to, part);
+        }
+        texts_free(&texts);
+}
+
+static bool put_words(struct writer *to, const struct config_check *c, bool common)
+{
+        struct target from = {.object = (void *)c};
+        const struct word *w;
+        bool missing = false;
+        uint8_t *part = part_begin(to);
+
+        for (size_t i = 0; (w = word_next(kinds[c->kind], &i));)
+                if (is_common(w) == common && strcmp(w->name, "name") != 0)
+                        put_word(to, w, &from, &missing);
+        part_end(to, part);
+        return !missing;
+}
+
+int check_encode(const struct config_check *c, uint8_t bytes[static CHECK_BYTES_MAX], size_t *ret_rhythm)
+{
+        struct writer to;
+        bool whole;
+
+        writer_init(&to, bytes, CHECK_BYTES_MAX);
+        whole = put_words(&to, c, true);
+        *ret_rhythm = (size_t)(to.at - bytes);
+        put_text(&to, kinds[c->kind]);
+        whole = put_words(&to, c, false) && whole;
+        if (!whole)
+                return -EINVAL;
+        return to.failed ? -E2BIG : (int)(to.at - bytes);
+}
+
+static const struct word *find_word(const char *kind, const char *name)
+{
+        const struct word *w;
+
+        for (size_t i = 0; (w = word_next(kind, &i));)
+                if (strcmp(w->name, name) == 0)
+                        return w;
+        return NULL;
+}
+
+static void get_value(struct reader *from, const struct word *w, struct config_check *c)
+{
+        struct target to = {.object = c};
+        struct reader part;
+        char text[1024], why[WHY];
+
+        get_part(from, &part);
+        size_t n = reader_left(&part);
+        const uint8_t *value = get_bytes(&part, n);
+        if (from->failed || !value || n >= sizeof(text) || memchr(value, '\0', n)) {
+                from->failed = true;
+                return;
+        }
+        memcpy(text, value, n);
+        text[n] = '\0';
+        if (w->type->set(w, &to, text, why, sizeof(why)) != 0)
+                from->failed = true;
+}
+
+/* Every word at most once, none of another kind. */
+static void get_words(struct reader *from, struct config_check *c, bool common)
+{
+        const struct word *seen[WORDS_MAX];
+        size_t count = 0;
+
+        while (!from->failed && reader_left(from) > 0) {
+                char name[NAME_SIZE];
+                get_text(from, name, sizeof(name));
+                const struct word *w = from->failed ? NULL : find_word(kinds[c->kind], name);
+                unsigned values = get_u8(from);
+                bool twice = false;
+                for (size_t i = 0; i < count; i++)
+                        twice |= seen[i] == w;
+                if (!w || twice || is_common(w) != common || values == 0 || (values > 1 && !w->list)) {
+                        from->failed = true;
+                        return;
+                }
+                seen[count++] = w;
+                for (unsigned i = 0; i < values && !from->failed; i++)
+                        get_value(from, w, c);
+        }
+}
+
+/* What the range of each single value does not rule out. */
+static bool is_whole(const struct config_check *c)
+{
+        uint8_t bytes[CHECK_BYTES_MAX];
+        size_t rhythm;
+
+        return c->interval.us > 0 && c->quick.us > 0 && c->timeout.us > 0 && c->rise > 0 && c->fall > 0 &&
+               check_encode(c, bytes, &rhythm) > 0;
+}
+
+int check_decode(const uint8_t *bytes, size_t size, struct config_check *ret_check)
+{
+        struct config_check c = {0};
+        struct reader from, common, own;
+        char kind[NAME_SIZE];
+
+        reader_init(&from, bytes, size);
+        get_part(&from, &common);
+        get_text(&from, kind, sizeof(kind));
+        if (from.failed || check_kind_parse(kind, &c.kind) != 0)
+                return -EBADMSG;
+        get_part(&from, &own);
+        get_words(&common, &c, true);
+        get_words(&own, &c, false);
+        if (from.failed || common.failed || own.failed || reader_left(&from) != 0 || !is_whole(&c)) {
+                check_done(&c);
+                return -EBADMSG;
+        }
+        *ret_check = c;
+        return 0;
+}
+
+/* --- for people --- */
+
+const char *check_target(const struct config_check *c, char text[static CHECK_TARGET])
+{
+        char ip[IP_TEXT] = "", port[8] = "";
+
+        if (c->kind == CHECK_HTTP) {
+                snprintf(text, CHECK_TARGET, "%s", c->http.url ? c->http.url : "http");
+                return text;
+        }
+        if (c->ip.family != 0)
+                ip_format(&c->ip, ip);
+        if (c->port != 0)
+                snprintf(port, sizeof(port), ":%u", c->port);
+        snprintf(text, CHECK_TARGET, port[0] && c->ip.family == AF_INET6 ? "%s [%s]%s" : "%s %s%s",
+                 kinds[c->kind], ip, port);
+        return text;
+}

@@ -1,0 +1,94 @@
+/* check.h - one check as the user wants it: its rhythm, whom it looks at, and what its kind asks there.
+ *
+ * A new kind is a row in check_kind, a struct of its options in the union, its words in words_check.c (where
+ * every option is a row: reading, printing, comparing and the way to the checker follow from it), a line in
+ * check_target(), and a probe (monitor/probe.h). */
+#pragma once
+
+#include "base/instant.h"
+#include "base/ip.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NAME_SIZE 32 /* of a cluster, node, group, resource or check, with the end */
+
+/* Where something stands, for what is reported while it is loaded. */
+struct config_place {
+        int file; /* 0 is the file asked for, then those it includes */
+        int line;
+};
+
+enum check_kind { CHECK_TCP, CHECK_HTTP };
+#define CHECK_KINDS (CHECK_HTTP + 1)
+
+struct check_tcp {
+        char *send;   /* NULL: nothing; \r \n \t \0 \xHH stand for bytes */
+        char *expect; /* regular expression for what comes then; NULL: a connection is enough */
+};
+
+#define STATUS_RANGES_MAX 8
+struct status_ranges {
+        size_t count;
+        struct {
+                uint16_t from, to;
+        } range[STATUS_RANGES_MAX];
+};
+
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_OPTIONS };
+enum http_redirect { HTTP_REDIRECT_STAY, HTTP_REDIRECT_FOLLOW };
+enum http_version { HTTP_VERSION_1_1, HTTP_VERSION_2 };
+
+struct check_http {
+        char *url;
+        int method; /* enum http_method */
+        char *host; /* Host header; NULL: the url's */
+        char **header;
+        struct status_ranges status;
+        char *expect; /* regular expression for the body; NULL: any body */
+        int redirect; /* enum http_redirect */
+        int version;  /* enum http_version */
+        bool verify;  /* https: the certificate must be good for the url's host */
+};
+
+struct config_check {
+        enum check_kind kind;
+        char name[NAME_SIZE]; /* unique among its neighbours; default: the kind */
+        struct config_place place;
+        span interval;
+        span quick; /* from one look to the next while the newest disagree with the state */
+        span timeout;
+        int fall;         /* failures in a row that make it down */
+        int rise;         /* successes in a row that make it up */
+        struct ip source; /* what it speaks from; family 0: the kernel's choice */
+        struct ip ip;     /* whom it speaks to; family 0: the kind needs none, or its url says */
+        uint16_t port;
+        union { /* by kind; what is pointed to is the check's own */
+                struct check_tcp tcp;
+                struct check_http http;
+        };
+};
+
+const char *check_kind_name(enum check_kind kind);
+/* -EINVAL: no such kind. */
+int check_kind_parse(const char *name, enum check_kind *ret_kind);
+
+/* Fills in every default. The rest is zero. */
+void check_init(struct config_check *c, enum check_kind kind);
+/* A copy with memory of its own. -E2BIG as check_encode(). */
+int check_copy(const struct config_check *from, struct config_check *ret_copy);
+/* Frees what it points to; all zero is fine. */
+void check_done(struct config_check *c);
+
+/* What it looks at: its url, or "tcp 10.0.0.1:80". Returns `text`. */
+#define CHECK_TARGET 400
+const char *check_target(const struct config_check *c, char text[static CHECK_TARGET]);
+
+/* The definition as bytes, all but name and place: first the rhythm (what every kind has), then what is
+ * looked at, so that two definitions are compared by them. Returns how many, of which *ret_rhythm are the
+ * rhythm; -E2BIG when they are more than CHECK_BYTES_MAX; -EINVAL when something required is missing. */
+#define CHECK_BYTES_MAX 6000
+int check_encode(const struct config_check *c, uint8_t bytes[static CHECK_BYTES_MAX], size_t *ret_rhythm);
+/* 0, or -EBADMSG for bytes that are no definition, or one that the configuration would refuse. */
+int check_decode(const uint8_t *bytes, size_t size, struct config_check *ret_check);

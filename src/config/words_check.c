@@ -1,0 +1,60 @@
+/* words_check.c - the words of checks, one table for the configuration and for what travels to the checker.
+ */
+#include "config/words.h"
+
+#include "base/text.h"
+
+#define MS     1000LL
+#define SECOND 1000000LL
+#define HOUR   (3600 * SECOND)
+
+static const char *const methods[] = {"GET", "HEAD", "OPTIONS", NULL};
+static const char *const redirects[] = {"stay", "follow", NULL};
+static const char *const versions[] = {"1.1", "2", NULL};
+
+#define CHECK(field) offsetof(struct config_check, field)
+
+/* The order is that of printing. */
+const struct word check_words[] = {
+        {"check", "name", &type_name, .offset = CHECK(name), .most = NAME_SIZE, .fallback = "<its kind>",
+         .help = "tells the checks of a group apart"},
+
+        {"check tcp", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+         .help = "to connect to"},
+        {"check tcp", "port", &type_port, .required = true, .offset = CHECK(port), .help = "to connect to"},
+
+        {"check http", "url", &type_own_url, .required = true, .offset = CHECK(http.url), .most = 512,
+         .help = "what is fetched"},
+        {"check http", "address", &type_ip, .offset = CHECK(ip), .fallback = "",
+         .help = "to connect to; default: the url's host"},
+        {"check http", "method", &type_choice, .choices = methods, .offset = CHECK(http.method),
+         .fallback = "GET", .help = "of the request"},
+        {"check http", "host", &type_string, .offset = CHECK(http.host), .most = 128, .fallback = "",
+         .help = "Host header; default: the url's"},
+        {"check http", "header", &type_headers, .list = true, .offset = CHECK(http.header), .most = 16,
+         .fallback = "", .help = "\"Name: value\", sent with the request"},
+        {"check http", "status", &type_statuses, .list = true, .offset = CHECK(http.status),
+         .most = STATUS_RANGES_MAX, .fallback = "200-399", .help = "status codes that are good"},
+        {"check http", "expect", &type_pattern, .offset = CHECK(http.expect), .most = 256, .fallback = "",
+         .help = "regular expression that the body must match"},
+        {"check http", "redirect", &type_choice, .choices = redirects, .offset = CHECK(http.redirect),
+         .fallback = "stay", .help = "whether one is followed"},
+        {"check http", "version", &type_choice, .choices = versions, .offset = CHECK(http.version),
+         .fallback = "1.1", .help = "of HTTP"},
+        {"check http", "verify", &type_bool, .offset = CHECK(http.verify), .fallback = "no",
+         .help = "https: whether the certificate must be good"},
+
+        {"check", "interval", &type_span, .offset = CHECK(interval), .least = 50 * MS, .most = 24 * HOUR,
+         .fallback = "1s", .help = "from one check to the next"},
+        {"check", "quick", &type_span, .offset = CHECK(quick), .least = 50 * MS, .most = 24 * HOUR,
+         .fallback = "<interval>", .help = "from one to the next while the state may be changing"},
+        {"check", "timeout", &type_span, .offset = CHECK(timeout), .least = 10 * MS, .most = HOUR,
+         .fallback = "1s", .help = "of one check"},
+        {"check", "fall", &type_int, .offset = CHECK(fall), .least = 1, .most = 64, .fallback = "3",
+         .help = "failures in a row that make it down"},
+        {"check", "rise", &type_int, .offset = CHECK(rise), .least = 1, .most = 64, .fallback = "2",
+         .help = "successes in a row that make it up"},
+        {"check", "source", &type_ip, .offset = CHECK(source), .fallback = "",
+         .help = "the address it speaks from"},
+};
+const size_t check_words_count = COUNT(check_words);

@@ -1,0 +1,35 @@
+/* kinds.c - where the probe of each kind of check lives. */
+#include "monitor/probe.h"
+
+#include "base/log.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+
+static const struct {
+        const struct probe_kind *here; /* NULL: in the object, under the name probe_KIND */
+        const char *object;
+} homes[CHECK_KINDS] = {
+        [CHECK_TCP] = {.here = &probe_tcp},
+        [CHECK_HTTP] = {.object = "haven-check-curl.so"},
+};
+
+int probe_kind_find(enum check_kind kind, const char *object_dir, const struct probe_kind **ret_kind)
+{
+        char path[512], symbol[64];
+        void *object;
+
+        if (homes[kind].here != NULL) {
+                *ret_kind = homes[kind].here;
+                return 0;
+        }
+        snprintf(path, sizeof(path), "%s/%s", object_dir, homes[kind].object);
+        snprintf(symbol, sizeof(symbol), "probe_%s", check_kind_name(kind));
+        object = dlopen(path, RTLD_NOW | RTLD_LOCAL); /* once loaded, the same again */
+        *ret_kind = object == NULL ? NULL : dlsym(object, symbol);
+        if (*ret_kind != NULL)
+                return 0;
+        log_error("checker: no %s checks possible: %s", check_kind_name(kind), dlerror());
+        return -ELIBACC;
+}
