@@ -123,6 +123,42 @@ static void asked_before_it_forgot(struct stage *s)
         expect_told(s, world_story(s->w), "arbiter: readmitted");
 }
 
+/* Rule 20: both start, hear nothing of each other, and ask for one term. What the first asks is late, so that
+ * the second asks between its vote and its first renewal. */
+static void voted_already(struct stage *s)
+{
+        for (uint8_t i = 0; i < 2; i++)
+                world_power_off(s->w, i);
+        stage_run(s, span_s(1));
+        world_cut_pair(s->w, 0, 1, true);
+        witness_late(s->w, 0, span_us(7000 + 500 * (int64_t)s->seed));
+        for (uint8_t i = 0; i < 2; i++)
+                world_power_on(s->w, i);
+        stage_run(s, span_s(3));
+        uint8_t side = world_holder(s->w, 0);
+        expect(s, side != NODE_NONE, "nobody holds group0");
+        expect_holder(s, 1, side);
+}
+
+/* Rules 4 and 20: the leader's renewals come late, and the witness elects the other. What comes then of the
+ * older term renews nothing, and who hears of a higher term leads no more. */
+static void renews_no_older_term(struct stage *s)
+{
+        uint8_t old = world_leader(s->w), next = !old;
+
+        stage_wait_some(s, span_ms(100));
+        witness_late(s->w, old, span_ms(130));
+        world_cut_pair(s->w, 0, 1, true);
+        stage_run(s, span_s(3));
+        for (uint8_t g = 0; g < 2; g++) {
+                expect(s, world_both_held(s->w, g).us == 0, "two held group%u", g);
+                expect_holder(s, g, next);
+        }
+        witness_late(s->w, old, SPAN_ZERO);
+        world_cut_pair(s->w, 0, 1, false);
+        expect_settles(s, span_s(5));
+}
+
 /* Its disk answers late: it is asked again and again, and what it says counts from when it was asked. */
 static void slow(struct stage *s)
 {
@@ -168,6 +204,14 @@ const struct scenario scenarios_witness[] = {
          "a question that was long on its way readmits nobody",
          {.nodes = 2, .arbiter = &arbiter_witness},
          asked_before_it_forgot},
+        {"witness-voted-already",
+         "one vote in a term",
+         {.nodes = 2, .arbiter = &arbiter_witness},
+         voted_already},
+        {"witness-renews-no-older-term",
+         "a leader that was replaced leads no more",
+         {.nodes = 2, .arbiter = &arbiter_witness},
+         renews_no_older_term},
         {"witness-slow", "late answers are answers", {.nodes = 2, .arbiter = &arbiter_witness}, slow},
         {"witness-four-nodes-split",
          "two of four and the witness go on",

@@ -1,7 +1,7 @@
 """What is left of the brain when one rule is taken out: each row replaces one piece of its text.
 
 (name, rule, file, text as it stands, text without the rule, what catches it)
-Where one rule is kept in several places, the texts are lists.
+Where one rule is kept in several places, the texts are lists, and so is the file where these are several.
 
 The last is a scenario, or 'random ARGUMENTS' for schedules, or None for an open question. A row whose text is no longer
 there fails the test: then the rule has moved, and the row with it.
@@ -195,7 +195,7 @@ REMOVALS = [
      "        return !leader_is_near(w, now, q);", "witness-older-release-stays-out"),
     ("the witness votes twice in a term", 20, W,
      "        if (q->term < k->term || (q->term == k->term && k->vote != 0 && k->vote != q->from))",
-     "        if (q->term < k->term)", None),
+     "        if (q->term < k->term)", "witness-voted-already"),
     ("the witness renews an older term", 20, W,
      "        if (q->term < w->kept.term)\n                return false;\n        if (q->term > w->kept.term)",
      "        if (q->term > w->kept.term)", None),
@@ -241,6 +241,15 @@ REMOVALS = [
     ("a candidate does not take the newest document of the disk", 22, D,
      "        if (q->ask != ARBITER_RENEW && version_compare(v->newest, q->newest) > 0)\n"
      "                return \"a newer document is there\";\n", "", "disk-older-release-stays-out"),
+    ("the witness renews an older term, and a higher one is not heeded", 20, [W, M],
+     ["        if (q->term < w->kept.term)\n                return false;\n        if (q->term > w->kept.term)",
+      "        if (a->known > c->state.term && c->valid)\n                term_raise(c, a->known);\n"],
+     ["        if (q->term > w->kept.term)", ""], "witness-renews-no-older-term"),
+    ("a foreign term defeats no renewal, and a higher one is not heeded", 21, [D, D, M],
+     ["        case ARBITER_RENEW: break;\n        }\n        say(v", "        case ARBITER_RENEW: return !obstacle(v, q);",
+      "        if (a->known > c->state.term && c->valid)\n                term_raise(c, a->known);\n"],
+     ["        case ARBITER_RENEW: in_the_way = NULL; break;\n        }\n        say(v", "        case ARBITER_RENEW: return true;",
+      ""], "slow-disk-lost-after-renewals"),
     ("weak healing: the owner from before lets go too", 25, G,
      "        if (a->debt_count && arbiter_kind(c) == CLUSTER_ARBITER_WEAK && heal(c, g, a))\n"
      "                return false;\n", "", "split-heals-owner-from-before-keeps"),
@@ -259,3 +268,9 @@ REMOVALS = [
     ("while voters change, those before do not count", 26, "src/cluster/voters.c",
      "d->before ? 2 : 1};", "1};", "cut-off-as-a-third-node-is-added"),
 ]
+
+# The first is removed and nothing happens, for another rule covers for it: the row with both removed.
+COVERED = {
+    "the witness renews an older term": "the witness renews an older term, and a higher one is not heeded",
+    "a foreign term defeats no renewal": "a foreign term defeats no renewal, and a higher one is not heeded",
+}
