@@ -1,4 +1,4 @@
-/* Plays of where groups go: moves that meet other moves, and units that go together. */
+/* Plays of where groups go: moves that meet other moves, units that go together, and what runs everywhere. */
 #include "stage.h"
 
 /* Of a slow stop only the end was seen: the node had let go and begun anew in one step. */
@@ -71,6 +71,112 @@ static void unit_takes_room_as_a_whole(struct stage *s)
         expect_holder(s, 1, 2);
 }
 
+/* group2 runs everywhere, or is the one that files change. */
+
+static void expect_runs(struct stage *s, bool first, bool second, bool third)
+{
+        const bool runs[] = {first, second, third};
+
+        for (uint8_t i = 0; i < 3; i++)
+                expect(s, world_runs(s->w, i, 2) == runs[i], "group2 %s on node %u",
+                       runs[i] ? "does not run" : "runs", i);
+}
+
+static void everywhere_goes_on_alone(struct stage *s)
+{
+        expect_runs(s, true, true, true);
+        for (uint8_t i = 0; i < 3; i++)
+                world_isolate(s->w, i, true);
+        stage_run(s, span_s(3));
+        expect_runs(s, true, true, true);
+        world_kill_core(s->w, 1, span_ms(20));
+        world_power_off(s->w, 2);
+        stage_run(s, span_s(1));
+        world_power_on(s->w, 2);
+        stage_run(s, span_s(1));
+        expect_runs(s, true, true, true); /* each by itself, from what it knew */
+        for (uint8_t i = 0; i < 3; i++)
+                world_isolate(s->w, i, false);
+        expect_settles(s, span_s(5));
+        stage_order(s, ORDER_STANDBY, 0, 1, SPAN_ZERO);
+        stage_run(s, span_s(1));
+        expect_runs(s, true, false, true);
+        stage_order(s, ORDER_STOP, 2, NODE_NONE, SPAN_ZERO);
+        stage_run(s, span_s(1));
+        expect_runs(s, false, false, false);
+}
+
+static void everywhere_leaves_a_list(struct stage *s)
+{
+        stage_wait_some(s, span_ms(100));
+        world_configure(s->w, 2, 2, true);
+        stage_run(s, span_s(1));
+        expect_runs(s, true, true, false);
+        world_configure(s->w, 2, 0, true);
+        expect_settles(s, span_s(2));
+        expect_runs(s, true, true, true);
+}
+
+/* The file changed, and then the core died: nobody else would ever stop it. */
+static void everywhere_vanishes_from_a_file(struct stage *s)
+{
+        stage_wait_some(s, span_ms(100));
+        world_configure(s->w, 1, 4, true);
+        expect(s, world_file_waits(s->w, 1), "a file without what runs was taken");
+        world_kill_core(s->w, 1, span_ms(20));
+        stage_run(s, span_s(1));
+        expect_runs(s, true, true, true);
+        stage_order(s, ORDER_STOP, 2, NODE_NONE, SPAN_ZERO);
+        stage_run(s, span_s(1));
+        expect_runs(s, false, false, false);
+        world_configure(s->w, 1, 4, true);
+        expect(s, !world_file_waits(s->w, 1), "what does not run is kept in the file");
+}
+
+/* Who is cut off runs it on, by a file and a document that say so: no other may be its one node. */
+static void everywhere_becomes_one(struct stage *s)
+{
+        world_isolate(s->w, 2, true);
+        stage_wait_some(s, span_s(1));
+        stage_order(s, ORDER_STOP, 2, NODE_NONE, SPAN_ZERO);
+        stage_run(s, span_s(1));
+        for (uint8_t i = 0; i < 2; i++)
+                world_configure(s->w, i, FILE_TURNED, true);
+        stage_order(s, ORDER_START, 2, NODE_NONE, SPAN_ZERO);
+        stage_run(s, span_s(3));
+        expect_runs(s, false, false, true);
+        world_power_off(s->w, 2); /* and from its disk alone it would begin again */
+        stage_run(s, span_s(3));
+        expect_runs(s, false, false, false);
+        world_power_on(s->w, 2);
+        stage_run(s, span_s(1));
+        expect_runs(s, false, false, true);
+        world_isolate(s->w, 2, false);
+        stage_run(s, span_s(4)); /* it is preferred, and has another file: it declines */
+        expect_runs(s, true, false, false);
+        world_configure(s->w, 2, FILE_TURNED, true);
+        expect_settles(s, span_s(1));
+        stage_run(s, span_s(9)); /* forgiven */
+        expect_runs(s, false, false, true);
+}
+
+/* The owner is cut off and holds it, perhaps, until it is heard. */
+static void one_becomes_everywhere(struct stage *s)
+{
+        world_isolate(s->w, 2, true);
+        stage_wait_some(s, span_ms(300)); /* not yet taken over by who reloads */
+        for (uint8_t i = 0; i < 2; i++)
+                world_configure(s->w, i, FILE_TURNED, true);
+        stage_run(s, span_s(3));
+        expect_runs(s, false, false, false);
+        world_isolate(s->w, 2, false);
+        stage_run(s, span_s(1));
+        expect_runs(s, true, true, false);
+        world_configure(s->w, 2, FILE_TURNED, true);
+        expect_settles(s, span_s(2));
+        expect_runs(s, true, true, true);
+}
+
 const struct scenario scenarios_moves[] = {
         {"started-again-while-it-stops",
          "who holds a new epoch has let go of the old: the move is over",
@@ -84,5 +190,25 @@ const struct scenario scenarios_moves[] = {
          "what goes together takes its room at once",
          {.nodes = 3, .groups = 3, .words = WORDS_WITH | WORDS_ROOM},
          unit_takes_room_as_a_whole},
+        {"everywhere-goes-on-alone",
+         "what runs everywhere needs no majority, and stops where it is told to",
+         {.nodes = 3, .groups = 3, .everywhere = true},
+         everywhere_goes_on_alone},
+        {"everywhere-leaves-a-list",
+         "it does not run where the list does not say so",
+         {.nodes = 3, .groups = 3, .everywhere = true},
+         everywhere_leaves_a_list},
+        {"everywhere-vanishes-from-a-file",
+         "what runs cannot vanish from a file",
+         {.nodes = 3, .groups = 3, .everywhere = true},
+         everywhere_vanishes_from_a_file},
+        {"everywhere-becomes-one",
+         "who may still run it is waited for, whatever files say",
+         {.nodes = 3, .groups = 3, .everywhere = true},
+         everywhere_becomes_one},
+        {"one-becomes-everywhere",
+         "who may still hold it is waited for",
+         {.nodes = 3, .groups = 3},
+         one_becomes_everywhere},
         {0},
 };

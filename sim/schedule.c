@@ -91,6 +91,7 @@ static struct world_config make_config(const struct schedule_options *o, uint64_
         /* two nodes that are left can carry all of it */
         if (c.groups == 3 && c.nodes >= 3 && !c.data)
                 c.words = kind / 7 % 16;
+        c.everywhere = c.groups > 1 && !c.words && kind / 17 % 3 == 0;
         return c;
 }
 
@@ -104,6 +105,12 @@ static bool has_third_vote(const struct schedule *s)
 static bool must_wait(const struct schedule *s)
 {
         return s->c.data || s->c.arbiter == &arbiter_fence;
+}
+
+/* Those before the one that runs everywhere. */
+static uint8_t owned_groups(const struct schedule *s)
+{
+        return (uint8_t)(s->c.groups - s->c.everywhere);
 }
 
 /* Whether so many nodes and the arbiter are a majority. */
@@ -340,6 +347,18 @@ static void order_and_wait(struct schedule *s, enum order_kind kind, uint8_t gro
         world_run(s->w, span_ms(200));
 }
 
+/* A group that runs cannot change how it spreads: it is stopped first, as the refusal says. */
+static void reload_what_was_refused(struct schedule *s)
+{
+        for (uint8_t i = 0; i < s->c.nodes; i++) {
+                if (!world_file_waits(s->w, i))
+                        continue;
+                order_and_wait(s, ORDER_STOP, (uint8_t)(s->c.groups - 1), NODE_NONE);
+                world_run(s->w, span_s(2));
+                world_configure(s->w, i, 0, true);
+        }
+}
+
 /* What operators ordered they take back, as far as the leader knows of it. */
 static void take_back_orders(struct schedule *s)
 {
@@ -378,6 +397,7 @@ static bool recovers(struct schedule *s, int tries)
 {
         for (int i = 0; i < tries; i++) {
                 make_whole(s); /* what a node was told while it stood still, it did not hear */
+                reload_what_was_refused(s);
                 take_back_orders(s);
                 if (world_settle(s->w, span_s(15)))
                         return true;
@@ -422,6 +442,18 @@ static unsigned nodes_up(const struct schedule *s)
         return up;
 }
 
+/* What runs everywhere in some files and on one node in others: who is dead may run the one or hold the
+ * other. */
+static bool spread_changes(const struct schedule *s)
+{
+        uint8_t leader = world_leader(s->w);
+        const struct document *d = leader == NODE_NONE ? NULL : cluster_document(world_brain(s->w, leader));
+        const struct assignment *a =
+                d ? document_group_const(d, world_group_id((uint8_t)(s->c.groups - 1))) : NULL;
+
+        return a && a->spread != (s->c.everywhere ? GROUP_EVERYWHERE : GROUP_ON_ONE);
+}
+
 /* I2 among those that are up, the dead left dead: whoever can take over has to. */
 static void survivors_recover(struct schedule *s)
 {
@@ -429,7 +461,8 @@ static void survivors_recover(struct schedule *s)
         world_run(s->w, span_ms(s->c.data ? 9000 : 2500)); /* who stood still goes on, who leaves has left */
         if (!suffices(s, nodes_up(s)) || must_wait(s) || s->lost_state || s->members)
                 return;
-        if (!recovers(s, 4) && suffices(s, nodes_up(s))) { /* who left could not stop something for a while */
+        if (!recovers(s, 4) && suffices(s, nodes_up(s)) &&
+            !spread_changes(s)) { /* who left could not stop something for a while */
                 explain(s);
                 found(s, VIOLATION_NO_OWNER, "not every group is held a minute after the survivors are well");
         }
@@ -496,21 +529,36 @@ static int64_t takeover(struct schedule *s, uint8_t group)
         if (took > takeover_bound(s).us)
                 found(s, VIOLATION_NO_OWNER, "group%u was taken over only after %.1f ms, more than %.1f",
                       group, (double)took / 1000, (double)takeover_bound(s).us / 1000);
-        for (uint8_t g = 0; g < s->c.groups; g++)
+        for (uint8_t g = 0; g < owned_groups(s); g++)
                 if (world_moves(s->w, g) > 1)
                         found(s, VIOLATION_MOVED, "group%u moved %u times for one death", g,
                               world_moves(s->w, g));
         return took;
 }
 
+/* Who is back runs it, and the others go on. */
+static void rejoin_everywhere(struct schedule *s, unsigned were_off)
+{
+        uint8_t g = owned_groups(s);
+
+        if (world_moves(s->w, g) != were_off || world_unheld(s->w, g).us)
+                found(s, VIOLATION_MOVED,
+                      "group%u, which runs everywhere, was started %u times when %u came back", g,
+                      world_moves(s->w, g), were_off);
+}
+
 /* I4: who is back disturbs nobody; what returns to it by failback is handed over. */
 static void rejoin(struct schedule *s)
 {
+        unsigned were_off = s->c.nodes - nodes_up(s);
+
         world_reset_figures(s->w);
         for (uint8_t i = 0; i < s->c.nodes; i++)
                 world_power_on(s->w, i);
         world_run(s->w, span_s(6));
-        for (uint8_t g = 0; g < s->c.groups; g++) {
+        if (s->c.everywhere)
+                rejoin_everywhere(s, were_off);
+        for (uint8_t g = 0; g < owned_groups(s); g++) {
                 bool stays = g % 2; /* failback = manual */
                 if (world_moves(s->w, g) > !stays)
                         found(s, VIOLATION_MOVED, "group%u moved %u times when a node came back", g,
@@ -525,16 +573,16 @@ static void trouble_begins(struct schedule *s)
 {
         uint32_t before = 0, moves = 0;
 
-        for (uint8_t g = 0; g < s->c.groups; g++)
+        for (uint8_t g = 0; g < owned_groups(s); g++)
                 before += world_moves(s->w, g);
         for (uint32_t faults = 4 + world_random(s->w, 12); faults > 0; faults--) {
                 one_fault(s);
                 world_run(s->w, span_ms(world_random(s->w, world_random(s->w, 4) ? 700 : 4000)));
         }
-        for (uint8_t g = 0; g < s->c.groups; g++)
+        for (uint8_t g = 0; g < owned_groups(s); g++)
                 moves += world_moves(s->w, g);
         /* each fault, and each flap, has a reason to move each group twice: there and back */
-        if (moves - before > s->c.groups * 2 * (s->faults + 12 * s->flaps + 2))
+        if (moves - before > owned_groups(s) * 2 * (s->faults + 12 * s->flaps + 2))
                 found(s, VIOLATION_MOVED, "%u moves for %u faults", moves - before, s->faults);
 }
 
@@ -596,7 +644,7 @@ struct schedule_result schedule_run(const struct schedule_options *o, uint64_t s
                 if (seed % CALM_EVERY == 0 && !s.c.words) { /* for its bounds, each group is alone */
                         world_calm(s.w);
                         nothing_moves(&s);
-                        took = takeover(&s, (uint8_t)world_random(s.w, s.c.groups));
+                        took = takeover(&s, (uint8_t)world_random(s.w, owned_groups(&s)));
                         moves += moves_of(&s);
                         rejoin(&s);
                 }

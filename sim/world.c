@@ -205,10 +205,37 @@ void world_run(struct world *w, span length)
         world_account(w, end);
 }
 
+/* Whether the node's own file says that it runs a group that runs everywhere. */
+static bool lists_itself(const struct world *w, const struct machine *m, uint8_t g)
+{
+        int index = machine_group(w, m, g);
+        const struct cluster_group *group = index < 0 ? NULL : &machine_settings(w, m)->group[index];
+
+        return group && memchr(group->node, machine_index(w, m), group->node_count);
+}
+
+/* On each that is up and in the list, and on no other. */
+static bool settled_everywhere(const struct world *w, uint8_t g)
+{
+        for (uint8_t i = 0; i < w->config.nodes; i++) {
+                const struct machine *m = &w->machine[i];
+                const struct held *h = &m->held[g];
+                if (m->powered &&
+                    (!m->core_up || h->starting || h->stopping || h->exclusive != lists_itself(w, m, g)))
+                        return false;
+        }
+        return true;
+}
+
 static bool settled(const struct world *w)
 {
         for (uint8_t g = 0; g < w->config.groups; g++) {
                 uint8_t a = NODE_NONE, b;
+                if (world_everywhere(w, g)) {
+                        if (!settled_everywhere(w, g))
+                                return false;
+                        continue;
+                }
                 if (world_holders(w, g, &a, &b) != 1 || w->machine[a].held[g].starting ||
                     w->machine[a].held[g].stopping)
                         return false;

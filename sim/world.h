@@ -39,10 +39,11 @@ struct world_config {
         double fence_fails;        /* so often the device says that it could not */
         span watchdog;             /* every node has one of this time; 0: none */
         unsigned words;            /* of the three groups, how they stand to each other: WORDS_... */
-        bool unforgiving;          /* failures are remembered until cleared */
-        uint64_t founders;         /* bit i: node i is there from the start; 0: all */
-        bool story;                /* keep what nodes tell, for world_story() */
-        FILE *trace;               /* NULL: none */
+        bool everywhere;   /* the last group runs on all nodes; then there are two or more, and no words */
+        bool unforgiving;  /* failures are remembered until cleared */
+        uint64_t founders; /* bit i: node i is there from the start; 0: all */
+        bool story;        /* keep what nodes tell, for world_story() */
+        FILE *trace;       /* NULL: none */
 };
 
 #define WORDS_WITH  1U /* group1 goes with group0 */
@@ -71,7 +72,8 @@ void world_free(struct world *w);
 
 /* Runs `length` of true time. */
 void world_run(struct world *w, span length);
-/* Runs until every group is started on exactly one live node, at most `most`. False if that did not come. */
+/* Runs until every group is started on exactly one live node, or on all where it runs everywhere, at most
+ * `most`. False if that did not come. */
 bool world_settle(struct world *w, span most);
 span world_now(const struct world *w);
 /* Whether the words are kept, as they have to be once all has settled. */
@@ -122,9 +124,11 @@ void world_refuse_probe(struct world *w, bool refuse); /* probes see a living ho
 void world_leave(struct world *w, uint8_t node);
 void world_order(struct world *w, uint8_t node, struct order order);
 /* The configuration file of the node: a number of its own for each content, 0 the first. Bit 0: other
- * failback, bit 1: other preference, bit 2: the last group is not in it. With `reload` the running core is
- * told; it may refuse. Else it is what the next core reads. */
+ * failback, bit 1: other preference (what runs everywhere, not on the last node), bit 2: the last group is
+ * not in it. With `reload` the running core is told; it may refuse. Else it is what the next core reads. */
 void world_configure(struct world *w, uint8_t node, uint32_t file, bool reload);
+/* Whether the core that runs there goes on with another: it was refused, or not told. */
+bool world_file_waits(const struct world *w, uint8_t node);
 /* Whom its file names; its core starts anew with that, as at `haven reload`. Who does not name another has no
  * link to it. */
 void world_name_nodes(struct world *w, uint8_t node, uint64_t nodes);
@@ -132,9 +136,10 @@ void world_name_nodes(struct world *w, uint8_t node, uint64_t nodes);
 void world_join(struct world *w, uint8_t node, uint64_t nodes);
 /* Whether all who run know these to vote, and that this is committed. */
 bool world_has_voters(const struct world *w, uint64_t nodes);
-#define FILE_SLOW  8  /* `dead` is four times as long, */
-#define FILE_QUICK 16 /* heartbeat and dead are two fifths of it */
-#define FILES      32
+#define FILE_SLOW   8  /* `dead` is four times as long, */
+#define FILE_QUICK  16 /* heartbeat and dead are two fifths of it */
+#define FILE_TURNED 32 /* the last group runs on one node if else everywhere, and the other way round */
+#define FILES       64
 struct timing world_file_timing(const struct world_config *c, uint32_t file);
 /* Whether that is in force, whole, on all nodes that are up. */
 bool world_has_timing(const struct world *w, uint32_t file);
@@ -158,6 +163,9 @@ bool world_up(const struct world *w, uint8_t node);
 struct version world_arbiter_version(const struct world *w); /* of the document that a strong one keeps */
 /* The node that holds it in truth, or NODE_NONE; the first one if two do. */
 uint8_t world_holder(const struct world *w, uint8_t group);
+bool world_runs(const struct world *w, uint8_t node, uint8_t group);
+/* Whether the files of all who are up say that it runs everywhere. */
+bool world_everywhere(const struct world *w, uint8_t group);
 uint8_t world_leader(const struct world *w); /* as the first live node that leads with a lease says */
 const struct cluster *world_brain(const struct world *w, uint8_t node);
 uint32_t world_group_id(uint8_t group);
@@ -166,7 +174,7 @@ span world_unheld(const struct world *w, uint8_t group);      /* total time in w
 span world_gate_closed(const struct world *w, uint8_t group); /* total time in which a holder had no lease */
 span world_both_held(const struct world *w, uint8_t group);   /* total time in which two did */
 span world_both_longest(const struct world *w);               /* the longest single one, of any group */
-uint32_t world_moves(const struct world *w, uint8_t group);   /* changes of holder */
+uint32_t world_moves(const struct world *w, uint8_t group);   /* changes of holder; everywhere: starts */
 uint32_t world_said_most(const struct world *w); /* messages of one node to one peer in one second, at most */
 uint64_t world_steps(const struct world *w);     /* of all brains */
 void world_reset_figures(struct world *w);

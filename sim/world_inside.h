@@ -64,7 +64,8 @@ struct agenda_entry {
 };
 
 struct held {
-        bool exclusive; /* holds in truth */
+        bool exclusive;  /* holds in truth: exclusively, */
+        bool everywhere; /* or it was started to run everywhere */
         bool starting, stopping;
         bool orphan; /* left by a havend that died: no supervisor knows of it */
         struct epoch epoch;
@@ -101,7 +102,8 @@ struct machine {
         span release_late;  /* how long it takes to, this time */
         struct trouble trouble;
         uint32_t release;          /* of haven that runs here */
-        uint32_t file;             /* its configuration */
+        uint32_t file;             /* its configuration, */
+        uint32_t file_used;        /* and the one that its core has read */
         uint64_t named;            /* the nodes in it */
         uint8_t settings_used;     /* of its two, by the running brain */
         struct cluster_state kept; /* a copy of its disk, */

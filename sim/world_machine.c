@@ -16,15 +16,25 @@ uint32_t world_group_id(uint8_t group)
         return text_id(text);
 }
 
+static bool file_spreads(const struct world_config *c, uint32_t file, uint8_t g)
+{
+        return g > 0 && g == c->groups - 1 && !c->words && c->everywhere == !(file & FILE_TURNED);
+}
+
 static void make_group(const struct world_config *c, uint32_t file, uint8_t g, struct cluster_group *group)
 {
         bool turned = (file & 2) && g == 0;
 
-        *group = (struct cluster_group){.node_count = c->nodes, .data = c->data};
+        *group = (struct cluster_group){.node_count = c->nodes, .everywhere = file_spreads(c, file, g)};
+        group->data = c->data && !group->everywhere;
         snprintf(group->name, sizeof(group->name), "group%u", g);
         group->id = world_group_id(g);
         for (uint8_t i = 0; i < c->nodes; i++)
                 group->node[i] = (uint8_t)((g + (turned ? c->nodes - i : i)) % c->nodes);
+        if (group->everywhere && file & 2) /* the last one leaves the list */
+                for (uint8_t i = 0, n = group->node_count--, to = 0; i < n; i++)
+                        if (group->node[i] != c->nodes - 1)
+                                group->node[to++] = group->node[i];
         group->failback = (g + (file & 1)) % 2 ? FAILBACK_NEVER : FAILBACK_AT_ONCE;
         group->forgive_after = c->unforgiving ? SPAN_ZERO : span_s(5);
         group->load = 1;
@@ -103,7 +113,15 @@ void world_configure(struct world *w, uint8_t node, uint32_t file, bool reload)
         if (cluster_reconfigure(m->brain, next) != 0)
                 return; /* a group that is held is not in it: refused, and the old one goes on */
         m->settings_used = !m->settings_used;
+        m->file_used = file;
         machine_step(w, m, (struct cluster_event){.kind = CLUSTER_EV_TIME});
+}
+
+bool world_file_waits(const struct world *w, uint8_t node)
+{
+        const struct machine *m = &w->machine[node];
+
+        return m->core_up && !m->paused && m->file_used != m->file;
 }
 
 /* --- a turn of its core --- */
@@ -206,6 +224,7 @@ static void start_group(struct world *w, struct machine *m, const struct cluster
         }
         world_check_order(w, m, a->group);
         h->starting = true;
+        h->everywhere = machine_settings(w, m)->group[a->group].everywhere;
         machine_set_exclusive(w, m, a->group, true);
         group_result(w, m, a->group, took, fails ? CLUSTER_EV_START_FAILED : CLUSTER_EV_STARTED);
 }
@@ -311,6 +330,17 @@ static void forget_released(const struct world *w, const struct machine *m, stru
                                 p->tenure[i].hold = HOLD_NONE;
 }
 
+/* What runs everywhere, no lease ends: a core whose file does not name it any more goes on with the file
+ * before (src/main/core_before.c). */
+static void choose_file(const struct world *w, struct machine *m)
+{
+        const struct held *last = &m->held[w->config.groups - 1];
+
+        if (m->file & 4 && last->exclusive && last->everywhere)
+                m->file = m->file_used;
+        m->file_used = m->file;
+}
+
 void machine_boot_core(struct world *w, struct machine *m, bool first)
 {
         struct cluster_start start = {
@@ -327,6 +357,7 @@ void machine_boot_core(struct world *w, struct machine *m, bool first)
         m->core_up = true;
         m->paused = m->writes = false;
         memset(m->hearing, 0, sizeof(m->hearing));
+        choose_file(w, m);
         make_settings(w, m, &w->settings[machine_index(w, m)][m->settings_used]);
         forget_released(w, m, &start.promise);
         if (w->config.arbiter && w->config.arbiter->starts)

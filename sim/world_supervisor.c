@@ -6,8 +6,16 @@
 static bool holds_any(const struct world *w, const struct machine *m)
 {
         for (uint8_t g = 0; g < w->config.groups; g++)
-                if (m->held[g].exclusive && !m->held[g].orphan)
+                if (m->held[g].exclusive && !m->held[g].everywhere && !m->held[g].orphan)
                         return true;
+        return false;
+}
+
+static bool runs_everywhere(const struct world *w, const struct machine *m, uint32_t group)
+{
+        for (uint8_t g = 0; g < w->config.groups; g++)
+                if (world_group_id(g) == group)
+                        return m->held[g].exclusive && m->held[g].everywhere;
         return false;
 }
 
@@ -25,8 +33,8 @@ void supervisor_release(struct world *w, struct machine *m)
 {
         for (uint8_t i = 0; i < m->ledger.tenure_count; i++) {
                 struct cluster_tenure *t = &m->ledger.tenure[i];
-                if (t->hold == HOLD_NONE || t->hold == HOLD_WARM)
-                        continue;
+                if (t->hold == HOLD_NONE || t->hold == HOLD_WARM || runs_everywhere(w, m, t->group))
+                        continue; /* nothing of it is held in the ledger; what was in the cgroup is gone */
                 t->hold = HOLD_STOPPING;
                 t->sealed = epoch_compare(t->epoch, t->sealed) > 0 ? t->epoch : t->sealed;
         }

@@ -47,7 +47,7 @@ static bool holds(const struct world *w, const struct machine *m, uint8_t g)
 {
         if (!m->powered || !m->held[g].exclusive)
                 return false;
-        return !(m->supervisor_paused || m->held[g].orphan) || w->config.data ||
+        return !(m->supervisor_paused || m->held[g].orphan) || m->held[g].everywhere || w->config.data ||
                instant_before(machine_clock(w, m), m->held[g].gate);
 }
 
@@ -64,11 +64,21 @@ int world_holders(const struct world *w, uint8_t g, uint8_t *ret_first, uint8_t 
         return n;
 }
 
+/* More than one may run it only if each was started to run everywhere. */
+static bool all_everywhere(const struct world *w, uint8_t g)
+{
+        for (uint8_t i = 0; i < w->config.nodes; i++)
+                if (holds(w, &w->machine[i], g) && !w->machine[i].held[g].everywhere)
+                        return false;
+        return true;
+}
+
 /* How long, up to `until`, this node held the group with its gate closed. */
 static int64_t closed_since_accounted(const struct world *w, const struct machine *m, uint8_t g,
                                       int64_t until)
 {
-        int64_t from = m->powered && m->held[g].exclusive ? machine_truth(m, m->ledger.lease_end) : INT64_MAX;
+        bool held = m->powered && m->held[g].exclusive && !m->held[g].everywhere;
+        int64_t from = held ? machine_truth(m, m->ledger.lease_end) : INT64_MAX;
 
         from = from > w->accounted ? from : w->accounted;
         return from < until ? until - from : 0;
@@ -81,11 +91,12 @@ void world_account(struct world *w, int64_t until)
         for (uint8_t g = 0; g < w->config.groups; g++) {
                 uint8_t a, b;
                 int n = world_holders(w, g, &a, &b);
+                bool both = n > 1 && !all_everywhere(w, g);
                 if (n == 0)
                         w->unheld[g] += until - w->accounted;
-                else if (n > 1)
+                else if (both)
                         w->both[g] += until - w->accounted;
-                w->both_since[g] = n > 1 ? w->both_since[g] + until - w->accounted : 0;
+                w->both_since[g] = both ? w->both_since[g] + until - w->accounted : 0;
                 if (w->both_since[g] > w->both_longest)
                         w->both_longest = w->both_since[g];
                 for (uint8_t i = 0; i < w->config.nodes; i++)
@@ -156,6 +167,10 @@ static void check_holders(struct world *w, uint8_t g, bool takes)
         uint8_t a = NODE_NONE, b = NODE_NONE;
         int n = world_holders(w, g, &a, &b);
 
+        if (n > 0 && all_everywhere(w, g)) {
+                w->moves[g] += takes;
+                return;
+        }
         if (n > 1 && takes && weak_admits(w))
                 w->admitted++;
         else if (n > 1 && takes)
@@ -261,6 +276,7 @@ static uint64_t digest(const struct document *d)
                 MIX(a->from);
                 MIX(a->admin);
                 MIX(a->debt_count);
+                MIX(a->spread);
         }
 #undef MIX
         return sum;
@@ -344,6 +360,22 @@ uint8_t world_holder(const struct world *w, uint8_t group)
 
         world_holders(w, group, &a, &b);
         return a;
+}
+
+bool world_runs(const struct world *w, uint8_t node, uint8_t group)
+{
+        return w->machine[node].powered && w->machine[node].held[group].exclusive;
+}
+
+bool world_everywhere(const struct world *w, uint8_t group)
+{
+        for (uint8_t i = 0; i < w->config.nodes; i++) {
+                const struct machine *m = &w->machine[i];
+                int index = m->core_up ? machine_group(w, m, group) : -1;
+                if (index >= 0 && !machine_settings(w, m)->group[index].everywhere)
+                        return false;
+        }
+        return group > 0 && group == w->config.groups - 1;
 }
 
 uint8_t world_leader(const struct world *w)

@@ -346,7 +346,13 @@ const struct cluster_group *waits_for(const struct cluster *c, uint8_t g);
 bool dependents_hold(const struct cluster *c, uint8_t g, bool here);
 
 /* everywhere.c */
+/* Whether it has no owner any more, and nobody is left who may still hold it. */
+bool everywhere_may_begin(const struct assignment *a);
 void everywhere_govern(struct cluster *c, uint8_t g);
+/* One step towards having one node: to be called until it may be given to one. */
+void everywhere_end(struct cluster *c, uint8_t g);
+/* A node that may still run what is to have one node, as far as we know; NODE_NONE: none does. */
+uint8_t everywhere_runner(const struct cluster *c, uint8_t g);
 /* Whoever has ended the group may start it again. */
 void everywhere_renew(struct cluster *c, uint8_t g);
 void everywhere_settle(struct cluster *c, uint8_t g);
@@ -395,6 +401,10 @@ void tenure_event(struct cluster *c, const struct cluster_event *event);
 void tenure_adopt(struct cluster *c);
 void tenure_start(struct cluster *c, uint8_t g, struct epoch epoch);
 void tenure_stop(struct cluster *c, uint8_t g, const char *why);
+/* Given what our file says runs everywhere: we do not start it, and say so. */
+void tenure_decline(struct cluster *c, uint8_t g);
+/* Rule 17: told to let go of what it never held, a node seals it and says so. */
+void tenure_seal_unheld(struct cluster *c, uint8_t g, const struct assignment *a);
 /* STUCK: tries the stop once more when it is time. */
 void tenure_stop_again(struct cluster *c, uint8_t g);
 

@@ -49,6 +49,7 @@ enum group_field {
         GROUP_WANTED,  /* wanted u8 */
         GROUP_FAILED,  /* failed u64 */
         GROUP_DEBTS,   /* node u8, boot u64, epoch; for each */
+        GROUP_SPREAD,  /* spread u8, not GROUP_ON_ONE */
         GROUP_FIELDS
 };
 
@@ -208,6 +209,11 @@ static void put_group_fields(struct writer *w, const struct assignment *a)
         }
         if (a->debt_count)
                 put_debts(w, a);
+        if (a->spread != GROUP_ON_ONE) {
+                content = field_begin(w, GROUP_SPREAD);
+                put_u8(w, (uint8_t)a->spread);
+                part_end(w, content);
+        }
 }
 
 static void put_groups(struct writer *w, const struct document *d)
@@ -430,6 +436,10 @@ static void get_group_field(enum group_field tag, struct reader *r, struct assig
                 refuse_unless(r, a->failed != 0);
                 break;
         case GROUP_DEBTS: get_debts(r, a); break;
+        case GROUP_SPREAD:
+                a->spread = get_u8(r);
+                refuse_unless(r, a->spread != GROUP_ON_ONE && a->spread < GROUP_SPREADS);
+                break;
         case GROUP_FIELDS: break;
         }
 }

@@ -37,6 +37,13 @@ struct debt {
         struct epoch epoch;
 };
 
+/* On how many nodes it runs: as the leader's file says, once nothing is left of the other way. */
+enum group_spread {
+        GROUP_ON_ONE,
+        GROUP_EVERYWHERE, /* has no owner (everywhere.c) */
+        GROUP_ENDING,     /* it did run everywhere; nobody may start it, somebody may still run it */
+        GROUP_SPREADS
+};
 enum group_admin { GROUP_ENABLED, GROUP_DISABLED /* `haven stop` */ };
 
 struct assignment {
@@ -50,6 +57,7 @@ struct assignment {
         uint8_t debt_count;
         struct debt debt[DOCUMENT_DEBTS_MAX];
         enum group_admin admin;
+        enum group_spread spread;
         uint8_t wanted;  /* `haven move`: preferred until the next failure or `clear`; else NODE_NONE */
         uint64_t failed; /* bit i: node i failed this group */
 };

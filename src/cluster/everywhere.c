@@ -1,7 +1,11 @@
 /* Groups that run on all their nodes at once. Nothing of them is exclusive, so they need no lease and have no
  * owner: the document holds only what operators and failures say of them, and an epoch. A node starts an
  * epoch that it has not sealed, and keeps what runs under whatever epoch it was started; the leader gives a
- * new one when a node that has ended the last is to start again. */
+ * new one when a node that has ended the last is to start again.
+ *
+ * Files may change their mind. Which of the two a group is stands in the document, and the leader changes it:
+ * to everywhere when all who had it have let go, to one node when every node has been heard to run none of
+ * it. */
 #include "cluster/brain.h"
 
 #include "cluster/placement.h"
@@ -10,10 +14,14 @@
 
 /* --- the leader --- */
 
-/* The configuration has changed its mind about a group that had one owner: nobody has to let go of it. */
-static bool had_owner(const struct assignment *a)
+static const struct assignment *assigned(const struct cluster *c, uint8_t g)
 {
-        return a->owner != NODE_NONE || a->from != NODE_NONE || a->debt_count;
+        return document_group_const(&c->state.document, c->settings->group[g].id);
+}
+
+static void spread(struct cluster *c, uint8_t g, enum group_spread spread)
+{
+        document_group(document_edit(c), c->settings->group[g].id)->spread = spread;
 }
 
 static bool starts_again(const struct hold *h, const struct assignment *a)
@@ -21,10 +29,16 @@ static bool starts_again(const struct hold *h, const struct assignment *a)
         return h->state == HOLD_NONE && !h->start_failed && epoch_compare(h->sealed, a->epoch) >= 0;
 }
 
+bool everywhere_may_begin(const struct assignment *a)
+{
+        return a->spread != GROUP_ON_ONE ||
+               (a->owner == NODE_NONE && a->from == NODE_NONE && a->debt_count == 0);
+}
+
 void everywhere_govern(struct cluster *c, uint8_t g)
 {
-        const struct assignment *a = document_group_const(&c->state.document, c->settings->group[g].id);
-        bool renew = epoch_none(a->epoch) || had_owner(a);
+        const struct assignment *a = assigned(c, g);
+        bool renew = a->spread != GROUP_EVERYWHERE;
 
         forgive(c, g, a);
         for (uint8_t i = 0; i < c->settings->node_count; i++) {
@@ -38,19 +52,57 @@ void everywhere_govern(struct cluster *c, uint8_t g)
                 else
                         renew |= a->admin == GROUP_ENABLED && starts_again(&h, a);
         }
-        if (renew)
-                everywhere_renew(c, g);
+        if (!renew)
+                return;
+        spread(c, g, GROUP_EVERYWHERE);
+        everywhere_renew(c, g);
 }
 
 void everywhere_renew(struct cluster *c, uint8_t g)
 {
+        if (assigned(c, g)->spread != GROUP_EVERYWHERE)
+                return; /* the epoch is an owner's */
         struct epoch epoch = next_epoch(c);
-        struct assignment *a = document_group(&c->state.document, c->settings->group[g].id);
+        document_group(&c->state.document, c->settings->group[g].id)->epoch = epoch;
+}
 
-        a->owner = a->from = NODE_NONE;
-        a->owner_boot = 0;
-        a->debt_count = 0;
-        a->epoch = epoch;
+/* --- from everywhere to one node --- */
+
+/* Each node starts such a group by itself, when it boots also unheard. So each must have been heard to run
+ * none of it since it has the word that nobody may start it on its disk. */
+static bool may_run(const struct cluster *c, uint8_t g, uint8_t node)
+{
+        const struct peer *p = &c->peer[node];
+        enum hold_state hold = hold_on(c, node, g).state;
+
+        if (is_self(c, node))
+                return hold > HOLD_WARM || version_compare(c->saved_version, c->state.document.version) < 0;
+        return !peer_present(c, node) || version_compare(p->is.newest, c->state.document.version) < 0 ||
+               (p->is.knows[g] && hold > HOLD_WARM);
+}
+
+uint8_t everywhere_runner(const struct cluster *c, uint8_t g)
+{
+        for (uint8_t i = 0; i < c->settings->node_count; i++)
+                if ((is_voter(c, i) || peer_present(c, i) || !(c->settings->vacant & 1ULL << i)) &&
+                    may_run(c, g, i))
+                        return i;
+        return NODE_NONE;
+}
+
+void everywhere_end(struct cluster *c, uint8_t g)
+{
+        const char *name = c->settings->group[g].name;
+
+        if (assigned(c, g)->spread == GROUP_EVERYWHERE) {
+                spread(c, g, GROUP_ENDING);
+                note(c, NOTE_GROUP_BLOCKED, name,
+                     "ran everywhere and is to have one node -> stopped; given to one when every node has "
+                     "said that it runs none of it");
+        } else if (!c->edited && everywhere_runner(c, g) == NODE_NONE) {
+                spread(c, g, GROUP_ON_ONE);
+                note(c, NOTE_TRACE, name, "nobody runs it any more -> it has one node from now on");
+        }
 }
 
 /* --- this node --- */
@@ -60,30 +112,38 @@ static bool wanted_here(const struct cluster *c, uint8_t g, const struct assignm
         const struct cluster_group *group = &c->settings->group[g];
         uint8_t self = c->settings->self;
 
-        /* one that has an owner is not run everywhere, whatever our file says: the leader's says otherwise */
-        return a && !had_owner(a) && memchr(group->node, self, group->node_count) && !c->leaving &&
+        return a->spread == GROUP_EVERYWHERE && memchr(group->node, self, group->node_count) && !c->leaving &&
                !c->state.document.member[self].standby && !(a->failed & 1ULL << self) &&
                !(placement_stopped(c->settings, &c->state.document) & 1ULL << g);
 }
 
+/* Who comes after it stops before it: all of them when it is stopped, else those of this node. What is broken
+ * waits for nobody: who stays would keep it from ever starting again. Nor does what is to have one node. */
+static bool may_stop(const struct cluster *c, uint8_t g, const struct assignment *a)
+{
+        return c->tenure[g].hold == HOLD_FAILED || !a || a->spread != GROUP_EVERYWHERE ||
+               !dependents_hold(c, g, a->admin == GROUP_ENABLED);
+}
+
 void everywhere_settle(struct cluster *c, uint8_t g)
 {
-        const struct assignment *a = document_group_const(&c->state.document, c->settings->group[g].id);
+        const struct assignment *a = assigned(c, g);
         struct tenure *t = &c->tenure[g];
-        bool wanted = wanted_here(c, g, a);
+        bool wanted = a && wanted_here(c, g, a);
 
         switch (t->hold) {
         case HOLD_NONE:
                 if (wanted && epoch_compare(a->epoch, t->sealed) > 0 && !waits_for(c, g))
                         tenure_start(c, g, a->epoch);
+                if (!a || a->spread != GROUP_ON_ONE)
+                        return;
+                tenure_seal_unheld(c, g, a);
+                tenure_decline(c, g);
                 return;
         case HOLD_STARTING:
         case HOLD_STARTED:
         case HOLD_FAILED:
-                /* who comes after it stops before it: all of them when it is stopped, else those of this
-                 * node; what is broken waits for nobody, who stays would keep it from ever starting again */
-                if (!wanted &&
-                    (t->hold == HOLD_FAILED || !dependents_hold(c, g, !a || a->admin == GROUP_ENABLED)))
+                if (!wanted && may_stop(c, g, a))
                         tenure_stop(c, g, "it is not to run here");
                 return;
         case HOLD_STUCK: tenure_stop_again(c, g); return;

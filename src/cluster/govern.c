@@ -185,6 +185,7 @@ static bool heal(struct cluster *c, uint8_t g, const struct assignment *a)
                 edit->owner = d.node;
                 edit->owner_boot = d.boot;
                 edit->epoch = d.epoch;
+                edit->spread = GROUP_ON_ONE;
                 return true;
         }
         return false;
@@ -328,11 +329,21 @@ static bool make_room(struct cluster *c)
         return d->group_count < DOCUMENT_GROUPS_MAX;
 }
 
-/* What the leader keeps of a group beside its place: what is proven, owed, forgiven, failed. False: it has
- * just been given back to its owner from before a split, and is not placed in this turn. */
+/* What the leader keeps of a group beside its place: what is proven, owed, forgiven, failed. False: it is not
+ * placed in this turn, for it has just been given back to its owner from before a split, or has no owner. */
 static bool tend_group(struct cluster *c, uint8_t g, const struct assignment *a)
 {
+        bool everywhere = c->settings->group[g].everywhere;
+
         pay_debts(c, g, a);
+        if (!everywhere && a->spread != GROUP_ON_ONE) {
+                everywhere_end(c, g);
+                return false;
+        }
+        if (everywhere && everywhere_may_begin(a)) {
+                everywhere_govern(c, g);
+                return false;
+        }
         if (a->debt_count && arbiter_kind(c) == CLUSTER_ARBITER_WEAK && heal(c, g, a))
                 return false;
         forgive(c, g, a);
@@ -485,11 +496,7 @@ static void govern_groups(struct cluster *c)
 
         for (uint8_t g = 0; g < c->settings->group_count; g++) {
                 const struct assignment *a = known_group(c, g);
-                if (!a)
-                        continue;
-                if (c->settings->group[g].everywhere)
-                        everywhere_govern(c, g);
-                else if (tend_group(c, g, a))
+                if (a && tend_group(c, g, a))
                         tended |= 1ULL << g;
         }
         placement_ask(c, &q);

@@ -252,8 +252,7 @@ static void settle_held(struct cluster *c, uint8_t g, const struct assignment *a
                 tenure_stop(c, g, a->owner == NODE_NONE ? "told to stop" : "the new owner is ready");
 }
 
-/* Rule 17: told to let go of what it never held, a node seals it and says so. */
-static void seal_unheld(struct cluster *c, uint8_t g, const struct assignment *a)
+void tenure_seal_unheld(struct cluster *c, uint8_t g, const struct assignment *a)
 {
         struct tenure *t = &c->tenure[g];
 
@@ -284,7 +283,7 @@ static void settle_group(struct cluster *c, uint8_t g)
         case HOLD_NONE:
                 if (!a)
                         return;
-                seal_unheld(c, g, a);
+                tenure_seal_unheld(c, g, a);
                 if (!have_lease(c) || !to_start(c, g, &epoch))
                         return;
                 t->epoch = epoch;
@@ -302,6 +301,20 @@ static void settle_group(struct cluster *c, uint8_t g)
         case HOLD_STUCK: tenure_stop_again(c, g); return;
         case HOLD_STOPPING: return;
         }
+}
+
+void tenure_decline(struct cluster *c, uint8_t g)
+{
+        struct tenure *t = &c->tenure[g];
+        struct epoch epoch;
+
+        if (!have_lease(c) || !to_start(c, g, &epoch))
+                return;
+        note(c, NOTE_GROUP_FAILED, name_of(c, g),
+             "epoch %u.%u: given to this node alone, whose file says that it runs everywhere -> not started",
+             epoch.term, epoch.n);
+        seal(t, epoch);
+        t->start_failed = c->changed = true;
 }
 
 void tenure_settle(struct cluster *c)

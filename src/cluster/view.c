@@ -166,6 +166,12 @@ static enum group_state ownerless(const struct cluster *c, uint8_t g, const stru
 
         if (tell_stopped(c, g, a, text, size))
                 return a->from == NODE_NONE ? GROUP_STOPPED : GROUP_STOPPING;
+        uint8_t runner = a->spread == GROUP_ON_ONE ? NODE_NONE : everywhere_runner(c, g);
+        if (runner != NODE_NONE) {
+                snprintf(text, size, "it ran everywhere, and %s has not said yet that it runs it no more",
+                         node_name(c, runner));
+                return GROUP_BLOCKED;
+        }
         placement_ask(c, &q);
         placement_compute(&q, p);
         if (p[g].to != NODE_NONE) {
@@ -228,6 +234,24 @@ static void name_nodes(const struct cluster *c, uint8_t g, enum group_state stat
         }
 }
 
+/* It had one node, which may hold it yet; false if that is over. */
+static bool tell_owed(const struct cluster *c, const struct assignment *a, char *text, size_t size)
+{
+        char advice[NOTE_TEXT];
+
+        if (everywhere_may_begin(a))
+                return false;
+        if (a->debt_count == 0) {
+                snprintf(text, size, "runs everywhere once %s has let go of it",
+                         node_name(c, a->from != NODE_NONE ? a->from : a->owner));
+                return true;
+        }
+        debt_advice(c, &a->debt[0], advice, sizeof(advice));
+        snprintf(text, size, "nothing proves that %s let go of it; %s", node_name(c, a->debt[0].node),
+                 advice);
+        return true;
+}
+
 /* The worst that can be said of any node that should run it. */
 static enum group_state everywhere_state(const struct cluster *c, uint8_t g, const struct assignment *a,
                                          instant now, char *text, size_t size)
@@ -237,6 +261,8 @@ static enum group_state everywhere_state(const struct cluster *c, uint8_t g, con
         enum group_state state = GROUP_STARTED;
         bool found = false;
 
+        if (tell_owed(c, a, text, size))
+                return GROUP_BLOCKED;
         for (size_t i = 0; i < sizeof(worst) / sizeof(worst[0]); i++) {
                 size_t before = strlen(text);
                 name_nodes(c, g, worst[i], now, text, size);

@@ -64,6 +64,7 @@ static void random_assignment(uint64_t *seed, struct assignment *a)
                 a->wanted = (uint8_t)below(seed, DOCUMENT_NODES_MAX);
         a->failed = below(seed, 2) ? sample_number(seed) : 0;
         a->admin = below(seed, 2) ? GROUP_DISABLED : GROUP_ENABLED;
+        a->spread = (enum group_spread)below(seed, GROUP_SPREADS);
         a->debt_count = (uint8_t)(below(seed, 2) ? below(seed, DOCUMENT_DEBTS_MAX + 1) : 0);
         for (size_t i = 0; i < a->debt_count; i++)
                 a->debt[i] = (struct debt){.node = (uint8_t)below(seed, DOCUMENT_NODES_MAX),
@@ -113,6 +114,7 @@ void sample_largest_document(struct document *ret_document)
                 struct assignment *a = document_add_group(d, (uint32_t)i + 1);
                 a->from = a->wanted = 0;
                 a->admin = GROUP_DISABLED;
+                a->spread = GROUP_ENDING;
                 a->failed = 1;
                 a->debt_count = DOCUMENT_DEBTS_MAX;
         }
@@ -122,7 +124,8 @@ static bool assignments_equal(const struct assignment *a, const struct assignmen
 {
         if (a->group != b->group || a->owner != b->owner || a->owner_boot != b->owner_boot ||
             !epoch_equal(a->epoch, b->epoch) || a->from != b->from || a->admin != b->admin ||
-            a->wanted != b->wanted || a->failed != b->failed || a->debt_count != b->debt_count)
+            a->wanted != b->wanted || a->failed != b->failed || a->spread != b->spread ||
+            a->debt_count != b->debt_count)
                 return false;
         if (a->from != NODE_NONE && !epoch_equal(a->from_epoch, b->from_epoch))
                 return false;
