@@ -1,5 +1,69 @@
-/* Plays of votes, commits and documents */
+/* Plays of votes, commits and documents: each for a rule whose removal no random schedule has found
+ * (docs/removed-rules.md). What they have in common: somebody acts by a document that others have overtaken,
+ * or were never told. */
 #include "stage.h"
+
+static const struct cluster_promise *promise_of(const struct stage *s, uint8_t node)
+{
+        static const struct cluster_promise none;
+        const struct cluster *brain = world_brain(s->w, node);
+
+        return brain ? cluster_promise(brain) : &none;
+}
+
+static struct version document_of(const struct stage *s, uint8_t node)
+{
+        const struct cluster *brain = world_brain(s->w, node);
+
+        return brain ? cluster_document(brain)->version : (struct version){0};
+}
+
+/* The leader, 0, takes group1 from 1 while another has been elected that renews 1's lease. The taking is not
+ * committed; who is elected next finds it in its document. Rules 1 and 10. */
+static void taken_but_not_committed(struct stage *s)
+{
+        instant lease = promise_of(s, 0)->lease_end;
+
+        expect(s, world_leader(s->w) == 0, "node 0 does not lead");
+        for (int i = 0; i < 200 && promise_of(s, 0)->lease_end.us == lease.us; i++)
+                stage_run(s, span_ms(1)); /* the beat was just answered */
+        for (uint8_t i = 1; i < 3; i++) {
+                world_cut_pair(s->w, 0, i, true);
+                world_cut_pair(s->w, 3, i, true);
+        }
+        stage_run(s, span_ms(100 + 4 * (int64_t)s->seed));
+        world_cut_pair(s->w, 0, 4, true);
+        world_cut_pair(s->w, 3, 4, true);
+        for (int i = 0; i < 20000 && !promise_of(s, 1)->leading && !promise_of(s, 2)->leading; i++)
+                stage_run(s, span_us(20));
+        world_disk(s->w, 4, span_ms(800), false);
+        struct version before = document_of(s, 0);
+        for (int i = 0; i < 400 && version_equal(document_of(s, 0), before); i++)
+                stage_run(s, span_ms(1));
+        stage_run(s, span_ms(10));
+        /* 4 forgets the document that it was not given time to save, not what it voted for */
+        world_power_off(s->w, 4);
+        world_disk(s->w, 4, SPAN_ZERO, false);
+        world_isolate(s->w, 4, true);
+        stage_run(s, span_ms(5));
+        world_power_on(s->w, 4);
+        world_cut_pair(s->w, 0, 4, false);
+        world_cut_pair(s->w, 3, 4, false);
+}
+
+static void taken_but_not_committed_is_inherited(struct stage *s)
+{
+        taken_but_not_committed(s);
+        stage_run(s, span_s(2));
+        for (uint8_t i = 0; i < 5; i++)
+                world_isolate(s->w, i, false);
+        expect_settles(s, span_s(5));
+}
+
 const struct scenario scenarios_documents[] = {
+        {"taken-but-not-committed-is-inherited",
+         "rule 1: what is found so in the document is waited for too",
+         {.nodes = 5},
+         taken_but_not_committed_is_inherited},
         {0},
 };

@@ -163,6 +163,8 @@ struct cluster {
         uint8_t tries;
         bool prevoted, voted; /* by ourselves to our campaign */
         instant take_after;   /* rule 1: nothing is taken from a silent node before */
+        instant commit_after; /* leader: the same for takings that it was elected with and that may not be
+                                 committed */
         instant elected;
         bool alone_elected; /* by a weak arbiter in place of a voter: our document may have been overtaken */
         instant lead_lease_end; /* what a quorum's answers in this term give */

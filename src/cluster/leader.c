@@ -145,6 +145,25 @@ void document_adopt(struct cluster *c, const struct document *d, uint8_t from)
 
 /* --- leading --- */
 
+/* Rule 1, for what we were elected with. A taking that we do not know to be committed may be of a leader that
+ * had been overtaken by another, which renewed what it took: it waits as long as one of ours would, or for
+ * the word of those from whom it was taken. */
+static bool inherits_a_taking(const struct cluster *c)
+{
+        const struct document *d = &c->state.document;
+
+        for (uint8_t i = 0; i < d->group_count; i++) {
+                const struct assignment *a = &d->group[i];
+                int g = group_index(c, a->group);
+                for (uint8_t j = 0; j < a->debt_count; j++) {
+                        const struct debt *debt = &a->debt[j];
+                        if (g < 0 || !peer_released(c, debt->node, (uint8_t)g, debt->boot, debt->epoch))
+                                return true;
+                }
+        }
+        return false;
+}
+
 void leader_begin(struct cluster *c)
 {
         struct document *d = &c->state.document;
@@ -154,6 +173,7 @@ void leader_begin(struct cluster *c)
         c->lead_lease_end = INSTANT_LONG_AGO;
         c->arbiter.renewed = INSTANT_LONG_AGO;
         c->quorum_told = true;
+        c->commit_after = version_equal(c->committed.version, d->version) ? INSTANT_LONG_AGO : c->take_after;
         membership_found(c);
         d->version = (struct version){.term = c->state.term, .author = c->settings->self, .n = 1};
         membership_begin(c);
@@ -238,6 +258,8 @@ static void count_commit(struct cluster *c)
 
         bool done = version_equal(c->committed.version, v);
         if (done && c->alone.n == 0)
+                return;
+        if (!instant_reached(c->now, c->commit_after) && inherits_a_taking(c))
                 return;
         for (uint8_t i = 0; i < c->settings->node_count; i++)
                 if (!is_self(c, i) && peer_counts(c, i) && peer_heard_within(c, i, c->timing.dead) &&
