@@ -60,10 +60,51 @@ static void taken_but_not_committed_is_inherited(struct stage *s)
         expect_settles(s, span_s(5));
 }
 
+/* Group1 is given to node 1, which has the document but no lease to start it by; it is cut off, so the group
+ * is taken from it. Then a grant reaches it, and the newer document is lost once. Rule 10. */
+static void grant_without_its_document(struct stage *s)
+{
+        expect(s, world_leader(s->w) == 0, "node 0 does not lead");
+        stage_order(s, ORDER_STOP, 1, NODE_NONE, SPAN_ZERO);
+        stage_wait_some(s, span_s(1));
+        world_delay(s->w, 0, 1, span_ms(450)); /* proof enough, but each lease is over when it comes */
+        stage_run(s, span_s(1));
+        stage_order(s, ORDER_START, 1, NODE_NONE, SPAN_ZERO);
+        stage_run(s, span_ms(1500));
+        expect_holder(s, 1, NODE_NONE);
+        world_isolate(s->w, 1, true);
+        world_delay(s->w, 0, 1, SPAN_ZERO);
+        for (uint8_t i = 0; i < 3; i += 2)
+                world_disk(s->w, i, span_ms(100), false);
+        struct version before = document_of(s, 0);
+        for (int i = 0; i < 700 && version_equal(document_of(s, 0), before); i++)
+                stage_run(s, span_ms(1));
+        stage_cut_way(s, 0, 1, false);
+        world_unfit(s->w, 0, 1, true); /* says something to all at once */
+        stage_run(s, span_ms(1));
+        stage_cut_way(s, 0, 1, true);
+        stage_cut_way(s, 1, 0, false);
+        world_unfit(s->w, 1, 0, true);
+        stage_run(s, span_ms(1));
+        stage_cut_way(s, 0, 1, false);
+        world_unfit(s->w, 0, 1, false);
+        stage_run(s, span_ms(1));
+        world_isolate(s->w, 1, true);
+        for (uint8_t i = 0; i < 3; i += 2)
+                world_disk(s->w, i, SPAN_ZERO, false);
+        stage_run(s, span_s(1));
+        world_isolate(s->w, 1, false);
+        expect_settles(s, span_s(5));
+}
+
 const struct scenario scenarios_documents[] = {
         {"taken-but-not-committed-is-inherited",
          "rule 1: what is found so in the document is waited for too",
          {.nodes = 5},
          taken_but_not_committed_is_inherited},
+        {"grant-without-its-document",
+         "rule 10: it may be about a group that was lost",
+         {.nodes = 3},
+         grant_without_its_document},
         {0},
 };

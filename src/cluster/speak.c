@@ -91,8 +91,12 @@ static void say_grant(struct cluster *c, instant now, uint8_t to, struct grant *
         if (c->role != ROLE_LEADER || length.us <= 0 || p->answered.us == 0 || !peer_counts(c, to) ||
             p->is.term != c->state.term)
                 return;
-        *g = (struct grant){
-                .present = true, .seq = p->proven_seq, .length = length, .version = c->committed.version};
+        /* our newest document, committed or not: it may give to another what the peer's gives to it, and was
+         * made after every lease under that was over (rule 10) */
+        *g = (struct grant){.present = true,
+                            .seq = p->proven_seq,
+                            .length = length,
+                            .version = c->state.document.version};
         /* it counts from when it sent what we answer, which is before we heard that: beats to a silent node
          * add nothing to what it has */
         p->granted_until =
