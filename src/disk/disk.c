@@ -281,6 +281,25 @@ static void find_records(struct disk *d, struct voter_result *r)
         }
 }
 
+/* A key that is to go seals a record of ours still: nobody could read that without it. */
+static bool own_is_stale(const struct disk *d)
+{
+        const struct exchange *x = d->x;
+        struct disk_keys first = {.count = 1};
+        struct disk_record r;
+        bool stale = false;
+
+        if (d->setup.keys.count < 2)
+                return false;
+        memcpy(first.key[0], d->setup.keys.key[0], sizeof(first.key[0]));
+        for (unsigned i = 0; i < 2; i++)
+                stale |= disk_record_decode(x->read[d->setup.self] + i * (size_t)DISK_RECORD,
+                                            x->read_n[d->setup.self][i], x->header.uuid, d->setup.self,
+                                            &first, &r) == DISK_FORGED;
+        sodium_memzero(&first, sizeof(first));
+        return stale;
+}
+
 static const char *failure(const struct disk *d, char *text, size_t size)
 {
         const struct exchange *x = d->x;
@@ -311,6 +330,7 @@ static void operation_done(struct disk *d)
         r.read_ended = (instant){x->read_ended_us};
         if (r.read)
                 find_records(d, &r);
+        r.own_stale = r.read && r.found[d->setup.self].is == DISK_OK && own_is_stale(d);
         bool answered = disk_voter_done(&d->voter, &r, &answer, &asked);
         bool works = r.read && x->write_error == 0 && x->mail_error == 0 && d->voter.usable;
         set_state(d, works, works ? "works" : failure(d, text, sizeof(text)));
@@ -422,6 +442,11 @@ void disk_free(struct disk *d)
 void disk_set_interval(struct disk *d, span interval)
 {
         d->setup.interval = d->voter.interval = interval;
+}
+
+void disk_set_keys(struct disk *d, const struct disk_keys *keys)
+{
+        d->setup.keys = *keys;
 }
 
 void disk_ask(struct disk *d, const struct arbiter_question *question)

@@ -41,6 +41,9 @@ void disk_free(struct disk *d);
 /* How often it is read from now on. */
 void disk_set_interval(struct disk *d, span interval);
 
+/* The first seals from now on, all are accepted. What this node has on the disk is sealed anew. */
+void disk_set_keys(struct disk *d, const struct disk_keys *keys);
+
 /* A later question replaces one that was not taken up yet. */
 void disk_ask(struct disk *d, const struct arbiter_question *question);
 /* The newest packet for that node replaces one before. 0, -EMSGSIZE, or -EIO while the disk does not work. */

@@ -226,13 +226,17 @@ static bool has_to_write(const struct disk_voter *v, const struct arbiter_questi
         return false;
 }
 
+static void keep_document(struct disk_voter *v)
+{
+        if (!v->asked_document_n || version_compare(v->question.newest, v->kept_version) < 0)
+                return;
+        memcpy(v->kept, v->asked_document, v->asked_document_n);
+        v->kept_n = v->asked_document_n;
+        v->kept_version = v->question.newest;
+}
+
 static void make_record(struct disk_voter *v, enum disk_kind kind, uint32_t term)
 {
-        if (v->asked_document_n && version_compare(v->question.newest, v->kept_version) >= 0) {
-                memcpy(v->kept, v->asked_document, v->asked_document_n);
-                v->kept_n = v->asked_document_n;
-                v->kept_version = v->question.newest;
-        }
         v->written = true;
         v->op.record = (struct disk_record){.node = v->self,
                                             .kind = kind,
@@ -263,10 +267,17 @@ bool disk_voter_begin(struct disk_voter *v, instant now, struct voter_operation 
         if (asked) {
                 v->op.question = v->question;
                 v->op.wrote = has_to_write(v, &v->question, now);
-                if (v->op.wrote)
+                if (v->op.wrote) {
+                        keep_document(v);
                         make_record(v, v->question.ask == ARBITER_VOTE ? DISK_BALLOT : DISK_RENEWAL,
                                     v->question.term);
+                }
                 v->question.ask = ARBITER_NOTHING;
+        } else if (v->reseal && v->usable) {
+                /* it says what it said: of a renewal others think that it may be of now, and wait for longer
+                 */
+                v->op.wrote = true;
+                make_record(v, v->of[v->self].kind, v->of[v->self].term);
         }
         *ret_operation = (struct voter_operation){
                 .write = v->op.wrote, .which = v->next_which, .record = v->op.record};
@@ -316,6 +327,7 @@ bool disk_voter_done(struct disk_voter *v, const struct voter_result *result,
         if (v->op.wrote && result->wrote)
                 written(v);
         v->usable = result->read && observe_all(v, result);
+        v->reseal = result->own_stale;
         if (!v->usable || (v->op.wrote && !result->wrote)) {
                 /* after a failure, not at once again */
                 v->read_due = instant_max(v->read_due, instant_add(result->read_ended, v->interval));

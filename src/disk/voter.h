@@ -47,6 +47,7 @@ struct disk_voter {
         bool ready;                           /* all was read once: our own record is known */
         struct voter_peer of[DISK_NODES_MAX]; /* of[self]: what we wrote last and know to be there */
         bool written;                         /* by this life, at least tried */
+        bool reseal;                          /* our records are to be written again as they are */
         unsigned next_which;                  /* which of our two records is written next */
         uint64_t last_seq;                    /* of our newest write, landed or not */
         uint16_t kept_n;                      /* the document that our record carries */
@@ -82,9 +83,10 @@ struct voter_operation {
 
 /* How it went. */
 struct voter_result {
-        bool wrote; /* the write is on the disk; if one was asked for and it is not, whether it landed is
-                       unknown */
-        bool read;  /* everything was read after that */
+        bool wrote;     /* the write is on the disk; if one was asked for and it is not, whether it landed is
+                           unknown */
+        bool read;      /* everything was read after that */
+        bool own_stale; /* one of our records is sealed with a key that is to go */
         instant read_began; /* after the write had ended */
         instant read_ended;
         struct { /* by node, of which our own is one; valid until the call returns */

@@ -41,6 +41,15 @@ void seal_init(struct seal *s, const char *cluster, const struct keyring *keys)
         }
 }
 
+bool seal_equal(const struct seal *a, const struct seal *b)
+{
+        bool equal = a->cluster == b->cluster && a->count == b->count;
+
+        for (size_t i = 0; equal && i < a->count; i++)
+                equal = sodium_memcmp(a->key[i].key, b->key[i].key, KEY_BYTES) == 0;
+        return equal;
+}
+
 void seal_done(struct seal *s)
 {
         sodium_memzero(s, sizeof(*s));

@@ -20,6 +20,8 @@ struct seal {
 };
 
 void seal_init(struct seal *s, const char *cluster, const struct keyring *keys);
+/* Whether they are of the same keys, in the same order. */
+bool seal_equal(const struct seal *a, const struct seal *b);
 /* Wipes the keys. */
 void seal_done(struct seal *s);
 

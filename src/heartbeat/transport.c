@@ -262,9 +262,15 @@ struct medium *transport_relay(struct transport *t)
         return NULL;
 }
 
-void transport_set_keys(struct transport *t, const struct keyring *keys)
+bool transport_set_keys(struct transport *t, const struct keyring *keys)
 {
-        seal_init(&t->seal, t->cluster, keys);
+        struct seal fresh;
+
+        seal_init(&fresh, t->cluster, keys);
+        bool others = !seal_equal(&fresh, &t->seal);
+        t->seal = fresh;
+        seal_done(&fresh);
+        return others;
 }
 
 /* Sending */

@@ -59,8 +59,8 @@ void transport_free(struct transport *t);
 /* The medium of the arbiter's disk, for relay.h; NULL: no link is of that kind. */
 struct medium *transport_relay(struct transport *t);
 
-/* Changes the keys while running. */
-void transport_set_keys(struct transport *t, const struct keyring *keys);
+/* Changes the keys while running. False: they were the same. */
+bool transport_set_keys(struct transport *t, const struct keyring *keys);
 
 /* Seals once and sends on every link of that node. Fills in nothing: the message is complete. 0 when it left
  * on one link at least, else a negative errno. */

@@ -146,6 +146,7 @@ void core_arbiter_said(struct core *core, const char *format, ...) __attribute__
 /* 0, or a negative errno. */
 int core_arbiter_witness_open(struct core *core, const struct keyring *keys);
 void core_arbiter_witness_ask(struct core *core, const struct arbiter_question *q);
+void core_arbiter_witness_keys(struct core *core, const struct keyring *keys);
 void core_arbiter_witness_close(struct core *core);
 
 /* core_arbiter_etcd.c */
@@ -162,6 +163,7 @@ void core_gate_open(struct core *core);
 void core_gate_view(const struct core *core, struct view *ret_view);
 
 /* core_arbiter_disk.c */
+void core_arbiter_disk_keys(struct core *core, const struct keyring *keys);
 /* 0, or a negative errno. */
 int core_arbiter_disk_open(struct core *core, const struct keyring *keys);
 /* What it answered last, and how the disk does. */

@@ -57,6 +57,16 @@ static void derive_keys(const struct config *config, const struct keyring *keys,
                 disk_key_derive(keys->key[i].secret, config->cluster, ret_keys->key[i]);
 }
 
+void core_arbiter_disk_keys(struct core *core, const struct keyring *keys)
+{
+        struct disk_keys derived;
+
+        derive_keys(core->config, keys, &derived);
+        if (core->disk)
+                disk_set_keys(core->disk, &derived);
+        sodium_memzero(&derived, sizeof(derived));
+}
+
 int core_arbiter_disk_open(struct core *core, const struct keyring *keys)
 {
         const struct config *config = core->config;

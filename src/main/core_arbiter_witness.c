@@ -207,16 +207,23 @@ static int open_family(struct witness_way *w, int family)
         return error;
 }
 
-int core_arbiter_witness_open(struct core *core, const struct keyring *keys)
+void core_arbiter_witness_keys(struct core *core, const struct keyring *keys)
 {
         char name[INQUIRY_SEAL_NAME];
+
+        if (core->witness)
+                seal_init(&core->witness->seal, inquiry_seal_name(core->config->cluster, name), keys);
+}
+
+int core_arbiter_witness_open(struct core *core, const struct keyring *keys)
+{
         int error4, error6;
 
         core->witness = calloc(1, sizeof(*core->witness));
         if (!core->witness)
                 return -ENOMEM;
         core->witness->core = core;
-        seal_init(&core->witness->seal, inquiry_seal_name(core->config->cluster, name), keys);
+        core_arbiter_witness_keys(core, keys);
         error4 = open_family(core->witness, 0);
         error6 = open_family(core->witness, 1);
         return error4 && error6 ? error4 : 0; /* a machine may have one family only */

@@ -174,14 +174,31 @@ static int number_alike(const struct core *core, struct config *fresh)
         return config_arrange(fresh, ids, core->config->node_count);
 }
 
-static int read_and_replace(struct core *core, span confirm, struct report *r)
+/* Whatever is sealed is sealed with the file's first key from now on; all of the file are accepted. False: it
+ * was so before. */
+static bool change_keys(struct core *core, const struct keyring *keys, FILE *to)
 {
-        struct config *fresh = config_load(core->config->path, on_mistake, r);
+        char text[128];
 
-        if (!fresh) {
-                fprintf(r->to, "nothing was changed");
-                return -EINVAL;
-        }
+        if (!transport_set_keys(core->transport, keys))
+                return false;
+        core_arbiter_disk_keys(core, keys);
+        core_arbiter_witness_keys(core, keys);
+        if (keys->count > 1)
+                snprintf(text, sizeof(text), "key %u seals now, key %u is accepted too", keys->key[0].number,
+                         keys->key[1].number);
+        else
+                snprintf(text, sizeof(text), "key %u seals now, and no other is accepted",
+                         keys->key[0].number);
+        fprintf(to, "%s\n", text);
+        core_tell(core, "config", "", 0, text);
+        return true;
+}
+
+/* Takes ownership of `fresh`. */
+static int replace(struct core *core, struct config *fresh, const struct keyring *keys, span confirm,
+                   struct report *r)
+{
         if (!config_reload_possible(core->config, fresh, on_mistake, r) ||
             !keeps_what_runs(core, fresh, r->to)) {
                 config_free(fresh);
@@ -195,9 +212,10 @@ static int read_and_replace(struct core *core, span confirm, struct report *r)
                 fprintf(r->to, "nothing was changed");
                 return -E2BIG;
         }
+        bool others = change_keys(core, keys, r->to);
         if (config_difference(core->config, fresh, r->to) == 0) {
                 config_free(fresh);
-                fprintf(r->to, "no difference");
+                fprintf(r->to, others ? "no other difference" : "no difference");
                 return 0;
         }
         struct config *old = put_in_place(core, fresh);
@@ -215,6 +233,27 @@ static int read_and_replace(struct core *core, span confirm, struct report *r)
         }
         core_tell(core, "config", "", 0, "reloaded");
         return 0;
+}
+
+/* The key file is read again each time, whatever else has changed. */
+static int read_and_replace(struct core *core, span confirm, struct report *r)
+{
+        struct config *fresh = config_load(core->config->path, on_mistake, r);
+        char reason[KEY_REASON];
+        struct keyring keys;
+
+        if (fresh && key_load(fresh->key_path, &keys, reason) < 0) {
+                fprintf(r->to, "%s\n", reason);
+                config_free(fresh);
+                fresh = NULL;
+        }
+        if (!fresh) {
+                fprintf(r->to, "nothing was changed");
+                return -EINVAL;
+        }
+        int error = replace(core, fresh, &keys, confirm, r);
+        key_wipe(&keys);
+        return error;
 }
 
 int core_reload(struct core *core, span confirm, char *text, size_t size)

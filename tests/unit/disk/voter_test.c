@@ -177,6 +177,34 @@ static void a_renewal_counts_from_before_the_write_and_not_unread(void **state)
         assert_int_equal(asked.us, before.us);
 }
 
+/* The cluster's key is being changed. */
+static void what_a_key_that_goes_has_sealed_is_written_again_as_it_was(void **state)
+{
+        struct arbiter_answer a;
+        instant asked;
+
+        assert_true(ask(0, question(ARBITER_VOTE, 5)).yes);
+        assert_true(ask(0, question(ARBITER_RENEW, 5)).yes);
+        const struct sector before = sectors[0][1];
+        for (int i = 0; i < 2; i++) {
+                now.us += 100000;
+                voters[0].reseal = true;              /* as the look before said */
+                assert_false(operate(0, &a, &asked)); /* nobody asked: nothing is answered */
+                assert_true(operations[0].write);
+        }
+        for (unsigned i = 0; i < 2; i++) {
+                assert_true(sectors[0][i].record.seq > before.record.seq);
+                assert_int_equal(sectors[0][i].record.term, 5);
+                assert_int_equal(sectors[0][i].record.kind, DISK_RENEWAL);
+        }
+        now.us += 100000;
+        operate(0, &a, &asked);
+        assert_false(operations[0].write);
+        /* another node cannot tell it from a renewal, and waits */
+        assert_false(ask(1, question(ARBITER_VOTE, 5)).yes);
+        assert_true(ask(0, question(ARBITER_RENEW, 5)).yes);
+}
+
 static void the_newest_document_is_kept_and_handed_over(void **state)
 {
         static struct document d;
@@ -370,6 +398,7 @@ int main(void)
                 cmocka_unit_test_setup(a_vote_is_as_old_as_the_disk_was_seen_unchanged, begin_all),
                 cmocka_unit_test_setup(a_leader_that_renews_is_let_be, begin_all),
                 cmocka_unit_test_setup(a_renewal_counts_from_before_the_write_and_not_unread, begin_all),
+                cmocka_unit_test_setup(what_a_key_that_goes_has_sealed_is_written_again_as_it_was, begin_all),
                 cmocka_unit_test_setup(the_newest_document_is_kept_and_handed_over, begin_all),
                 cmocka_unit_test_setup(a_new_life_goes_on_from_its_own_record, begin_all),
                 cmocka_unit_test_setup(nothing_is_concluded_from_a_failure, begin_all),
