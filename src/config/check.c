@@ -14,6 +14,7 @@
 static const char *const kinds[CHECK_KINDS] = {
         [CHECK_TCP] = "tcp",
         [CHECK_HTTP] = "http",
+        [CHECK_ICMP] = "icmp",
 };
 
 const char *check_kind_name(enum check_kind kind)

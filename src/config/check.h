@@ -20,8 +20,8 @@ struct config_place {
         int line;
 };
 
-enum check_kind { CHECK_TCP, CHECK_HTTP };
-#define CHECK_KINDS (CHECK_HTTP + 1)
+enum check_kind { CHECK_TCP, CHECK_HTTP, CHECK_ICMP };
+#define CHECK_KINDS (CHECK_ICMP + 1)
 
 struct check_tcp {
         char *send;   /* NULL: nothing; \r \n \t \0 \xHH stand for bytes */
@@ -52,6 +52,13 @@ struct check_http {
         bool verify;  /* https: the certificate must be good for the url's host */
 };
 
+struct check_icmp {
+        int packets;  /* sent in one look */
+        int loss_max; /* percent */
+        span rtt_max; /* mean of what came back; 0: any */
+        int size;     /* bytes of data in each */
+};
+
 struct config_check {
         enum check_kind kind;
         char name[NAME_SIZE]; /* unique among its neighbours; default: the kind */
@@ -67,6 +74,7 @@ struct config_check {
         union { /* by kind; what is pointed to is the check's own */
                 struct check_tcp tcp;
                 struct check_http http;
+                struct check_icmp icmp;
         };
 };
 

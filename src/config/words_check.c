@@ -23,6 +23,11 @@ const struct word check_words[] = {
          .help = "to connect to"},
         {"check tcp", "port", &type_port, .required = true, .offset = CHECK(port), .help = "to connect to"},
 
+        {"check tcp", "send", &type_string, .offset = CHECK(tcp.send), .most = 512, .fallback = "",
+         .help = "what is said once connected"},
+        {"check tcp", "expect", &type_pattern, .offset = CHECK(tcp.expect), .most = 256, .fallback = "",
+         .help = "regular expression that the answer must match"},
+
         {"check http", "url", &type_own_url, .required = true, .offset = CHECK(http.url), .most = 512,
          .help = "what is fetched"},
         {"check http", "address", &type_ip, .offset = CHECK(ip), .fallback = "",
@@ -43,6 +48,17 @@ const struct word check_words[] = {
          .fallback = "1.1", .help = "of HTTP"},
         {"check http", "verify", &type_bool, .offset = CHECK(http.verify), .fallback = "no",
          .help = "https: whether the certificate must be good"},
+
+        {"check icmp", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+         .help = "that must answer"},
+        {"check icmp", "packets", &type_int, .offset = CHECK(icmp.packets), .least = 1, .most = 20,
+         .fallback = "1", .help = "sent in one look"},
+        {"check icmp", "loss", &type_int, .offset = CHECK(icmp.loss_max), .least = 0, .most = 99,
+         .fallback = "0", .help = "percent of them that may be lost"},
+        {"check icmp", "rtt", &type_span, .offset = CHECK(icmp.rtt_max), .least = 0, .most = 60 * SECOND,
+         .fallback = "0s", .help = "mean round trip at most; 0s is any"},
+        {"check icmp", "size", &type_int, .offset = CHECK(icmp.size), .least = 16, .most = 8192,
+         .fallback = "56", .help = "bytes of data in each packet"},
 
         {"check", "interval", &type_span, .offset = CHECK(interval), .least = 50 * MS, .most = 24 * HOUR,
          .fallback = "1s", .help = "from one check to the next"},

@@ -2,6 +2,7 @@
  *
  * Started by the core when there is a check, never by hand. It ends when the core closes the socket. */
 #include "base/log.h"
+#include "monitor/icmp_socket.h"
 #include "monitor/runner.h"
 #include "monitor/sandbox.h"
 
@@ -35,6 +36,7 @@ int main(void)
         char directory[512];
         struct runner *runner;
         uv_loop_t loop;
+        struct probe_house house = {.loop = &loop};
         int type = 0, r;
         socklen_t size = sizeof(type);
 
@@ -44,6 +46,8 @@ int main(void)
                 return 2;
         }
         close_range(CORE_FD + 1, ~0U, 0);
+        house.icmp4 = icmp_socket_open(AF_INET);
+        house.icmp6 = icmp_socket_open(AF_INET6);
         r = own_directory(directory, sizeof(directory));
         if (r == 0)
                 r = sandbox_enter();
@@ -53,7 +57,7 @@ int main(void)
         }
         r = uv_loop_init(&loop);
         if (r == 0)
-                r = runner_new(&(struct probe_house){.loop = &loop}, CORE_FD, directory, &runner);
+                r = runner_new(&house, CORE_FD, directory, &runner);
         if (r != 0) {
                 log_error("checker: cannot begin: %s", uv_strerror(r));
                 return 1;

@@ -12,6 +12,7 @@ static const struct {
         const char *object;
 } homes[CHECK_KINDS] = {
         [CHECK_TCP] = {.here = &probe_tcp},
+        [CHECK_ICMP] = {.here = &probe_icmp},
         [CHECK_HTTP] = {.object = "haven-check-curl.so"},
 };
 

@@ -1,5 +1,7 @@
 #include "monitor/ping.h"
 
+#include "monitor/icmp_socket.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/icmp.h>
@@ -241,36 +243,6 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         }
 }
 
-/* A raw socket shall hear echo replies alone. */
-static void hear_replies_only(int fd, int family)
-{
-        struct icmp_filter v4 = {.data = ~(1U << ICMP_ECHOREPLY)};
-        struct icmp6_filter v6;
-
-        if (family == AF_INET) {
-                setsockopt(fd, SOL_RAW, ICMP_FILTER, &v4, sizeof(v4));
-                return;
-        }
-        ICMP6_FILTER_SETBLOCKALL(&v6);
-        ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &v6);
-        setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &v6, sizeof(v6));
-}
-
-/* Raw where allowed; else a ping socket, which net.ipv4.ping_group_range may allow. */
-static int open_socket(int family, bool *ret_raw)
-{
-        int protocol = family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
-        int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-
-        *ret_raw = fd != -1;
-        if (fd != -1) {
-                hear_replies_only(fd, family);
-                return fd;
-        }
-        fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-        return fd == -1 ? -errno : fd;
-}
-
 static int door_open(struct pinger *p, int family)
 {
         struct door **place = door_of(p, family);
@@ -284,12 +256,13 @@ static int door_open(struct pinger *p, int family)
                 return -ENOMEM;
         door->pinger = p;
         door->family = family;
-        door->fd = open_socket(family, &door->raw);
+        door->fd = icmp_socket_open(family);
         if (door->fd < 0) {
                 r = door->fd;
                 free(door);
                 return r;
         }
+        door->raw = icmp_socket_is_raw(door->fd);
         r = uv_poll_init(p->loop, &door->poll, door->fd);
         if (r != 0) {
                 close(door->fd);

@@ -16,6 +16,7 @@
 /* What a probe may use. */
 struct probe_house {
         uv_loop_t *loop;
+        int icmp4, icmp6; /* sockets opened while that was allowed, or a negative errno */
 };
 
 /* How a look ended. */
@@ -51,7 +52,7 @@ struct probe_kind {
 int probe_connect(const struct ip *ip, uint16_t port, const struct ip *source);
 
 /* In haven-checker itself; an object of its own exports its kinds under these names, too. */
-extern const struct probe_kind probe_tcp;
+extern const struct probe_kind probe_tcp, probe_icmp;
 #define PROBE_EXPORT __attribute__((visibility("default")))
 
 /* The door of a kind, its object loaded from `object_dir` if need be. 0 or a negative errno, and why was

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "monitor/checker_inside.h"
+#include "monitor/icmp_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -232,6 +233,71 @@ static void test_tcp_is_up_where_someone_listens_and_down_where_not(void **state
         stage_until_state(&stage, 2, VERDICT_DOWN);
         assert_int_equal(stage.last[2].reason, REASON_REFUSED);
         assert_true(stage.last[1].changed);
+}
+
+static void test_tcp_says_and_expects(void **state)
+{
+        static const struct {
+                const char *server, *send, *expect;
+                enum reason reason;
+        } rows[] = {
+                {"status", "GET / HTTP/1.0\\r\\n\\r\\n", "^HTTP/1.1 503", REASON_WORKS},
+                {"status", "\\x47ET / HTTP/1.0\\r\\n\\r\\n", "^HTTP/1.1 200", REASON_MISMATCH},
+                {"silent", "hello", "anything", REASON_NO_ANSWER},
+                {"closed", "hello", "anything", REASON_CLOSED},
+                {"body", "hello", "never there", REASON_MISMATCH},
+                {"gone", "hello", "anything", REASON_REFUSED},
+        };
+
+        for (uint32_t i = 0; i < COUNT(rows); i++) {
+                struct config_check c = tcp_check(hostile_port(rows[i].server));
+
+                c.tcp.send = stage_text("%s", rows[i].send);
+                c.tcp.expect = stage_text("%s", rows[i].expect);
+                start(i, &c);
+        }
+        for (uint32_t i = 0; i < COUNT(rows); i++)
+                stage_until_reason(&stage, i, rows[i].reason);
+}
+
+static bool may_ping(void)
+{
+        int fd = icmp_socket_open(AF_INET);
+
+        if (fd >= 0)
+                close(fd);
+        return fd >= 0;
+}
+
+static void test_icmp_hears_who_answers_and_whose_packets_get_lost(void **state)
+{
+        struct config_check up, several, late, six, gone;
+
+        if (!may_ping()) {
+                print_message("no ICMP socket may be had here\n");
+                skip();
+        }
+        up = any_check(CHECK_ICMP);
+        several = late = six = gone = up;
+        several.icmp.packets = 5;
+        several.source = several.ip;
+        late.icmp.packets = 2;
+        late.icmp.rtt_max = span_us(1);
+        ip_parse("::1", &six.ip);
+        ip_parse("240.0.0.1", &gone.ip); /* reserved: nobody has it, and nothing is sent there */
+        start(1, &up);
+        start(2, &several);
+        start(3, &late);
+        start(4, &six);
+        start(5, &gone);
+        stage_until_state(&stage, 1, VERDICT_UP);
+        stage_until_state(&stage, 2, VERDICT_UP);
+        assert_non_null(strstr(stage.text[2], "0 of 5 packets lost"));
+        stage_until_reason(&stage, 3, REASON_LIMIT);
+        assert_non_null(strstr(stage.text[3], "at most 1us"));
+        if (access("/proc/net/if_inet6", R_OK) == 0)
+                stage_until_state(&stage, 4, VERDICT_UP);
+        stage_until_state(&stage, 5, VERDICT_DOWN);
 }
 
 static void test_a_web_server_dies_freezes_and_returns(void **state)
@@ -533,6 +599,8 @@ int main(int argc, char **argv)
         const struct CMUnitTest tests[] = {
                 STAGED(test_every_kind_of_misbehaviour_has_its_reason),
                 STAGED(test_tcp_is_up_where_someone_listens_and_down_where_not),
+                STAGED(test_tcp_says_and_expects),
+                STAGED(test_icmp_hears_who_answers_and_whose_packets_get_lost),
                 STAGED(test_a_web_server_dies_freezes_and_returns),
                 STAGED(test_a_dead_checker_means_unknown_never_down),
                 STAGED(test_a_frozen_checker_is_killed_and_replaced),
