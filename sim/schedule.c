@@ -2,6 +2,8 @@
 
 #include "world_arbiter.h"
 
+#include "disk/format.h"
+
 #include <stdarg.h>
 #include <string.h>
 
@@ -88,6 +90,8 @@ static struct world_config make_config(const struct schedule_options *o, uint64_
                 c.nodes = 2;
                 c.fence = true;
         }
+        if (c.arbiter == &arbiter_disk && c.nodes > DISK_NODES_MAX)
+                c.nodes = DISK_NODES_MAX; /* its area has no room for more */
         /* two nodes that are left can carry all of it */
         if (c.groups == 3 && c.nodes >= 3 && !c.data)
                 c.words = kind / 7 % 16;
@@ -163,8 +167,10 @@ static void any_order(struct schedule *s, uint8_t by, uint8_t node)
 /* Two sides that do not hear each other, of any sizes. */
 static void partition(struct schedule *s)
 {
-        uint32_t side = world_random(s->w, 1U << s->c.nodes);
+        uint64_t side = 0;
 
+        for (uint8_t i = 0; i < s->c.nodes; i += 8)
+                side |= (uint64_t)world_random(s->w, 1U << (s->c.nodes - i < 8 ? s->c.nodes - i : 8)) << i;
         for (uint8_t i = 0; i < s->c.nodes; i++)
                 for (uint8_t j = (uint8_t)(i + 1); j < s->c.nodes; j++)
                         world_cut_pair(s->w, i, j, (side >> i & 1) != (side >> j & 1));
@@ -272,7 +278,7 @@ static void service_fault(struct schedule *s, uint8_t node)
 /* One node at a time is taken out of the files, and put in again, of all or of some, dead or alive. */
 static void members_change(struct schedule *s, uint8_t node)
 {
-        uint64_t all = (1ULL << s->c.nodes) - 1;
+        uint64_t all = world_all_nodes(s->w);
 
         if (s->out == 0 && world_random(s->w, 2))
                 s->out = 1ULL << node;
@@ -331,7 +337,7 @@ static void make_whole(struct schedule *s)
                         world_unfit(s->w, i, g, false);
                 world_configure(s->w, i, 0, true);
                 if (s->members)
-                        world_name_nodes(s->w, i, (1ULL << s->c.nodes) - 1);
+                        world_name_nodes(s->w, i, world_all_nodes(s->w));
         }
         if (s->members) /* the level rises without whom nobody names */
                 world_upgrade_left_behind(s->w);
@@ -494,7 +500,7 @@ static void nothing_moves(struct schedule *s)
         world_run(s->w, span_s(40));
         if (!world_has_timing(s->w, 0))
                 found(s, VIOLATION_FORK, "the timing that all files say is not in force");
-        if (s->members && !world_has_voters(s->w, (1ULL << s->c.nodes) - 1))
+        if (s->members && !world_has_voters(s->w, world_all_nodes(s->w)))
                 found(s, VIOLATION_FORK, "those whom all files name do not vote");
         world_reset_figures(s->w);
         world_run(s->w, span_s(5));

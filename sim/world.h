@@ -134,6 +134,7 @@ bool world_file_waits(const struct world *w, uint8_t node);
 void world_name_nodes(struct world *w, uint8_t node, uint64_t nodes);
 /* A machine without a state is switched on, with a file that names these. */
 void world_join(struct world *w, uint8_t node, uint64_t nodes);
+uint64_t world_all_nodes(const struct world *w);
 /* Whether all who run know these to vote, and that this is committed. */
 bool world_has_voters(const struct world *w, uint64_t nodes);
 #define FILE_SLOW   8  /* `dead` is four times as long, */

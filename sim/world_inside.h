@@ -174,7 +174,6 @@ struct happening world_next_happening(struct world *w); /* takes the earliest of
 
 /* --- machine --- */
 
-uint64_t world_all_nodes(const struct world *w);
 uint64_t world_founders(const struct world *w);
 
 static inline uint8_t machine_index(const struct world *w, const struct machine *m)

@@ -66,7 +66,7 @@ static void make_settings(const struct world *w, const struct machine *m, struct
                 .timing = world_file_timing(c, m->file),
                 .warn = span_us(c->dead.us * 6 / 10),
                 .start_wait = span_s(2),
-                .members = m->named == world_founders(w) ? 1 : 2 + (uint32_t)m->named,
+                .members = m->named == world_founders(w) ? 1 : 2 + (uint32_t)(m->named ^ m->named >> 32),
                 .vacant = world_all_nodes(w) & ~m->named,
                 .config = 1 + m->file + (m->named << 8),
                 /* whoever does not know a group cannot keep others apart from it */
@@ -75,7 +75,7 @@ static void make_settings(const struct world *w, const struct machine *m, struct
         if (c->arbiter)
                 s->arbiter = c->arbiter->kind;
         s->arbiter_dead = c->arbiter_dead;
-        s->fenceable = !c->fence ? 0 : c->nodes == 64 ? UINT64_MAX : (1ULL << c->nodes) - 1;
+        s->fenceable = c->fence ? world_all_nodes(w) : 0;
         for (uint8_t i = 0; i < c->nodes; i++)
                 s->fence_delay[i] = span_ms(2000); /* longer than a device takes */
         for (uint8_t i = 0; i < c->nodes; i++)
