@@ -90,7 +90,7 @@ uint8_t stage_other(const struct stage *s, uint8_t node)
 static const struct scenario *const books[] = {
         scenarios_rules,   scenarios_strong,  scenarios_pair,      scenarios_operate, scenarios_fence,
         scenarios_witness, scenarios_members, scenarios_disk,      scenarios_many,    scenarios_moves,
-        scenarios_owner,   scenarios_leases,  scenarios_documents, scenarios_arbiter};
+        scenarios_owner,   scenarios_leases,  scenarios_documents, scenarios_arbiter, scenarios_etcd};
 
 static struct world_config quiet_network(const struct scenario *what, uint64_t seed, FILE *trace)
 {

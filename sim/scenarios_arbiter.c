@@ -3,6 +3,7 @@
 #include "stage.h"
 
 #include "world_arbiter.h"
+#include "world_disk.h"
 
 /* One kind takes longer than another: its operations, its reading. */
 #define TAKEN_WITHIN span_ms(600)
@@ -91,6 +92,35 @@ static void lost_then_node(struct stage *s)
                 expect_holder(s, g, !dead);
 }
 
+/* Rules 21 and 24: the leader of a cut pair renews by the arbiter until it loses that too; the other counts D
+ * from the last renewal that the arbiter has seen, or it has. */
+static void lost_after_renewals(struct stage *s)
+{
+        world_cut_pair(s->w, 0, 1, true);
+        stage_run(s, span_s(2));
+        uint8_t leader = world_leader(s->w);
+        expect(s, leader != NODE_NONE, "nobody leads by the arbiter");
+        stage_wait_some(s, span_ms(150));
+        if (leader == NODE_NONE)
+                return;
+        world_arbiter_cut(s->w, leader, true);
+        stage_run(s, span_s(3));
+        expect_holder(s, 0, !leader);
+        expect_holder(s, 1, !leader);
+        nobody_twice(s);
+        world_arbiter_cut(s->w, leader, false);
+        world_cut_pair(s->w, 0, 1, false);
+        expect_settles(s, span_s(5));
+}
+
+/* Each operation takes long: a renewal is written between the other's last look and its ballot. */
+static void slow_lost_after_renewals(struct stage *s)
+{
+        for (uint8_t i = 0; i < 2; i++)
+                world_disk_slow(s->w, i, span_ms(35));
+        lost_after_renewals(s);
+}
+
 /* Rules 7 and 22: what was decided with the arbiter alone is found there by who was not there. */
 static void alone_has_newest(struct stage *s)
 {
@@ -159,19 +189,26 @@ static void older_release_stays_out(struct stage *s)
         {                                                                                                    \
                 .nodes = 2, .arbiter = &arbiter_##kind                                                       \
         }
-#define EACH(kind)                                                                                           \
-        {#kind "-split-both-see-it", "what a side has it keeps, and nothing runs twice", WITH(kind),         \
-         split_both_see},                                                                                    \
-                {#kind "-split-one-sees-it", "the side that reaches the arbiter goes on", WITH(kind),        \
-                 split_one_sees},                                                                            \
-                {#kind "-power-cut", "a dead node's groups, within dead", WITH(kind), power_cut},            \
-                {#kind "-lost-then-a-node", "losing the arbiter alone changes nothing", WITH(kind),          \
-                 lost_then_node},                                                                            \
-                {#kind "-alone-has-newest-document", "it hands over what was decided with it alone",         \
-                 WITH(kind), alone_has_newest},                                                              \
+#define PLAY(kind, name, about, play)                                                                        \
         {                                                                                                    \
-#kind "-older-release-stays-out", "who cannot read the newest document cannot lead",         \
-                        WITH(kind), older_release_stays_out                                                  \
+#kind "-" name, about, WITH(kind), play                                                      \
         }
+/* clang-format off */
+#define EACH(kind)                                                                                    \
+        PLAY(kind, "split-both-see-it", "what a side has it keeps", split_both_see),                  \
+        PLAY(kind, "split-one-sees-it", "the side that reaches the arbiter goes on", split_one_sees), \
+        PLAY(kind, "power-cut", "a dead node's groups, within dead", power_cut),                      \
+        PLAY(kind, "lost-then-a-node", "losing the arbiter alone changes nothing", lost_then_node),   \
+        PLAY(kind, "lost-after-renewals", "what was renewed last restarts D", lost_after_renewals),   \
+        PLAY(kind, "alone-has-newest-document", "it hands that over", alone_has_newest),              \
+        PLAY(kind, "older-release-stays-out", "who cannot read it cannot lead", older_release_stays_out)
+/* clang-format on */
 
-const struct scenario scenarios_arbiter[] = {EACH(witness), EACH(disk), EACH(etcd), {0}};
+const struct scenario scenarios_arbiter[] = {
+        EACH(witness),
+        EACH(disk),
+        EACH(etcd),
+        {"slow-disk-lost-after-renewals", "renewals land between looks", WITH(disk),
+         slow_lost_after_renewals},
+        {0},
+};

@@ -1,8 +1,6 @@
 /* Plays built for rules whose removal random schedules do not find: each needs several things in one order
  * within a few milliseconds (docs/removed-rules.md). */
 #include "stage.h"
-#include "world_arbiter.h"
-#include "world_disk.h"
 
 /* Rule 1: the vote that is told is on disk. The voter's disk is slow; it dies before the vote is there, is
  * back, and knows nothing of it when another asks in the same term. */
@@ -40,35 +38,6 @@ static void voter_reboots_and_votes(struct stage *s)
         expect(s, world_holder(s->w, 0) != 0, "cut off, it still holds group0");
         world_isolate(s->w, 0, false);
         expect_settles(s, span_s(5));
-}
-
-/* Rule 21: the leader of a cut pair renews on the disk until it loses that too; the other counts D from the
- * last change that it has read. */
-static void disk_lost_after_renewals(struct stage *s)
-{
-        world_cut_pair(s->w, 0, 1, true);
-        stage_run(s, span_s(2));
-        uint8_t leader = world_leader(s->w);
-        expect(s, leader != NODE_NONE, "nobody leads by the disk");
-        stage_wait_some(s, span_ms(150));
-        if (leader == NODE_NONE)
-                return;
-        world_arbiter_cut(s->w, leader, true);
-        stage_run(s, span_s(3));
-        expect_holder(s, 0, !leader);
-        expect_holder(s, 1, !leader);
-        world_arbiter_cut(s->w, leader, false);
-        world_cut_pair(s->w, 0, 1, false);
-        expect_settles(s, span_s(5));
-}
-
-/* The same where each operation takes long: a renewal is written between the other's last look and its
- * ballot. */
-static void slow_disk_lost_after_renewals(struct stage *s)
-{
-        for (uint8_t i = 0; i < 2; i++)
-                world_disk_slow(s->w, i, span_ms(35));
-        disk_lost_after_renewals(s);
 }
 
 /* Rule 5, and what the file no longer names: it is let go of, not forgotten (seed 300). */
@@ -134,14 +103,6 @@ const struct scenario scenarios_rules[] = {
          "its start counts as an answer",
          {.nodes = 3, .groups = 3},
          voter_reboots_and_votes},
-        {"disk-lost-after-renewals",
-         "what was read last restarts D",
-         {.nodes = 2, .arbiter = &arbiter_disk},
-         disk_lost_after_renewals},
-        {"slow-disk-lost-after-renewals",
-         "renewals land between looks",
-         {.nodes = 2, .arbiter = &arbiter_disk},
-         slow_disk_lost_after_renewals},
         {"group-vanishes-from-the-file",
          "what cannot be named is let go of, not forgotten",
          {.nodes = 3},

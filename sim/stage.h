@@ -20,8 +20,8 @@ struct scenario {
 
 extern const struct scenario scenarios_rules[], scenarios_strong[], scenarios_pair[], scenarios_operate[],
         scenarios_fence[], scenarios_witness[], scenarios_members[], scenarios_disk[], scenarios_many[],
-        scenarios_moves[], scenarios_owner[], scenarios_leases[], scenarios_documents[],
-        scenarios_arbiter[]; /* end: no name */
+        scenarios_moves[], scenarios_owner[], scenarios_leases[], scenarios_documents[], scenarios_arbiter[],
+        scenarios_etcd[]; /* end: no name */
 
 /* What must hold. The first that does not ends up in the report; the play goes on. */
 void expect(struct stage *s, bool ok, const char *format, ...) __attribute__((format(printf, 3, 4)));

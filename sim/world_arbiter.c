@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SENT_AGAIN span_ms(200) /* the least that TCP waits before it does */
+
 static const struct arbiter_model *const models[] = {&arbiter_none, &arbiter_ping, &arbiter_witness,
                                                      &arbiter_etcd, &arbiter_disk};
 
@@ -42,6 +44,28 @@ void arbiter_later(struct world *w, span in, uint8_t node, uint32_t serial, void
                                         .life = w->machine[node].life,
                                         .serial = serial,
                                         .data = data});
+}
+
+bool arbiter_travel(struct world *w, const struct arbiter_way *way, uint8_t node, bool there, void *data)
+{
+        span took = world_random_span(w, w->config.delay_min, w->config.delay_max);
+        bool lost = world_chance(w, w->config.loss);
+
+        if (way->cut[node] || (lost && !way->connected))
+                return false;
+        if (lost)
+                took = span_add(took, SENT_AGAIN);
+        arbiter_later(w, span_add(took, there ? way->late[node] : way->back[node]), node, 0, data);
+        return true;
+}
+
+void arbiter_tell(struct world *w, uint8_t node, const struct witness_answer *a, instant asked)
+{
+        static struct document document;
+        struct arbiter_answer told = witness_answer_for(a, &document);
+
+        machine_step(w, &w->machine[node],
+                     (struct cluster_event){.kind = CLUSTER_EV_ARBITER, .asked = asked, .arbiter = &told});
 }
 
 void arbiter_begin(struct world *w)

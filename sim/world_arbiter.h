@@ -12,6 +12,8 @@
 
 #include "world_inside.h"
 
+#include "cluster/witness.h"
+
 struct arbiter_model {
         const char *name; /* of `--arbiter NAME` */
         const char *about;
@@ -65,6 +67,19 @@ const struct arbiter_model *arbiter_at(size_t i);
 
 /* Has happens() called `in` from now. `data` (malloc, or NULL) belongs to the agenda from here on. */
 void arbiter_later(struct world *w, span in, uint8_t node, uint32_t serial, void *data);
+
+/* The way to an arbiter on another machine and back, as lossy and slow as any other. */
+struct arbiter_way {
+        bool connected; /* by TCP: what is lost is late */
+        bool cut[WORLD_NODES];
+        span late[WORLD_NODES]; /* what this node asks, on the way there, */
+        span back[WORLD_NODES]; /* and what is answered, on the way back */
+};
+/* `data` reaches the other end, there or back: happens() is called. False: it does not, and is the caller's.
+ * A packet that is lost is sent again where there is a connection. */
+bool arbiter_travel(struct world *w, const struct arbiter_way *way, uint8_t node, bool there, void *data);
+/* What came back, as the core is told of it. */
+void arbiter_tell(struct world *w, uint8_t node, const struct witness_answer *a, instant asked);
 
 /* --- for the world --- */
 

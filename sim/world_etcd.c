@@ -1,5 +1,7 @@
 /* One key of an etcd as the nodes see it: linearisable, with compare and swap, and nothing else; the nodes
  * judge by src/cluster/register.c. A request may get lost before it is done or after. */
+#include "world_etcd.h"
+
 #include "world_arbiter.h"
 
 #include "cluster/register.h"
@@ -8,28 +10,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct exchange;
+
+/* One exchange at a time; of what is asked meanwhile the newest is next. */
 struct reader_of_key {
         struct register_arbiter view;
         uint64_t life; /* of the core it belongs to */
-        uint32_t question;
+        bool busy;
+        struct exchange *next;
 };
 
 struct etcd {
         bool up;
-        bool cut[WORLD_NODES];
-        span slow;
-        int64_t revision, key_revision;
-        size_t n;
-        uint8_t bytes[REGISTER_BYTES_MAX];
+        struct arbiter_way way;
+        struct store {
+                int64_t revision, key_revision; /* of the key, 0: it is not there */
+                size_t n;
+                uint8_t bytes[REGISTER_BYTES_MAX];
+        } store, copy;
         struct reader_of_key reader[WORLD_NODES];
 };
 
-enum step { STEP_READ, STEP_SWAP, STEP_READ_BACK, STEP_SWAPPED, STEP_NOT_SWAPPED };
+enum step { STEP_READ, STEP_SWAP, STEP_READ_BACK, STEP_SWAPPED, STEP_NOT_SWAPPED, STEP_FAILED };
 
 struct exchange {
         enum step step;
         uint64_t life;
-        uint32_t question;
         uint8_t tries;
         instant asked;
         struct witness_question q;
@@ -49,79 +55,105 @@ static void *begin(struct world *w)
 
         assert(e);
         (void)w;
-        e->up = true;
-        e->key_revision = e->revision = 1;
-        e->n = sizeof(empty);
-        memcpy(e->bytes, empty, sizeof(empty));
+        e->up = e->way.connected = true;
+        e->store.key_revision = e->store.revision = 1;
+        e->store.n = sizeof(empty);
+        memcpy(e->store.bytes, empty, sizeof(empty));
         return e;
 }
 
 static void end(struct world *w, void *self)
 {
-        (void)w;
-        free(self);
+        struct etcd *e = self;
+
+        for (uint8_t i = 0; i < w->config.nodes; i++)
+                free(e->reader[i].next);
+        free(e);
 }
 
-static void travel(struct world *w, struct etcd *e, uint8_t node, struct exchange *x)
+static bool goes_there(const struct exchange *x)
 {
-        if (e->cut[node] || world_chance(w, w->config.loss)) {
-                free(x);
-                return;
-        }
-        arbiter_later(w, span_add(world_random_span(w, w->config.delay_min, w->config.delay_max), e->slow),
-                      node, 0, x);
+        return x->step == STEP_READ || x->step == STEP_SWAP;
+}
+
+/* Nothing comes back; it is given up after `dead`. */
+static void fail(struct world *w, uint8_t node, struct exchange *x)
+{
+        x->step = STEP_FAILED;
+        arbiter_later(w, w->config.dead, node, 0, x);
+}
+
+static void travel(struct world *w, const struct etcd *e, uint8_t node, struct exchange *x)
+{
+        if (!arbiter_travel(w, &e->way, node, goes_there(x), x))
+                fail(w, node, x);
+}
+
+static void begin_next(struct world *w, struct etcd *e, uint8_t node)
+{
+        struct reader_of_key *r = &e->reader[node];
+        struct exchange *x = r->next;
+
+        r->busy = x != NULL;
+        r->next = NULL;
+        if (x)
+                travel(w, e, node, x);
 }
 
 static void asked(struct world *w, void *self, uint8_t node)
 {
         const struct machine *m = &w->machine[node];
-        struct etcd *e = self;
+        struct reader_of_key *r = &((struct etcd *)self)->reader[node];
         struct exchange *x = calloc(1, sizeof(*x));
 
         assert(x);
-        if (e->reader[node].life != m->life)
-                e->reader[node] = (struct reader_of_key){.life = m->life};
+        free(r->next);
+        if (r->life != m->life)
+                *r = (struct reader_of_key){.life = m->life};
         x->life = m->life;
-        x->question = ++e->reader[node].question;
         x->asked = machine_clock(w, m);
         x->q = witness_question_of(&w->todo.question, world_name(w, node),
                                    (struct incarnation){.boot = m->boot, .core = m->core}, x->document);
-        travel(w, e, node, x);
+        r->next = x;
+        if (!r->busy)
+                begin_next(w, self, node);
 }
 
 /* --- there --- */
 
 static void at_etcd(struct world *w, struct etcd *e, uint8_t node, struct exchange *x)
 {
-        if (!e->up || e->cut[node]) {
-                free(x);
+        if (!e->up || e->way.cut[node]) {
+                fail(w, node, x);
                 return;
         }
-        if (x->step == STEP_SWAP && x->revision == e->key_revision) {
-                e->key_revision = ++e->revision;
-                e->n = x->n;
-                memcpy(e->bytes, x->bytes, x->n);
+        if (x->step == STEP_SWAP && x->revision == e->store.key_revision) {
+                e->store.key_revision = ++e->store.revision;
+                e->store.n = x->n;
+                memcpy(e->store.bytes, x->bytes, x->n);
                 x->step = STEP_SWAPPED;
         } else {
                 x->step = x->step == STEP_SWAP ? STEP_NOT_SWAPPED : STEP_READ_BACK;
-                x->n = e->n;
-                memcpy(x->bytes, e->bytes, e->n);
+                x->n = e->store.n;
+                memcpy(x->bytes, e->store.bytes, e->store.n);
         }
-        x->revision = e->key_revision;
+        x->revision = e->store.key_revision;
         travel(w, e, node, x);
 }
 
 /* --- back --- */
 
-static void tell(struct world *w, struct machine *m, struct exchange *x)
+static void tell(struct world *w, struct etcd *e, uint8_t node, struct exchange *x)
 {
-        static struct document document;
-        struct arbiter_answer told = witness_answer_for(&x->answer, &document);
-        instant asked_at = x->asked;
-
+        arbiter_tell(w, node, &x->answer, x->asked);
         free(x);
-        machine_step(w, m,
-                     (struct cluster_event){.kind = CLUSTER_EV_ARBITER, .asked = asked_at, .arbiter = &told});
+        begin_next(w, e, node);
+}
+
+static void give_up(struct world *w, struct etcd *e, uint8_t node, struct exchange *x)
+{
+        free(x);
+        begin_next(w, e, node);
 }
 
 static void judge(struct world *w, struct etcd *e, uint8_t node, struct exchange *x)
@@ -132,11 +164,11 @@ static void judge(struct world *w, struct etcd *e, uint8_t node, struct exchange
         x->q.document = x->document;
         if (register_judge(r, machine_clock(w, m), x->asked, &x->q, &x->answer, x->bytes, &x->n) ==
             REGISTER_ANSWER) {
-                tell(w, m, x);
+                tell(w, e, node, x);
                 return;
         }
         if (x->tries++ == 3) {
-                free(x);
+                give_up(w, e, node, x);
                 return;
         }
         x->step = STEP_SWAP;
@@ -149,19 +181,22 @@ static void at_node(struct world *w, struct etcd *e, uint8_t node, struct exchan
         struct machine *m = &w->machine[node];
         struct register_arbiter *r = &e->reader[node].view;
 
-        if (!m->core_up || m->paused || x->life != m->life || e->cut[node] ||
-            x->question != e->reader[node].question) { /* overtaken by the next one */
+        if (x->life != m->life || x->life != e->reader[node].life) {
                 free(x);
-                return;
-        }
-        if (x->step == STEP_SWAPPED) {
+        } else if (m->paused) { /* it waits until somebody listens */
+                arbiter_later(w, span_ms(5), node, 0, x);
+        } else if (x->step == STEP_FAILED) {
+                give_up(w, e, node, x);
+        } else if (e->way.cut[node]) {
+                fail(w, node, x);
+        } else if (x->step == STEP_SWAPPED) {
                 register_swapped(r, machine_clock(w, m), x->revision);
-                tell(w, m, x);
-                return;
+                tell(w, e, node, x);
+        } else {
+                bool ok = register_observed(r, machine_clock(w, m), x->revision, x->bytes, x->n);
+                assert(ok);
+                judge(w, e, node, x);
         }
-        bool ok = register_observed(r, machine_clock(w, m), x->revision, x->bytes, x->n);
-        assert(ok);
-        judge(w, e, node, x);
 }
 
 static void happens(struct world *w, void *self, const struct happening *h)
@@ -170,7 +205,7 @@ static void happens(struct world *w, void *self, const struct happening *h)
 
         assert(x);
         memcpy(x, h->data, sizeof(*x));
-        if (x->step == STEP_READ || x->step == STEP_SWAP)
+        if (goes_there(x))
                 at_etcd(w, self, h->node, x);
         else
                 at_node(w, self, h->node, x);
@@ -184,10 +219,13 @@ static void fault(struct world *w, void *self)
 
         switch (world_random(w, 5)) {
         case 0:
-        case 1: e->cut[world_random(w, w->config.nodes)] = world_random(w, 2); break;
+        case 1: e->way.cut[world_random(w, w->config.nodes)] = world_random(w, 2); break;
         case 2: e->up = false; break;
         case 3: e->up = true; break;
-        case 4: e->slow = span_ms(world_random(w, 2) ? world_random(w, 150) : 0); break;
+        case 4:
+                e->way.late[world_random(w, w->config.nodes)] =
+                        span_ms(world_random(w, 2) ? world_random(w, 150) : 0);
+                break;
         }
 }
 
@@ -196,14 +234,13 @@ static void mend(struct world *w, void *self)
         struct etcd *e = self;
 
         (void)w;
-        memset(e->cut, 0, sizeof(e->cut));
+        e->way = (struct arbiter_way){.connected = true};
         e->up = true;
-        e->slow = SPAN_ZERO;
 }
 
 static void cut_off(void *self, uint8_t node, bool cut)
 {
-        ((struct etcd *)self)->cut[node] = cut;
+        ((struct etcd *)self)->way.cut[node] = cut;
 }
 
 static struct version kept(const struct world *w, const void *self)
@@ -213,8 +250,39 @@ static struct version kept(const struct world *w, const void *self)
 
         (void)w;
         read.seen = false;
-        (void)register_observed(&read, INSTANT_LONG_AGO, e->key_revision, e->bytes, e->n);
+        (void)register_observed(&read, INSTANT_LONG_AGO, e->store.key_revision, e->store.bytes, e->store.n);
         return read.kept.version;
+}
+
+void etcd_late(struct world *w, uint8_t node, span there, span back)
+{
+        struct arbiter_way *way = &((struct etcd *)w->arbiter_memory)->way;
+
+        way->late[node] = there;
+        way->back[node] = back;
+}
+
+void etcd_lose_key(struct world *w)
+{
+        struct etcd *e = w->arbiter_memory;
+
+        e->store.revision++;
+        e->store.key_revision = 0;
+        e->store.n = 0;
+}
+
+void etcd_keep_store(struct world *w)
+{
+        struct etcd *e = w->arbiter_memory;
+
+        e->copy = e->store;
+}
+
+void etcd_restore_store(struct world *w)
+{
+        struct etcd *e = w->arbiter_memory;
+
+        e->store = e->copy;
 }
 
 const struct arbiter_model arbiter_etcd = {

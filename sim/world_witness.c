@@ -17,8 +17,8 @@ struct third {
         uint64_t life;
         struct witness witness;
         struct witness_kept disk, copy;
-        bool cut[WORLD_NODES];
-        span slow, late[WORLD_NODES];     /* of its disk; of what a node asks, on the way there */
+        struct arbiter_way way;
+        span slow;                        /* of its disk */
         uint32_t seq[WORLD_NODES];        /* of each node's questions */
         uint64_t known_life[WORLD_NODES]; /* of the witness, as each node last heard it */
 };
@@ -70,24 +70,14 @@ static void end(struct world *w, void *self)
 
 /* --- on the way --- */
 
-static void move_on(struct world *w, struct third *t, uint8_t node, struct inquiry *i)
-{
-        if (t->cut[node] || world_chance(w, w->config.loss)) {
-                free(i);
-                return;
-        }
-        span late = i->stage == ON_THE_WAY ? t->late[node] : SPAN_ZERO;
-        arbiter_later(w, span_add(world_random_span(w, w->config.delay_min, w->config.delay_max), late), node,
-                      0, i);
-}
-
 static void ask(struct world *w, struct third *t, uint8_t node, struct inquiry *i)
 {
         i->asked = machine_clock(w, &w->machine[node]);
         i->stage = ON_THE_WAY;
         i->question.seq = ++t->seq[node];
         i->question.life = t->known_life[node];
-        move_on(w, t, node, i);
+        if (!arbiter_travel(w, &t->way, node, true, i))
+                free(i);
 }
 
 static struct inquiry *copy(const struct inquiry *i)
@@ -120,12 +110,13 @@ static void answer(struct world *w, struct third *t, uint8_t node, struct inquir
         if (i->answer.document) /* as a packet has it: what the witness keeps may change */
                 memcpy(i->bytes, i->answer.document, i->answer.document_size);
         i->stage = ON_THE_WAY_BACK;
-        move_on(w, t, node, i);
+        if (!arbiter_travel(w, &t->way, node, false, i))
+                free(i);
 }
 
 static void arrives(struct world *w, struct third *t, uint8_t node, struct inquiry *i)
 {
-        if (!t->up || t->cut[node]) {
+        if (!t->up || t->way.cut[node]) {
                 free(i);
                 return;
         }
@@ -166,9 +157,8 @@ static void comes_back(struct world *w, struct third *t, uint8_t node, struct in
 {
         struct machine *m = &w->machine[node];
         struct witness_answer *a = &i->answer;
-        struct document document;
 
-        if (!m->core_up || m->paused || i->asker_life != m->life || t->cut[node]) {
+        if (!m->core_up || m->paused || i->asker_life != m->life || t->way.cut[node]) {
                 free(i);
                 return;
         }
@@ -181,11 +171,8 @@ static void comes_back(struct world *w, struct third *t, uint8_t node, struct in
         }
         if (a->document)
                 a->document = i->bytes;
-        struct arbiter_answer told = witness_answer_for(a, &document);
-        instant asked_at = i->asked;
+        arbiter_tell(w, node, a, i->asked);
         free(i);
-        machine_step(w, m,
-                     (struct cluster_event){.kind = CLUSTER_EV_ARBITER, .asked = asked_at, .arbiter = &told});
 }
 
 static void happens(struct world *w, void *self, const struct happening *h)
@@ -207,7 +194,7 @@ static void fault(struct world *w, void *self)
 
         switch (world_random(w, 7)) {
         case 0:
-        case 1: t->cut[world_random(w, w->config.nodes)] = world_random(w, 2); break;
+        case 1: t->way.cut[world_random(w, w->config.nodes)] = world_random(w, 2); break;
         case 2: t->up = false; break;
         case 3:
                 if (!t->up)
@@ -215,7 +202,7 @@ static void fault(struct world *w, void *self)
                 break;
         case 5:
         case 6:
-                t->late[world_random(w, w->config.nodes)] =
+                t->way.late[world_random(w, w->config.nodes)] =
                         span_ms(world_random(w, 3) ? world_random(w, 900) : 0);
                 break;
         case 4: t->slow = span_ms(world_random(w, 2) ? world_random(w, 300) : 0); break;
@@ -226,8 +213,7 @@ static void mend(struct world *w, void *self)
 {
         struct third *t = self;
 
-        memset(t->cut, 0, sizeof(t->cut));
-        memset(t->late, 0, sizeof(t->late));
+        t->way = (struct arbiter_way){0};
         t->slow = SPAN_ZERO;
         if (!t->up)
                 boot(w, t);
@@ -235,7 +221,7 @@ static void mend(struct world *w, void *self)
 
 static void cut_off(void *self, uint8_t node, bool cut)
 {
-        ((struct third *)self)->cut[node] = cut;
+        ((struct third *)self)->way.cut[node] = cut;
 }
 
 void witness_off(struct world *w)
@@ -277,7 +263,7 @@ void witness_slow(struct world *w, span more)
 
 void witness_late(struct world *w, uint8_t node, span more)
 {
-        ((struct third *)w->arbiter_memory)->late[node] = more;
+        ((struct third *)w->arbiter_memory)->way.late[node] = more;
 }
 
 static struct version kept(const struct world *w, const void *self)
