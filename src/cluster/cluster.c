@@ -79,11 +79,21 @@ bool peer_heard_within(const struct cluster *c, uint8_t node, span silence)
         return p->heard.us != 0 && !p->is.left && span_between(p->heard, c->now).us < silence.us;
 }
 
+/* Of a boot before the one that our document remembers: an older copy of its state speaks, whether it has
+ * been told so or not (rule 6). */
+static bool is_older_copy(const struct cluster *c, uint8_t node)
+{
+        const struct document *d = &c->state.document;
+
+        return node < d->member_count && d->member[node].boot > c->peer[node].incarnation.boot;
+}
+
 bool peer_counts(const struct cluster *c, uint8_t node)
 {
         const struct peer *p = &c->peer[node];
 
-        return p->is.members == members(c) && same_name(c, node) && !p->is.invalid_voter;
+        return p->is.members == members(c) && same_name(c, node) && !p->is.invalid_voter &&
+               !is_older_copy(c, node);
 }
 
 bool leads_with_lease(const struct cluster *c)
