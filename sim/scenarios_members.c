@@ -214,6 +214,51 @@ static void cut_off_as_a_third_comes(struct stage *s)
         expect_voters(s, 7);
 }
 
+/* On the disk the two that come have slots of their own, which those of before read with the rest. */
+static void cut_off_as_two_come(struct stage *s)
+{
+        for (uint8_t i = 2; i < 4; i++)
+                world_join(s->w, i, 15);
+        world_name_nodes(s->w, 0, 15);
+        world_name_nodes(s->w, 1, 15);
+        stage_wait_some(s, span_ms(2500));
+        uint8_t leader = world_leader(s->w);
+        world_isolate(s->w, leader == 0 ? 1 : 0, true);
+        stage_run(s, span_s(3));
+        world_cut_pair(s->w, 2, 3, true); /* and the rest in halves */
+        stage_run(s, span_s(6));
+        world_cut_pair(s->w, 2, 3, false);
+        world_isolate(s->w, leader == 0 ? 1 : 0, false);
+        stage_run(s, span_s(6));
+        expect_settles(s, span_s(10));
+        expect_voters(s, 15);
+        for (uint8_t g = 0; g < 2; g++)
+                expect(s, world_both_held(s->w, g).us == 0, "two held group%u", g);
+}
+
+/* One goes for good, another comes in its place. */
+static void replaced_beside_the_disk(struct stage *s)
+{
+        world_leave(s->w, 1);
+        stage_run(s, span_s(2));
+        world_power_off(s->w, 1);
+        world_join(s->w, 2, 5);
+        world_name_nodes(s->w, 0, 5);
+        stage_run(s, span_s(5));
+        expect_voters(s, 5);
+        world_reset_figures(s->w);
+        stage_wait_some(s, span_ms(500));
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_s(4));
+        for (uint8_t g = 0; g < 2; g++) {
+                expect(s, world_holder(s->w, g) != NODE_NONE, "group%u runs nowhere", g);
+                expect(s, world_both_held(s->w, g).us == 0, "two held group%u", g);
+        }
+        world_isolate(s->w, 0, false);
+        stage_run(s, span_s(6));
+        expect_settles(s, span_s(10));
+}
+
 static void leader_is_taken_out(struct stage *s)
 {
         uint8_t leader = world_leader(s->w);
@@ -285,6 +330,14 @@ const struct scenario scenarios_members[] = {
          "rule 26: the majorities before and after, both",
          {.nodes = 3, .founders = 3, .arbiter = &arbiter_witness},
          cut_off_as_a_third_comes},
+        {"disk-cut-off-as-two-nodes-are-added",
+         "rules 22, 26: all read the slots of all, also of those who come",
+         {.nodes = 4, .founders = 3, .arbiter = &arbiter_disk},
+         cut_off_as_two_come},
+        {"disk-node-replaced",
+         "rule 26: the new pair has the disk between it",
+         {.nodes = 3, .founders = 3, .arbiter = &arbiter_disk},
+         replaced_beside_the_disk},
         {"leader-taken-out",
          "rule 26: back with its old file it disturbs nobody",
          {.nodes = 4},

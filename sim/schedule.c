@@ -636,8 +636,7 @@ struct schedule_result schedule_run(const struct schedule_options *o, uint64_t s
                 s.c.dead = span_ms(500);
                 s.c.links = 2;
         }
-        s.members = s.c.nodes >= 3 && s.c.arbiter != &arbiter_fence && s.c.arbiter != &arbiter_disk &&
-                    seed / 3 % 2;
+        s.members = s.c.nodes >= 3 && s.c.arbiter != &arbiter_fence && seed / 3 % 2;
         s.w = world_new(&s.c);
         world_settle(s.w, span_s(20));
         if (o->quiet) {

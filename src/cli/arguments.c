@@ -22,6 +22,7 @@ static const struct {
         [OPTION_FORCE] = {"force", 0, NULL, "also where there is something already"},
         [OPTION_CONFIG] = {"config", 'c', "FILE", "the configuration (" CLI_CONFIG ")"},
         [OPTION_YES] = {"yes", 'y', NULL, "do not ask"},
+        [OPTION_NODES] = {"nodes", 0, "NUMBER", "room for so many, 16 at most (those of the configuration)"},
         [OPTION_NO_WAIT] = {"no-wait", 0, NULL, "return when the wish is known, not when it is done"},
 };
 

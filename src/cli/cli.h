@@ -35,6 +35,7 @@ enum cli_option {
         OPTION_CONFIG,
         OPTION_YES,
         OPTION_NO_WAIT,
+        OPTION_NODES,
         OPTIONS,
 };
 

@@ -119,7 +119,7 @@ static bool written_meanwhile(const struct area *a, const struct disk_header *h,
 }
 
 /* What speaks against writing there. `path` for people. */
-static enum cli_status refuse_init(const struct area *a, const char *path, const struct config *c, bool force)
+static enum cli_status refuse_init(const struct area *a, const char *path, uint8_t nodes, bool force)
 {
         char what[AREA_TEXT];
         struct disk_header h;
@@ -128,10 +128,10 @@ static enum cli_status refuse_init(const struct area *a, const char *path, const
 
         if (a->block_device && is_in_use(path))
                 return cli_fail("%s is mounted or otherwise in use: nothing was written", path);
-        if (a->bytes < DISK_BYTES(c->node_count))
-                return cli_fail("%s has %llu KiB, an area for %zu nodes takes %llu: nothing was written",
-                                path, (unsigned long long)a->bytes / 1024, c->node_count,
-                                (unsigned long long)DISK_BYTES(c->node_count) / 1024);
+        if (a->bytes < DISK_BYTES(nodes))
+                return cli_fail("%s has %llu KiB, an area for %u nodes takes %llu: nothing was written", path,
+                                (unsigned long long)a->bytes / 1024, nodes,
+                                (unsigned long long)DISK_BYTES(nodes) / 1024);
         if (read_header(a, &h, &is)) {
                 if (!force)
                         return cli_fail(
@@ -155,11 +155,11 @@ static enum cli_status refuse_init(const struct area *a, const char *path, const
         return CLI_DONE;
 }
 
-static int write_area(const struct area *a, const struct config *c, const char *path)
+static int write_area(const struct area *a, const struct config *c, uint8_t nodes, const char *path)
 {
         static _Alignas(DISK_BLOCK) uint8_t block[DISK_BLOCK];
-        struct disk_header h = {.node_count = (uint8_t)c->node_count, .made = (uint64_t)time(NULL)};
-        uint64_t bytes = DISK_BYTES(c->node_count);
+        struct disk_header h = {.node_count = nodes, .made = (uint64_t)time(NULL)};
+        uint64_t bytes = DISK_BYTES(nodes);
         bool shown = isatty(STDERR_FILENO);
         int error = 0;
 
@@ -178,33 +178,48 @@ static int write_area(const struct area *a, const struct config *c, const char *
         return error ? error : area_write(a, 0, block, sizeof(block));
 }
 
-static enum cli_status init(const struct arguments *a, const char *path)
+/* 0: the option makes no sense. */
+static uint8_t wanted_room(const struct arguments *a, const struct config *c)
+{
+        int nodes = a->given[OPTION_NODES] ? atoi(a->value[OPTION_NODES]) : (int)c->node_count;
+
+        return nodes >= (int)c->node_count && nodes <= DISK_NODES_MAX ? (uint8_t)nodes : 0;
+}
+
+static enum cli_status prepare(const struct arguments *a, const struct config *c, const char *path)
 {
         char why[AREA_TEXT];
         struct area area;
+        uint8_t nodes = wanted_room(a, c);
+
+        if (nodes == 0)
+                return cli_fail("--nodes %s: %zu, as the configuration has, to %d", a->value[OPTION_NODES],
+                                c->node_count, DISK_NODES_MAX);
+        int error = make_file(path, DISK_BYTES(nodes));
+        if (error)
+                return cli_fail("%s: cannot be made: %s", path, strerror(-error));
+        if (area_open(&area, path, true, why) != 0)
+                return cli_fail("%s %s", path, why);
+        enum cli_status status = refuse_init(&area, path, nodes, a->given[OPTION_FORCE]);
+        if (status == CLI_DONE) {
+                error = write_area(&area, c, nodes, path);
+                if (error)
+                        status = cli_fail("%s: cannot be written: %s", path, strerror(-error));
+                else
+                        printf("%s: prepared for the cluster %s, %u nodes, %llu KiB\n", path, c->cluster,
+                               nodes, (unsigned long long)DISK_BYTES(nodes) / 1024);
+        }
+        area_close(&area);
+        return status;
+}
+
+static enum cli_status init(const struct arguments *a, const char *path)
+{
         struct config *c = offline_config_at(a->given[OPTION_CONFIG] ? a->value[OPTION_CONFIG] : CLI_CONFIG);
 
         if (!c)
                 return CLI_NOT_DONE;
-        int error = make_file(path, DISK_BYTES(c->node_count));
-        if (error) {
-                config_free(c);
-                return cli_fail("%s: cannot be made: %s", path, strerror(-error));
-        }
-        if (area_open(&area, path, true, why) != 0) {
-                config_free(c);
-                return cli_fail("%s %s", path, why);
-        }
-        enum cli_status status = refuse_init(&area, path, c, a->given[OPTION_FORCE]);
-        if (status == CLI_DONE) {
-                error = write_area(&area, c, path);
-                if (error)
-                        status = cli_fail("%s: cannot be written: %s", path, strerror(-error));
-                else
-                        printf("%s: prepared for the cluster %s, %zu nodes, %llu KiB\n", path, c->cluster,
-                               c->node_count, (unsigned long long)DISK_BYTES(c->node_count) / 1024);
-        }
-        area_close(&area);
+        enum cli_status status = prepare(a, c, path);
         config_free(c);
         return status;
 }

@@ -177,7 +177,8 @@ const struct command commands[] = {
          "  haven init\n"
          "  haven init -n beta --state-dir /var/lib/haven\n",
          command_init},
-        {"disk", "init|show DEVICE", 2, 2, BIT(OPTION_CONFIG) | BIT(OPTION_FORCE) | BIT(OPTION_JSON),
+        {"disk", "init|show DEVICE", 2, 2,
+         BIT(OPTION_CONFIG) | BIT(OPTION_FORCE) | BIT(OPTION_JSON) | BIT(OPTION_NODES),
          "prepare the disk arbiter's device, or look at it",
          "'init' makes DEVICE (a shared block device, or a file on a shared file system) the area of this\n"
          "cluster's disk arbiter: once, on one node. It refuses what is mounted, what looks like a file "

@@ -166,12 +166,12 @@ static int judge_header(const struct area *a, const struct disk_header *h, const
                         "belongs to the cluster %s, not to %s: name another device, or prepare this one anew "
                         "with haven disk init",
                         h->cluster, cluster);
-        else if (h->node_count != node_count)
+        else if (h->node_count < node_count)
                 snprintf(why, AREA_TEXT,
-                         "was prepared for %u nodes, the configuration has %u: stop the cluster, then haven "
-                         "disk init",
+                         "was prepared for %u nodes, and %u have a number: stop the cluster, then haven disk "
+                         "init",
                          h->node_count, node_count);
-        else if (a->bytes < DISK_BYTES(node_count))
+        else if (a->bytes < DISK_BYTES(h->node_count))
                 snprintf(why, AREA_TEXT, "is shorter than it was when it was prepared");
         else
                 return 0;

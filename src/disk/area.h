@@ -29,8 +29,8 @@ void area_close(struct area *a);
 int area_read(const struct area *a, uint64_t at, uint8_t *bytes, size_t n);
 int area_write(const struct area *a, uint64_t at, const uint8_t *bytes, size_t n);
 
-/* Whose area it is. 0; -EINVAL when it is none of this cluster's with so many nodes, -errno when it cannot be
- * read: then `why` says what it is, and what would be right. */
+/* Whose area it is. 0; -EINVAL when it is none of this cluster's with room for so many nodes, -errno when it
+ * cannot be read: then `why` says what it is, and what would be right. */
 int area_identify(const struct area *a, const char *cluster, uint8_t node_count,
                   struct disk_header *ret_header, char why[static AREA_TEXT]);
 

@@ -38,7 +38,8 @@ struct disk {
         uv_timer_t *timer;
         uint32_t number; /* of the operation under way or done last */
         instant began;   /* it; or when the process was started */
-        bool works, told;
+        bool works, told, started;
+        uint8_t slots; /* of the area; 0: not opened yet */
         char text[AREA_TEXT + 64];
 
         bool mail_waits[DISK_NODES_MAX];
@@ -270,7 +271,7 @@ static void find_records(struct disk *d, struct voter_result *r)
 {
         struct exchange *x = d->x;
 
-        for (uint8_t i = 0; i < d->setup.node_count; i++) {
+        for (uint8_t i = 0; i < d->voter.node_count; i++) {
                 const uint8_t *bytes[2] = {x->read[i], x->read[i] + DISK_RECORD};
                 size_t n[2] = {x->read_n[i][0], x->read_n[i][1]};
                 bool sane = n[0] >= DISK_BLOCK && n[0] <= DISK_RECORD && n[1] >= DISK_BLOCK &&
@@ -348,8 +349,13 @@ static void on_word(struct disk *d, const struct exchange_word *word)
         case EXCHANGE_WAITING: set_state(d, false, "waits for the write of the process before to end"); break;
         case EXCHANGE_REFUSED: set_state(d, false, d->x->why); break;
         case EXCHANGE_OPEN:
-                if (d->phase == DISK_STARTING)
-                        d->phase = DISK_IDLE;
+                if (d->phase != DISK_STARTING)
+                        break;
+                d->phase = DISK_IDLE;
+                d->slots =
+                        d->x->header.node_count < DISK_NODES_MAX ? d->x->header.node_count : DISK_NODES_MAX;
+                if (d->slots > d->voter.node_count)
+                        disk_voter_widen(&d->voter, d->slots);
                 break;
         case EXCHANGE_DONE:
                 if (d->phase == DISK_BUSY && word->number == d->number)
@@ -417,9 +423,21 @@ int disk_new(const struct disk_setup *setup, struct disk **ret_disk)
                 disk_free(d);
                 return error;
         }
-        process_start(d);
         *ret_disk = d;
         return 0;
+}
+
+void disk_start(struct disk *d)
+{
+        if (d->started)
+                return;
+        d->started = true;
+        process_start(d);
+}
+
+uint8_t disk_slots(const struct disk *d)
+{
+        return d->slots;
 }
 
 void disk_free(struct disk *d)

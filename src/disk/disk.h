@@ -34,8 +34,13 @@ struct disk_setup {
         void *user;
 };
 
-/* Copies the texts. 0 or a negative errno; that the process cannot be started is on_state's to tell. */
+/* Copies the texts. 0 or a negative errno. */
 int disk_new(const struct disk_setup *setup, struct disk **ret_disk);
+/* From now on: our number is ours for certain, and what is written under it cannot be another's. Once; that
+ * the process cannot be started is on_state's to tell. */
+void disk_start(struct disk *d);
+/* How many nodes the area has room for; 0: it was not opened yet. */
+uint8_t disk_slots(const struct disk *d);
 /* No callback any more; the process ends when the write under way has. */
 void disk_free(struct disk *d);
 /* How often it is read from now on. */

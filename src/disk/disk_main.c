@@ -27,7 +27,9 @@
 struct disk {
         struct exchange *x;
         struct area area;
-        uint8_t self, node_count;
+        uint8_t self;
+        uint8_t node_count; /* that we know of: their mail is read; */
+        uint8_t slots;      /* the records of all, for somebody may know more nodes than we do */
 };
 
 /* False: the core is gone. */
@@ -72,9 +74,9 @@ static int read_all(struct disk *d)
         struct exchange *x = d->x;
         int error = same_area(d);
 
-        for (uint8_t i = 0; i < d->node_count && !error; i++) {
+        for (uint8_t i = 0; i < d->slots && !error; i++) {
                 error = area_read_records(&d->area, &x->header, i, x->read[i], x->read_n[i]);
-                if (!error && i != d->self)
+                if (!error && i != d->self && i < d->node_count)
                         error = area_read_mail(&d->area, i, d->self, x->got[i], &x->got_n[i]);
         }
         return error;
@@ -145,6 +147,7 @@ static int run(struct disk *d, char **argv)
         error = area_identify(&d->area, argv[3], d->node_count, &d->x->header, why);
         if (error)
                 return refuse(d->x, why);
+        d->slots = d->x->header.node_count;
         d->x->block_device = d->area.block_device;
         d->x->direct = d->area.direct;
         return serve(d);

@@ -28,6 +28,12 @@ void disk_voter_init(struct disk_voter *v, uint8_t self, uint8_t node_count, str
         say(v, "not read yet");
 }
 
+void disk_voter_widen(struct disk_voter *v, uint8_t slots)
+{
+        assert(!v->ready && !v->busy && slots <= DISK_NODES_MAX && slots >= v->node_count);
+        v->node_count = slots;
+}
+
 void disk_voter_ask(struct disk_voter *v, const struct arbiter_question *question)
 {
         v->question = *question;

@@ -40,7 +40,7 @@ struct voter_peer {
 
 struct disk_voter {
         uint8_t self;
-        uint8_t node_count;
+        uint8_t node_count; /* of all slots, whether or not somebody has that number */
         struct incarnation writer;
         span interval; /* between reads when nobody asks */
 
@@ -98,6 +98,10 @@ struct voter_result {
 
 void disk_voter_init(struct disk_voter *v, uint8_t self, uint8_t node_count, struct incarnation writer,
                      span interval, instant now);
+
+/* The area has room for more nodes than we know of: their records count too, for others may know them. Before
+ * the first operation. */
+void disk_voter_widen(struct disk_voter *v, uint8_t slots);
 
 /* A later question replaces one that was not taken up yet. Copies its document. */
 void disk_voter_ask(struct disk_voter *v, const struct arbiter_question *question);

@@ -82,6 +82,7 @@ struct core {
         char gate_text[TAKEOVER_REASON]; /* why it could not be had; "" */
 
         struct disk *disk;           /* NULL: the arbiter is another */
+        bool founds;                 /* our state is from before the cluster: the file numbers us */
         struct witness_way *witness; /* NULL: the arbiter is another */
         struct etcd_way *etcd;       /* likewise */
         bool pinging;

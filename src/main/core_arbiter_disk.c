@@ -67,6 +67,18 @@ void core_arbiter_disk_keys(struct core *core, const struct keyring *keys)
         sodium_memzero(&derived, sizeof(derived));
 }
 
+/* Until the cluster's document has given us our number, a slot of that number may be another node's. Who
+ * founds a cluster with others is numbered by the file that all of them have. */
+static void start_numbered(struct core *core)
+{
+        const struct document *d = cluster_document(core->brain);
+        bool numbered = core->self < d->member_count &&
+                        d->member[core->self].name == core->config->node[core->self].id;
+
+        if (d->version.n ? numbered : core->founds)
+                disk_start(core->disk);
+}
+
 int core_arbiter_disk_open(struct core *core, const struct keyring *keys)
 {
         const struct config *config = core->config;
@@ -104,6 +116,7 @@ void core_arbiter_disk_ask(struct core *core, const struct arbiter_question *q)
 {
         if (!core->disk)
                 return;
+        start_numbered(core);
         if (!disk_works(core->disk)) {
                 char text[128];
                 core_event(core,

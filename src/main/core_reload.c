@@ -119,6 +119,40 @@ void core_again(struct core *core, const char *why)
         uv_timer_start(&core->confirm, on_again, 20, 0);
 }
 
+/* Numbers are kept: who comes gets the next ones. */
+static size_t numbers_needed(const struct core *core, const struct config *fresh)
+{
+        size_t n = core->config->node_count;
+
+        for (size_t i = 0; i < fresh->node_count; i++)
+                n += config_find_node(core->config, fresh->node[i].name) < 0;
+        return n;
+}
+
+static bool arbiter_has_room(struct core *core, const struct config *fresh, FILE *to)
+{
+        size_t needed = numbers_needed(core, fresh);
+
+        if (fresh->arbiter.kind == ARBITER_FENCE) {
+                fprintf(to, "arbiter fence is for just these two nodes: to change them, stop havend on all "
+                            "nodes, give "
+                            "all the new file, start it\n");
+                return false;
+        }
+        if (fresh->arbiter.kind != ARBITER_DISK || (core->disk && disk_slots(core->disk) >= needed))
+                return true;
+        if (!core->disk || disk_slots(core->disk) == 0)
+                fprintf(to, "the arbiter's disk could not be opened yet: whether it has room for them is not "
+                            "known\n");
+        else
+                fprintf(to,
+                        "the arbiter's disk has room for %u nodes and %zu numbers are needed (who went keeps "
+                        "its own): "
+                        "stop havend on all nodes, then haven disk init --nodes %zu --force, start it\n",
+                        disk_slots(core->disk), needed, needed);
+        return false;
+}
+
 /* Nodes come or go: what may be, once links and numbers are made anew. */
 static bool nodes_may_change(struct core *core, const struct config *fresh, span confirm, FILE *to)
 {
@@ -128,11 +162,7 @@ static bool nodes_may_change(struct core *core, const struct config *fresh, span
                 fprintf(to, "this node is not in it: stop havend here instead\n");
                 may = false;
         }
-        if (fresh->arbiter.kind == ARBITER_DISK || fresh->arbiter.kind == ARBITER_FENCE) {
-                fprintf(to,
-                        "this arbiter is for just these nodes: they cannot change while the cluster runs\n");
-                may = false;
-        }
+        may &= arbiter_has_room(core, fresh, to);
         if (confirm.us || core->before) {
                 fprintf(to, "nodes come and go for good: reload without --confirm\n");
                 may = false;

@@ -183,6 +183,7 @@ void core_begin(struct core *core)
         struct cluster_start start = {.incarnation = {.boot = l->boot, .core = l->core}};
 
         core_load(core, &start);
+        core->founds = start.state_valid && start.state.document.version.n == 0;
         start.first_core = l->core == 1;
         core_ledger_read(core, &start.promise);
         /* before anything is adopted: what the core before us left in the kernel must not outlive its lease
