@@ -132,6 +132,7 @@ static void arm(struct core *core)
         instant due = cluster_deadline(core->brain);
         int64_t ms = span_to_ms(span_between(instant_now(), due));
 
+        ledger_turn_set(core->inherited.ledger, due);
         uv_update_time(core->loop);
         uv_timer_start(&core->timer, on_timer, (uint64_t)(ms > 0 ? ms : 0), 0);
 }

@@ -72,6 +72,8 @@ struct ledger {
         _Atomic uint32_t reset_wanted; /* the core: a group does not stop, reset the machine */
         /* version 3 */
         uint64_t heard; /* part of the promise: bit i, node i was heard since the supervisor started */
+        _Atomic int64_t
+                turn_due_us; /* by then the core means to have woken again; 0: it has not said so yet */
 };
 
 /* The supervisor's side. Makes it in a sealed memfd (close-on-exec: the child that becomes the core clears
@@ -91,6 +93,11 @@ static inline void ledger_lease_set(struct ledger *l, instant end)
 static inline instant ledger_lease_end(struct ledger *l)
 {
         return (instant){atomic_load_explicit(&l->lease_end_us, memory_order_acquire)};
+}
+
+static inline void ledger_turn_set(struct ledger *l, instant due)
+{
+        atomic_store_explicit(&l->turn_due_us, due.us, memory_order_release);
 }
 
 static inline enum ledger_hold ledger_state(_Atomic uint32_t *state)

@@ -48,7 +48,9 @@ struct supervisor {
         bool use_former;
         int former; /* our own, while we try to become a later one; -1 */
 
-        instant lease_due; /* when the lease is to be looked at again; NEVER: nothing is held */
+        instant lease_due;  /* when the lease is to be looked at again; NEVER: nothing is held */
+        instant turn_seen;  /* when the core means to wake, as was seen last... */
+        instant turn_since; /* ...and first seen then */
         bool clearing; /* after a release: all descendants are being killed, no core until they are gone */
         instant clear_until; /* ...or until then */
 
@@ -89,6 +91,8 @@ void handover_resume(struct supervisor *s);
 /* supervisor_release.c: the second dead-man's switch */
 /* Looks at lease and ledger, releases if the time has come, and sets lease_due. */
 void release_watch(struct supervisor *s, instant now);
+/* Whether anything is held or half released: the core may not end for good before that is done. */
+bool release_wanted(const struct supervisor *s);
 /* Releases everything now: kills the core and every descendant, removes the addresses. */
 void release_everything(struct supervisor *s, const char *why);
 /* While clearing: kills what has become our child meanwhile. */

@@ -85,6 +85,7 @@ bool core_start(struct supervisor *s, instant now)
                 return false;
         }
         s->ledger->core++;
+        ledger_turn_set(s->ledger, INSTANT_LONG_AGO);
         pid_t pid = fork();
         if (pid == 0)
                 core_become(s, pair[1], self);
@@ -165,7 +166,7 @@ static void end(struct supervisor *s, int exit_status)
 /* It left in good order. What the ledger still names it has forgotten: ours to clear. */
 static void core_left(struct supervisor *s)
 {
-        if (ledger_holds(s->ledger))
+        if (release_wanted(s))
                 release_everything(s, "the core has left and its ledger still holds something");
         end(s, HAVEND_EXIT_OK);
 }
@@ -228,7 +229,7 @@ void core_died(struct supervisor *s, int status, instant now)
                 core_left(s);
         } else if (s->clearing) {
                 s->restart_at = now; /* killed by us; the next one waits until nothing of it is left */
-        } else if (s->stopping && !ledger_holds(s->ledger)) {
+        } else if (s->stopping && !release_wanted(s)) {
                 log_info("core: %s while stopping, holding nothing", how);
                 end(s, HAVEND_EXIT_OK);
         } else if (!s->ready_once) {
@@ -252,8 +253,8 @@ void core_stop(struct supervisor *s, bool again, instant now)
         s->stopping = true;
         s->stop_until = instant_add(now, STOP_PATIENCE);
         /* a core that is not ready would die of it; if it has something to adopt, it is told when it is */
-        if (s->core && (s->core_ready || !ledger_holds(s->ledger)))
+        if (s->core && (s->core_ready || !release_wanted(s)))
                 kill(s->core, SIGTERM);
-        else if (!s->core && !ledger_holds(s->ledger))
+        else if (!s->core && !release_wanted(s))
                 end(s, HAVEND_EXIT_OK);
 }

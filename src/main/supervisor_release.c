@@ -14,8 +14,14 @@
 /* The core releases at the lease's end; this much later it has not. Part of M in docs/safety.md, "Durations":
  * what the supervisor then needs to kill and remove must fit in what M has left. */
 #define RELEASE_MARGIN span_ms(20)
-/* An address that the kernel would not remove is tried again. */
-#define REMOVE_RETRY span_s(1)
+/* An address that the kernel would not remove is tried again; a release that the core goes on with is
+ * watched.
+ */
+#define LOOK_AGAIN span_s(1)
+/* So long after it meant to wake, the core stands still: far longer than a busy machine keeps a real-time
+ * process. One that has just started reads its files first. */
+#define STANDSTILL  span_s(1)
+#define CORE_BEGINS span_s(10)
 /* Killed processes that do not die (in uninterruptible sleep) keep the next core waiting so long, not longer.
  */
 #define CLEAR_PATIENCE span_s(1)
@@ -69,16 +75,43 @@ static bool cgroup_used(const struct supervisor *s)
         return s->ledger->cgroup_root[0] != '\0' && cgroup_populated(s->ledger->cgroup_root);
 }
 
-/* A release that the core began and nobody goes on with: the core has died and is not back. */
-static bool release_abandoned(const struct supervisor *s)
+/* The core began it, and not all of it has ended. */
+static bool release_unfinished(const struct supervisor *s)
 {
-        return s->core == 0 && !s->clearing && groups_in(s->ledger, LEDGER_RELEASING) > 0 && cgroup_used(s);
+        return groups_in(s->ledger, LEDGER_RELEASING) > 0 && cgroup_used(s);
+}
+
+bool release_wanted(const struct supervisor *s)
+{
+        return ledger_holds(s->ledger) || addresses_left(s->ledger) > 0 || release_unfinished(s);
+}
+
+/* It wakes at each heartbeat and says in the ledger when it will. Seen late twice, since we may have stood
+ * still with it. */
+static bool core_stands_still(struct supervisor *s, instant now)
+{
+        instant due = {atomic_load(&s->ledger->turn_due_us)};
+
+        if (due.us == 0)
+                return instant_reached(now, instant_add(s->core_started, CORE_BEGINS));
+        if (due.us != s->turn_seen.us) {
+                s->turn_seen = due;
+                s->turn_since = now;
+        }
+        return instant_reached(now, instant_add(instant_max(due, s->turn_since), STANDSTILL));
+}
+
+/* A release that nobody goes on with. One that takes its time is the core's: it stops a service in good
+ * order, and tries again what fails. */
+static bool release_abandoned(struct supervisor *s, instant now)
+{
+        return !s->clearing && release_unfinished(s) && (s->core == 0 || core_stands_still(s, now));
 }
 
 void release_everything(struct supervisor *s, const char *why)
 {
         struct ledger *l = s->ledger;
-        unsigned groups = groups_in(l, LEDGER_HELD), removed = 0;
+        unsigned groups = groups_in(l, LEDGER_HELD) + groups_in(l, LEDGER_RELEASING), removed = 0;
         pid_t core = s->core;
 
         /* First: what it decided before it stood still must not happen after this. */
@@ -108,25 +141,27 @@ void release_watch(struct supervisor *s, instant now)
         unsigned removed = 0;
 
         s->lease_due = INSTANT_NEVER;
-        if (!held && addresses_left(l) == 0 && !release_abandoned(s))
+        if (!release_wanted(s))
                 return;
         instant lease_end = ledger_lease_end(l), due = instant_add(lease_end, RELEASE_MARGIN);
         if (!instant_reached(now, due)) {
                 s->lease_due = due;
                 return;
         }
-        if (held || release_abandoned(s)) {
+        if (held || release_abandoned(s, now)) {
                 snprintf(why, sizeof(why), "the lease ended %s ago and the core %s",
                          span_format(span_ms(span_to_ms(span_between(lease_end, now))), late),
-                         held ? "had not let go" : "has died while it let go");
+                         held      ? "had not let go"
+                         : s->core ? "stands still while it lets go"
+                                   : "has died while it let go");
                 release_everything(s, why);
         } else {
                 addresses_remove(l, false, &removed);
                 if (removed)
                         log_warning("address: %u removed that the core had begun to release", removed);
         }
-        if (addresses_left(l) > 0)
-                s->lease_due = instant_add(now, REMOVE_RETRY);
+        if (addresses_left(l) > 0 || release_unfinished(s))
+                s->lease_due = instant_add(now, LOOK_AGAIN);
 }
 
 void release_gate(struct supervisor *s)

@@ -23,6 +23,8 @@ static int report_fd = -1;
 static span
         renewal; /* while serving, the lease is set to end so much later every EXTEND_MS; zero: it is not */
 
+static bool dies; /* at SIGTERM */
+
 #define EXTEND_MS 100
 
 static void report(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -47,14 +49,28 @@ static void report_open(void)
                 _exit(71);
 }
 
+/* Says when it will wake again, as a core does at the end of each turn. */
+static void turn(void)
+{
+        ledger_turn_set(in.ledger, instant_add(instant_now(), span_ms(EXTEND_MS)));
+}
+
 /* A process that left its parent, in a cgroup of its own below ours if there is one. */
 static void daemon_start(void)
 {
         char dir[LEDGER_PATH + 16], procs[LEDGER_PATH + 32];
-        int fd = -1;
+        int fd = -1, there[2];
+        char byte;
 
-        if (fork() != 0)
+        if (pipe2(there, O_CLOEXEC) == -1)
+                _exit(77);
+        if (fork() != 0) {
+                close(there[1]);
+                if (read(there[0], &byte, 1) != 1) /* it has reported */
+                        _exit(78);
+                close(there[0]);
                 return;
+        }
         setsid();
         if (fork() != 0)
                 _exit(0);
@@ -68,6 +84,8 @@ static void daemon_start(void)
                 close(fd);
         }
         report("daemon %d\n", (int)getpid());
+        if (write(there[1], "", 1) != 1)
+                _exit(79);
         close(report_fd);
         for (;;)
                 pause();
@@ -105,13 +123,16 @@ static void serve(void)
         sigprocmask(SIG_BLOCK, &set, NULL);
         inheritance_say(&in, SAY_READY);
         report("serving\n");
-        while ((number = renewal.us ? sigtimedwait(&set, NULL, &pause) : sigwaitinfo(&set, NULL)) !=
-               SIGTERM) {
+        turn();
+        while ((number = sigtimedwait(&set, NULL, &pause)) != SIGTERM) {
                 if (number == SIGHUP)
                         report("reload\n");
                 if (renewal.us)
                         ledger_lease_set(in.ledger, instant_add(instant_now(), renewal));
+                turn();
         }
+        if (dies)
+                exit(1);
         for (size_t i = 0; i < GROUPS_MAX; i++)
                 if (ledger_group_release_begin(&in.ledger->group[i]))
                         ledger_group_free(&in.ledger->group[i]);
@@ -128,6 +149,12 @@ static void obey(const char *order, const char *a, const char *b)
                 ledger_lease_set(in.ledger, instant_add(instant_now(), span_ms(atoi(a))));
         else if (strcmp(order, "renew") == 0)
                 renewal = span_ms(atoi(a));
+        else if (strcmp(order, "turn") == 0)
+                turn();
+        else if (strcmp(order, "dies") == 0)
+                dies = true;
+        else if (strcmp(order, "release") == 0)
+                ledger_group_release_begin(ledger_group(in.ledger, text_id(a)));
         else if (strcmp(order, "group") == 0)
                 group_hold(a, (unsigned)atoi(b));
         else if (strcmp(order, "address") == 0)

@@ -314,7 +314,6 @@ static void at_lease_end_the_supervisor_releases_what_a_frozen_core_holds(void *
         havend = start(true, "log");
         pid_t core = atoi(expect("core 1 pid "));
         expect("hold yes");
-        /* it is written by another process: it may come before or after */
         pid_t daemon = atoi(expect("daemon "));
         assert_non_null(strstr(expect("core 2 pid "), " released 1"));
         assert_int_equal(kill(core, 0), -1);
@@ -326,6 +325,58 @@ static void at_lease_end_the_supervisor_releases_what_a_frozen_core_holds(void *
         kill(havend, SIGTERM);
         expect("leaving");
         assert_int_equal(ended(havend), 0);
+}
+
+/* It began to let go in time, and then stood still: nobody else would go on with it. */
+static void a_release_that_a_frozen_core_has_begun_is_ended_by_the_supervisor(void **state)
+{
+        script("1 lease 200\n1 group web 1\n1 daemon\n1 ready\n1 release web\n1 turn\n1 freeze\n2 serve\n");
+        havend = start(true, "log");
+        pid_t core = atoi(expect("core 1 pid "));
+        expect("hold yes");
+        pid_t daemon = atoi(expect("daemon "));
+        assert_non_null(strstr(expect("core 2 pid "), " released 1"));
+        assert_int_equal(kill(core, 0), -1);
+        assert_int_equal(kill(daemon, 0), -1);
+        expect("serving");
+        assert_true(logged("log", "the core stands still while it lets go"));
+        kill(havend, SIGTERM);
+        expect("leaving");
+        assert_int_equal(ended(havend), 0);
+}
+
+static void a_release_that_takes_its_time_is_let_be(void **state)
+{
+        script("1 lease 200\n1 group web 1\n1 daemon\n1 release web\n1 serve\n");
+        havend = start(true, "log");
+        pid_t core = atoi(expect("core 1 pid "));
+        expect("hold yes");
+        pid_t daemon = atoi(expect("daemon "));
+        expect("serving");
+        struct pollfd early = {.fd = reports, .events = POLLIN};
+        assert_int_equal(poll(&early, 1, 2000), 0);
+        assert_int_equal(kill(core, 0), 0);
+        assert_int_equal(kill(daemon, 0), 0);
+        kill(havend, SIGTERM);
+        expect("leaving");
+        assert_int_equal(ended(havend), 0);
+        assert_int_equal(kill(daemon, 0), -1); /* the core said that it had left; it had forgotten this */
+}
+
+static void a_release_that_a_dead_core_has_begun_is_gone_on_with_before_the_end(void **state)
+{
+        script("1 lease 60000\n1 group web 1\n1 daemon\n1 release web\n1 dies\n1 serve\n2 serve\n");
+        havend = start(true, "log");
+        expect("core 1 pid ");
+        expect("hold yes");
+        pid_t daemon = atoi(expect("daemon "));
+        expect("serving");
+        kill(havend, SIGTERM);
+        expect("core 2 pid ");
+        expect("serving");
+        expect("leaving");
+        assert_int_equal(ended(havend), 0);
+        assert_int_equal(kill(daemon, 0), -1);
 }
 
 static void at_lease_end_the_supervisor_removes_the_addresses(void **state)
@@ -443,6 +494,9 @@ int main(int argc, char **argv)
                 TEST(in_the_background_it_returns_when_the_core_is_ready),
                 TEST(a_second_havend_is_refused),
                 TEST(at_lease_end_the_supervisor_releases_what_a_frozen_core_holds),
+                TEST(a_release_that_a_frozen_core_has_begun_is_ended_by_the_supervisor),
+                TEST(a_release_that_takes_its_time_is_let_be),
+                TEST(a_release_that_a_dead_core_has_begun_is_gone_on_with_before_the_end),
                 TEST(at_lease_end_the_supervisor_removes_the_addresses),
                 TEST(nothing_is_released_while_the_lease_is_extended),
                 TEST(a_second_term_does_not_wait_for_a_core_that_will_not_leave),
