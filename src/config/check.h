@@ -36,13 +36,13 @@ struct status_ranges {
         } range[STATUS_RANGES_MAX];
 };
 
-enum http_method { HTTP_GET, HTTP_HEAD, HTTP_OPTIONS };
+enum check_method { METHOD_GET, METHOD_HEAD, METHOD_OPTIONS };
 enum http_redirect { HTTP_REDIRECT_STAY, HTTP_REDIRECT_FOLLOW };
 enum http_version { HTTP_VERSION_1_1, HTTP_VERSION_2 };
 
 struct check_http {
         char *url;
-        int method; /* enum http_method */
+        int method; /* enum check_method */
         char *host; /* Host header; NULL: the url's */
         char **header;
         struct status_ranges status;

@@ -8,20 +8,22 @@
 #include <stdio.h>
 
 static const struct {
-        const struct probe_kind *here; /* NULL: in the object, under the name probe_KIND */
+        const struct probe_kind *here; /* NULL, or unsuited: in the object, under the name probe_KIND */
         const char *object;
 } homes[CHECK_KINDS] = {
         [CHECK_TCP] = {.here = &probe_tcp},
         [CHECK_ICMP] = {.here = &probe_icmp},
-        [CHECK_HTTP] = {.object = "haven-check-curl.so"},
+        [CHECK_HTTP] = {.here = &probe_web, .object = "haven-check-curl.so"},
 };
 
-int probe_kind_find(enum check_kind kind, const char *object_dir, const struct probe_kind **ret_kind)
+int probe_kind_find(const struct config_check *check, const char *object_dir,
+                    const struct probe_kind **ret_kind)
 {
+        enum check_kind kind = check->kind;
         char path[512], symbol[64];
         void *object;
 
-        if (homes[kind].here != NULL) {
+        if (homes[kind].here != NULL && (homes[kind].here->suits == NULL || homes[kind].here->suits(check))) {
                 *ret_kind = homes[kind].here;
                 return 0;
         }

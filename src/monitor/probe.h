@@ -34,6 +34,8 @@ typedef void probe_done_fn(void *user, const struct ending *ending);
 struct probe; /* of the kind's own */
 
 struct probe_kind {
+        /* Whether it can do this one; if not, the kind's other door does. NULL: it can do all. */
+        bool (*suits)(const struct config_check *check);
         /* What all checks of the kind share, made with the first of them. Both may be NULL: nothing. */
         int (*open)(const struct probe_house *house, void **ret_shared);
         void (*close)(void *shared); /* after the last probe is gone */
@@ -52,9 +54,10 @@ struct probe_kind {
 int probe_connect(const struct ip *ip, uint16_t port, const struct ip *source);
 
 /* In haven-checker itself; an object of its own exports its kinds under these names, too. */
-extern const struct probe_kind probe_tcp, probe_icmp;
+extern const struct probe_kind probe_tcp, probe_icmp, probe_web;
 #define PROBE_EXPORT __attribute__((visibility("default")))
 
-/* The door of a kind, its object loaded from `object_dir` if need be. 0 or a negative errno, and why was
+/* The door for a check, its object loaded from `object_dir` if need be. 0 or a negative errno, and why was
  * logged. */
-int probe_kind_find(enum check_kind kind, const char *object_dir, const struct probe_kind **ret_kind);
+int probe_kind_find(const struct config_check *check, const char *object_dir,
+                    const struct probe_kind **ret_kind);

@@ -1,9 +1,10 @@
-/* probe_http.c - http and https by libcurl.
+/* probe_http.c - https by libcurl, and of http what probe_web.c leaves to it.
  *
  * Every probe is a connection of its own. No proxy and no environment is asked; a certificate is verified
  * where the check says so: it asks a service by the address it lives on, where the certificate names the
  * site. Nothing is ever decompressed: none is asked for, and what comes so all the same is taken as it is. */
 #include "monitor/curl_loop.h"
+#include "monitor/http_judge.h"
 #include "monitor/pattern.h"
 
 #include <errno.h>
@@ -11,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BODY_MAX      ((size_t)64 * 1024) /* of a body, that is read and matched */
-#define HEADERS_MAX   ((size_t)64 * 1024) /* of all header lines together */
 #define REDIRECTS_MAX 5L
 
 struct probe {
@@ -37,52 +36,24 @@ static void probe_free(struct probe *p)
         free(p);
 }
 
-static bool status_is_good(const struct status_ranges *good, long status)
-{
-        for (size_t i = 0; i < good->count; i++)
-                if (status >= good->range[i].from && status <= good->range[i].to)
-                        return true;
-        return false;
-}
-
-static void say_wanted(const struct status_ranges *good, struct ending *e)
-{
-        char text[SAID_TEXT] = "wanted";
-        size_t n = strlen(text);
-
-        for (size_t i = 0; i < good->count && n < sizeof(text); i++)
-                n += (size_t)snprintf(text + n, sizeof(text) - n,
-                                      good->range[i].from == good->range[i].to ? " %u" : " %u-%u",
-                                      good->range[i].from, good->range[i].to);
-        ending_say(e, "%s", text);
-}
-
 static void judge_answer(struct probe *p, struct ending *e)
 {
         long status = 0, version = 0;
 
         curl_easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status);
         curl_easy_getinfo(p->easy, CURLINFO_HTTP_VERSION, &version);
-        if (!status_is_good(&p->check->status, status)) {
-                e->reason = REASON_BAD_STATUS;
-                e->detail = (int)status;
-                say_wanted(&p->check->status, e);
-        } else if (p->check->version == HTTP_VERSION_2 && version != CURL_HTTP_VERSION_2) {
+        http_judge(p->check, (int)status, p->body, p->body_bytes, e);
+        if (e->reason == REASON_WORKS && p->check->version == HTTP_VERSION_2 &&
+            version != CURL_HTTP_VERSION_2) {
                 e->reason = REASON_MISMATCH;
                 ending_say(e, "it is not HTTP/2");
-        } else if (p->check->expect != NULL &&
-                   !pattern_matches(p->check->expect, p->body != NULL ? p->body : "", p->body_bytes)) {
-                e->reason = REASON_MISMATCH;
-                ending_say(e, "the first 64 KiB of the body do not match '%.128s'", p->check->expect);
-        } else {
-                e->reason = REASON_WORKS;
         }
 }
 
 /* A transfer that curl gave up because our callback had enough: was it enough? */
 static bool stopped_by_us(const struct probe *p, CURLcode code)
 {
-        return code == CURLE_WRITE_ERROR && p->body_bytes == BODY_MAX;
+        return code == CURLE_WRITE_ERROR && p->body_bytes == HTTP_BODY_MAX;
 }
 
 static void on_over(void *user, CURL *easy, CURLcode code)
@@ -94,7 +65,7 @@ static void on_over(void *user, CURL *easy, CURLcode code)
 
         if (code == CURLE_OK || stopped_by_us(p, code)) {
                 judge_answer(p, &ending);
-        } else if (code == CURLE_WRITE_ERROR && p->header_bytes > HEADERS_MAX) {
+        } else if (code == CURLE_WRITE_ERROR && p->header_bytes > HTTP_HEADERS_MAX) {
                 ending.reason = REASON_BAD_ANSWER;
                 ending_say(&ending, "more than 64 KiB of headers");
         } else if (code == CURLE_WRITE_ERROR) {
@@ -112,18 +83,18 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *user)
         struct probe *p = user;
 
         p->header_bytes += size * n;
-        return p->header_bytes > HEADERS_MAX ? 0 : size * n;
+        return p->header_bytes > HTTP_HEADERS_MAX ? 0 : size * n;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *user)
 {
         struct probe *p = user;
-        size_t room = BODY_MAX - p->body_bytes;
+        size_t room = HTTP_BODY_MAX - p->body_bytes;
         size_t take = n < room ? n : room;
 
         if (p->check->expect != NULL) {
                 if (p->body == NULL)
-                        p->body = malloc(BODY_MAX + 1);
+                        p->body = malloc(HTTP_BODY_MAX + 1);
                 if (p->body == NULL)
                         return 0;
                 memcpy(p->body + p->body_bytes, bytes, take);
@@ -132,7 +103,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *user)
         if (p->body != NULL)
                 p->body[p->body_bytes] = '\0'; /* regexec(3) wants a string, whatever REG_STARTEND says */
         /* Exactly full is enough too: the next byte may never come, and none is wanted. */
-        return p->body_bytes == BODY_MAX ? 0 : n;
+        return p->body_bytes == HTTP_BODY_MAX ? 0 : n;
 }
 
 static bool add_header(struct probe *p, const char *line)
@@ -181,9 +152,9 @@ static void set_options(struct probe *p)
         curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, p->check->redirect == HTTP_REDIRECT_FOLLOW ? 1L : 0L);
         curl_easy_setopt(e, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
         curl_easy_setopt(e, CURLOPT_HTTP_VERSION, curl_version_of(p->check));
-        if (p->check->method == HTTP_HEAD)
+        if (p->check->method == METHOD_HEAD)
                 curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
-        else if (p->check->method != HTTP_GET)
+        else if (p->check->method != METHOD_GET)
                 curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, methods[p->check->method]);
         curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, p->check->verify ? 1L : 0L);
         curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, p->check->verify ? 2L : 0L);

@@ -3,9 +3,11 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "monitor/packet.h"
+#include "monitor/pattern.h"
 #include "monitor/probe.h"
 #include "monitor/table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,12 @@
 #define SAID_EVERY_MS     1000 /* a failing check whose words change is reported so often at most */
 #define PACKETS_IN_A_TURN 64
 
+/* A kind's door, opened. */
+struct room {
+        const struct probe_kind *door;
+        void *shared;
+};
+
 struct runner {
         uv_loop_t *loop;
         int fd;
@@ -26,10 +34,8 @@ struct runner {
         struct table checks; /* of struct look */
         struct probe_house house;
         char object_dir[512];
-        struct {
-                const struct probe_kind *door; /* NULL: not needed so far */
-                void *shared;
-        } kind[CHECK_KINDS];
+        struct room room[2 * CHECK_KINDS]; /* of each kind in use, in no order; a kind may have two doors */
+        size_t room_count;
         uint32_t started;      /* checks so far: each gets a place in its interval by this */
         int handles;           /* open ones of the two above; free with the last */
         uint32_t waiting_from; /* unsent reports start at this id; UINT32_MAX: none */
@@ -47,6 +53,7 @@ struct look {
         uint64_t due_ms;     /* uv_now() of the turn that is next or under way */
         bool on_grid;        /* that is one of its places, an interval from the next */
         struct probe *probe; /* NULL: not looking */
+        struct room *room;   /* NULL: never looked */
         instant began;
         struct outcome outcome; /* `said` is its own */
         instant at;
@@ -217,7 +224,7 @@ static void look_cut(struct look *l)
 {
         struct ending ending = {.reason = REASON_NO_ANSWER};
 
-        l->runner->kind[l->check.kind].door->cut(l->probe, &ending);
+        l->room->door->cut(l->probe, &ending);
         look_ended(l, &ending);
 }
 
@@ -233,33 +240,42 @@ static void on_turn(uv_timer_t *timer)
                 look_begin(l);
 }
 
-/* Opens the kind's door with its first check. */
-static int runner_kind(struct runner *r, enum check_kind kind)
+/* Finds the check's door, and opens it for the first that comes. */
+static int look_find_room(struct look *l)
 {
-        const struct probe_kind *door;
+        struct runner *r = l->runner;
+        struct room room = {0};
         int e;
 
-        if (r->kind[kind].door != NULL)
+        if (l->room != NULL)
                 return 0;
-        e = probe_kind_find(kind, r->object_dir, &door);
-        if (e == 0 && door->open != NULL)
-                e = door->open(&r->house, &r->kind[kind].shared);
-        if (e == 0)
-                r->kind[kind].door = door;
-        return e;
+        e = probe_kind_find(&l->check, r->object_dir, &room.door);
+        if (e != 0)
+                return e;
+        for (size_t i = 0; i < r->room_count && l->room == NULL; i++)
+                if (r->room[i].door == room.door)
+                        l->room = &r->room[i];
+        if (l->room != NULL)
+                return 0;
+        if (room.door->open != NULL)
+                e = room.door->open(&r->house, &room.shared);
+        if (e != 0)
+                return e;
+        assert(r->room_count < sizeof(r->room) / sizeof(r->room[0]));
+        r->room[r->room_count] = room;
+        l->room = &r->room[r->room_count++];
+        return 0;
 }
 
 static void look_begin(struct look *l)
 {
-        struct runner *r = l->runner;
-        enum check_kind kind = l->check.kind;
         struct ending ending = {0};
-        int e = runner_kind(r, kind);
+        int e = look_find_room(l);
 
         l->began = instant_now();
         if (e == 0)
-                e = r->kind[kind].door->begin(r->kind[kind].shared, &r->house, &l->check, on_probe_done, l,
-                                              &l->probe);
+                e = l->room->door->begin(l->room->shared, &l->runner->house, &l->check, on_probe_done, l,
+                                         &l->probe);
         if (e == 0) {
                 uv_timer_start(&l->timer, on_turn, (uint64_t)span_to_ms(l->check.timeout), 0);
                 return;
@@ -281,7 +297,7 @@ static void look_free(struct look *l)
         if (l == NULL)
                 return;
         if (l->probe != NULL)
-                l->runner->kind[l->check.kind].door->cut(l->probe, &unwanted);
+                l->room->door->cut(l->probe, &unwanted);
         check_done(&l->check);
         free((char *)l->outcome.said);
         uv_close((uv_handle_t *)&l->timer, on_look_closed);
@@ -399,9 +415,10 @@ void runner_free(struct runner *r)
         for (uint32_t id = 0; (l = table_next(&r->checks, &id)) != NULL;)
                 look_free(table_take(&r->checks, id));
         table_done(&r->checks);
-        for (int k = 0; k < CHECK_KINDS; k++)
-                if (r->kind[k].door != NULL && r->kind[k].door->close != NULL)
-                        r->kind[k].door->close(r->kind[k].shared);
+        for (size_t i = 0; i < r->room_count; i++)
+                if (r->room[i].door->close != NULL)
+                        r->room[i].door->close(r->room[i].shared);
+        pattern_forget();
         uv_poll_stop(&r->poll);
         close(r->fd);
         uv_close((uv_handle_t *)&r->poll, on_runner_closed);

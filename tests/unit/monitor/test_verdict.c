@@ -88,7 +88,7 @@ static void long_check(struct config_check *c)
         c->http.header = calloc(3, sizeof(char *));
         c->http.header[0] = strdup("X-One: 1");
         c->http.header[1] = strdup("X-Two: \"2\"");
-        c->http.method = HTTP_OPTIONS;
+        c->http.method = METHOD_OPTIONS;
         c->http.verify = true;
         ip_parse("fd00::7", &c->source);
         ip_parse("10.0.0.7", &c->ip);
