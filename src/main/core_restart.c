@@ -96,6 +96,22 @@ static void on_late(uv_timer_t *timer)
         uv_process_kill(&r->process, SIGKILL);
 }
 
+/* The file may have lost a group since: whoever follows could not stop it. */
+static void tell_held(const struct core *core)
+{
+        char held[GROUPS_MAX * (NAME_SIZE + 2)];
+        size_t n = 0;
+
+        held[0] = '\0';
+        for (size_t i = 0; i < core->config->group_count; i++) {
+                const struct config_group *g = &core->config->group[i];
+                if (cluster_holds(core->brain, g->id))
+                        n += (size_t)snprintf(held + n, sizeof(held) - n, "%s%s%s", n ? " " : "", g->name,
+                                              g->everywhere ? "*" : "");
+        }
+        setenv(INHERIT_HELD, held, 1);
+}
+
 void core_restart(struct core *core, struct api_reply *reply)
 {
         char *argv[OPTIONS_ARGV];
@@ -122,7 +138,9 @@ void core_restart(struct core *core, struct api_reply *reply)
                                             .args = argv,
                                             .stdio = stdio,
                                             .stdio_count = 3};
+        tell_held(core);
         int error = uv_spawn(core->loop, &r->process, &spawn);
+        unsetenv(INHERIT_HELD);
         if (error) {
                 r->ended = true;
                 r->status = 1;
@@ -133,6 +151,35 @@ void core_restart(struct core *core, struct api_reply *reply)
         }
         uv_timer_start(&r->patience, on_late, REHEARSAL_MS, 0);
         uv_read_start((uv_stream_t *)&r->words, on_room, on_words);
+}
+
+/* False: `group` runs here, and this core could not go on with it. Says so. */
+static bool goes_on_with(const struct core *core, char *group)
+{
+        char *star = strchr(group, '*');
+
+        if (star)
+                *star = '\0';
+        int i = config_find_group(core->config, group);
+        bool same = i >= 0 && core->config->group[i].everywhere == (star != NULL);
+        if (!same)
+                fprintf(stderr, "group %s runs here and %s %s: 'haven stop %s' first, or put it back\n",
+                        group, i < 0 ? "is no longer in" : "has another 'everywhere' in",
+                        core->options.config, group);
+        return same;
+}
+
+static bool goes_on_with_all(const struct core *core)
+{
+        const char *held = getenv(INHERIT_HELD);
+        char *group, *rest, *words = strdup(held ? held : "");
+        bool all = words != NULL;
+
+        rest = words;
+        while (all && (group = strsep(&rest, " ")))
+                all = group[0] == '\0' || goes_on_with(core, group);
+        free(words);
+        return all;
 }
 
 int core_rehearse(struct core *core)
@@ -146,6 +193,8 @@ int core_rehearse(struct core *core)
                 return HAVEND_EXIT_CONFIG;
         }
         key_wipe(&keys);
+        if (!goes_on_with_all(core))
+                return HAVEND_EXIT_CONFIG;
         int error = state_load(core->options.state_dir, &s, text);
         if (error && error != -ENOENT) {
                 fprintf(stderr, "%s\n", text);

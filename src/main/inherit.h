@@ -17,6 +17,9 @@
 #define INHERIT_LIFE    "HAVEN_LIFE_FD"
 #define INHERIT_CONTROL "HAVEN_CONTROL_FD"
 #define INHERIT_PROGRAM "HAVEN_PROGRAM" /* not a descriptor: the path of havend itself */
+/* For a core that is only tried (haven restart): what runs here, so that its file must name it. Groups, with
+ * a space between two; one that runs everywhere ends in a '*'. */
+#define INHERIT_HELD "HAVEN_HELD"
 
 /* The core serves: havend's start is done. Before it the core may write its complaints to standard error;
  * after it, unless in the foreground, standard error is no longer read. */

@@ -1,5 +1,6 @@
 """havend replaced by another havend, node by node, while a client looks on: nothing is lost, nothing moves."""
 import os
+import re
 import shutil
 
 import pytest
@@ -129,6 +130,8 @@ def test_what_cannot_take_over_is_found_before(installed, prober):
 
     c.configure(node.name, c.text + "nonsense\n")
     refused("haven.conf:")
+    c.configure(node.name, re.sub(r"(?ms)^group web {.*?^}\n", "", c.text))
+    refused("group web runs here and is no longer in")
     c.configure(node.name)
     install(node, "havend", text="kill -9 $$\n")
     refused("without a word")
