@@ -114,7 +114,7 @@ static bool document_would_harm(const struct cluster *c, uint8_t to)
                 const struct assignment *a =
                         document_group_const(&c->state.document, c->settings->group[g].id);
                 for (uint8_t i = 0; a && i < a->debt_count; i++)
-                        if (a->debt[i].node == to && !hold_of(c, to, g)->unfit &&
+                        if (a->debt[i].node == to && fitness(c, g, to) == PLACE_FIT &&
                             peer_holds(c, to, g, a->debt[i].epoch))
                                 return true;
         }
