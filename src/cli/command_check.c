@@ -85,18 +85,19 @@ static void print_promise(const struct config *c)
 /* What the arbiter's disk must be able to, and what a takeover by it costs. */
 static void print_disk(const struct config *c)
 {
-        struct timing t = timing_derive(c->heartbeat, c->dead);
-        /* a leader without answers asks after one and a half heartbeats; its lease is what is left then */
-        span within = span_sub(t.lease, span_us(c->heartbeat.us * 3 / 2));
+        struct disk_needs need = offline_disk_needs(c);
 
         if (c->arbiter.kind != ARBITER_DISK)
                 return;
-        printf("disk %s: where a vote is missing, what runs stops unless a write and a reading of it take "
+        printf("disk %s: when a vote is first missing, what runs stops unless a write and a reading of it "
+               "take "
                "less than",
                c->arbiter.device);
-        print_span(" ", span_us(within.us / 1000 * 1000));
+        print_span(" ", need.first);
+        print_span("; as long as it is missing, each may take ", need.each);
         print_span("; a takeover takes up to ", span_add(c->dead, c->heartbeat));
-        printf(" and one such operation\n");
+        print_span(" and two or three such operations, from who led by the disk ", need.dead);
+        putchar('\n');
 }
 
 /* What each serial line can carry: the one link that a heartbeat can fill. */

@@ -318,5 +318,7 @@ enum cli_status command_disk(const struct command *command, const struct argumen
                 return init(a, a->word[1]);
         if (strcmp(a->word[0], "show") == 0)
                 return show(a, a->word[1]);
-        return command_usage_error(command, "'%s' is neither init nor show", a->word[0]);
+        if (strcmp(a->word[0], "measure") == 0)
+                return disk_measure(a, a->word[1]);
+        return command_usage_error(command, "'%s' is none of init, show, measure", a->word[0]);
 }

@@ -8,5 +8,15 @@
 struct config *offline_config(const struct arguments *a);
 struct config *offline_config_at(const char *path);
 
+/* What an arbiter's disk must be able to: a record written and all of them read, each time. */
+struct disk_needs {
+        span dead;  /* of the disk */
+        span first; /* when a vote begins to be missing: in what is left of the lease of the nodes */
+        span each;  /* while it is missing: a renewal that has just missed its turn, and the next one */
+};
+struct disk_needs offline_disk_needs(const struct config *c);
+/* haven disk measure */
+enum cli_status disk_measure(const struct arguments *a, const char *path);
+
 /* The node named with -n, or this host's name, as havend takes it. False: it has said what is wrong. */
 bool offline_node(const struct arguments *a, char node[NAME_SIZE]);

@@ -55,6 +55,14 @@ bool arbiter_kind_is_strong(enum arbiter_kind kind)
         return false;
 }
 
+/* Paths to a disk fail over within some seconds (fast_io_fail_tmo of most is 5 s). */
+#define DISK_DEAD span_s(5)
+
+span config_disk_dead(const struct config *c)
+{
+        return c->arbiter.disk_dead.us ? c->arbiter.disk_dead : DISK_DEAD;
+}
+
 int config_find_node(const struct config *c, const char *name)
 {
         for (size_t i = 0; i < c->node_count; i++)

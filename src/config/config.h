@@ -76,6 +76,7 @@ struct config_arbiter {
         uint16_t port;                 /* witness */
         char device[256];              /* disk: block device or file */
         bool disk_link;                /* disk: carries heartbeats too */
+        span disk_dead;                /* disk: D of its own; 0: by default. See config_disk_dead() */
         char **endpoint;               /* etcd: URLs, NULL-terminated */
         char key_prefix[128];          /* etcd */
         char ca[256], cert[256], cert_key[256]; /* etcd: files; empty: none */
@@ -358,3 +359,6 @@ const char *alert_on_name(unsigned on);
 const char *arbiter_kind_name(enum arbiter_kind kind);
 /* Whether it is a true third vote, so that no split runs anything twice. */
 bool arbiter_kind_is_strong(enum arbiter_kind kind);
+/* How long a lease that the arbiter's disk has renewed binds whoever reads it; where the cluster's `dead` in
+ * force is longer, so long. */
+span config_disk_dead(const struct config *c);

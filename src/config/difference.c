@@ -425,7 +425,8 @@ bool config_reload_possible(const struct config *old, const struct config *fresh
                 {same_multicast(old, fresh), "the multicast group or its TTL"},
                 {old->arbiter.kind == fresh->arbiter.kind, "the arbiter"},
                 {strcmp(old->arbiter.device, fresh->arbiter.device) == 0 &&
-                         old->arbiter.disk_link == fresh->arbiter.disk_link,
+                         old->arbiter.disk_link == fresh->arbiter.disk_link &&
+                         old->arbiter.disk_dead.us == fresh->arbiter.disk_dead.us,
                  "the arbiter's disk"},
                 {old->port == fresh->port, "the port"},
                 {same_watchdog(&old->watchdog, &fresh->watchdog), "the watchdog"},

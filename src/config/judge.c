@@ -239,6 +239,19 @@ static void judge_group(struct tree *t, const struct config *c, size_t index)
         judge_checks(t, g);
 }
 
+/* A lease that the disk renewed must not end before one that a node did. */
+static void judge_disk_dead(struct tree *t, const struct config *c)
+{
+        const struct config_arbiter *a = &c->arbiter;
+        char own[SPAN_TEXT], dead[SPAN_TEXT];
+
+        if (a->kind == ARBITER_DISK && a->disk_dead.us && a->disk_dead.us < c->dead.us)
+                tree_mistake(t, a->place,
+                             "arbiter disk: dead: %s is less than the cluster's, %s: at least that, or leave "
+                             "it out",
+                             span_format(a->disk_dead, own), span_format(c->dead, dead));
+}
+
 static void judge_arbiter(struct tree *t, const struct config *c)
 {
         const struct config_arbiter *a = &c->arbiter;
@@ -330,6 +343,7 @@ void judge(struct tree *t, const struct config *c)
         judge_gate(t, c);
         judge_links(t, c);
         judge_arbiter(t, c);
+        judge_disk_dead(t, c);
         for (size_t g = 0; g < c->group_count; g++)
                 judge_group(t, c, g);
         judge_fences(t, c);

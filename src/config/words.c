@@ -80,6 +80,9 @@ static const struct word words[] = {
 
         {"arbiter disk", "device", &type_path, .required = true, .offset = ARBITER(device), .most = 256,
          .help = "the shared disk, prepared with haven disk init"},
+        {"arbiter disk", "dead", &type_span, .offset = ARBITER(disk_dead), .least = 0, .most = HOUR,
+         .fallback = "0s",
+         .help = "how long what a leader has on it binds the others; 0s: 5s, or the cluster's"},
         {"arbiter disk", "link", &type_bool, .offset = ARBITER(disk_link), .fallback = "yes",
          .help = "whether the nodes hear each other over it, too"},
 

@@ -1,6 +1,7 @@
 /* format.h - the bytes of the arbiter's disk: a header, and for each node an area that it alone writes.
  *
  *     0                  header block: whose area this is
+ *     DISK_SCRATCH       a block that `haven disk measure` writes and nobody reads
  *     DISK_AREA_START    area of node 0, node 1, ... (order of the sorted membership), DISK_AREA each:
  *         record 0, record 1     the node's vote in the arbiter's name; written in turn, so that a write that
  *                                was torn leaves the one before it
@@ -30,6 +31,7 @@
 #define DISK_MAIL         (8 * DISK_BLOCK) /* head and the longest packet */
 #define DISK_MAIL_HEAD    64
 #define DISK_MAIL_MAX     (DISK_MAIL - DISK_MAIL_HEAD)
+#define DISK_SCRATCH      DISK_BLOCK /* a block for measuring: nobody reads it */
 #define DISK_AREA_START   (16 * DISK_BLOCK)
 #define DISK_AREA         (2 * DISK_RECORD + DISK_NODES_MAX * DISK_MAIL)
 #define DISK_BYTES(nodes) ((uint64_t)DISK_AREA_START + (uint64_t)(nodes)*DISK_AREA)

@@ -29,6 +29,8 @@ void core_settings_make(const struct config *config, int self, struct cluster_se
         s->arbiter_id = config->arbiter_digest;
         s->arbiter =
                 arbiter_kind_is_strong(config->arbiter.kind) ? CLUSTER_ARBITER_STRONG : CLUSTER_ARBITER_WEAK;
+        if (config->arbiter.kind == ARBITER_DISK)
+                s->arbiter_dead = config_disk_dead(config);
         for (size_t i = 0; i < config->fence_count; i++)
                 make_fence(&config->fence[i], s);
 }

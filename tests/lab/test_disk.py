@@ -11,7 +11,7 @@ from lab.tools import run
 def shared(c, link):
     """Prepares the area; its text for the configuration."""
     path = os.path.join(c.lab.directory, "arbiter.disk")
-    text = "arbiter disk { device = %s  link = %s }\n" % (path, "yes" if link else "no")
+    text = "arbiter disk { device = %s  dead = 2s  link = %s }\n" % (path, "yes" if link else "no")
     c.text = c.text.replace("arbiter none\n", "") + text
     for name in c.nodes:
         c.configure(name)
