@@ -147,7 +147,9 @@ void everywhere_settle(struct cluster *c, uint8_t g)
                         tenure_stop(c, g, "it is not to run here");
                 return;
         case HOLD_STUCK: tenure_stop_again(c, g); return;
-        case HOLD_WARM:
+        case HOLD_WARM: /* it was to be the one, by the file of before */
+                tenure_stop(c, g, "it is not to run here alone");
+                return;
         case HOLD_STOPPING: return;
         }
 }
