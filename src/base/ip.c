@@ -44,6 +44,42 @@ int ip_parse_prefix(const char *text, struct ip *ret_ip, uint8_t *ret_bits)
         return 0;
 }
 
+static int parse_port(const char *text, uint16_t *ret_port)
+{
+        char *rest;
+
+        if (text[0] < '0' || text[0] > '9')
+                return -EINVAL;
+        unsigned long port = strtoul(text, &rest, 10);
+        if (*rest != '\0' || port > UINT16_MAX)
+                return -EINVAL;
+        *ret_port = (uint16_t)port;
+        return 0;
+}
+
+int ip_parse_endpoint(const char *text, struct ip *ret_ip, uint16_t *ret_port)
+{
+        char address[IP_TEXT + 2];
+        const char *colon = strrchr(text, ':'), *bracket = strrchr(text, ']');
+        uint16_t port = 0;
+
+        /* one colon, or one after the bracket, parts the port */
+        if (colon && ((bracket && colon < bracket) || (!bracket && strchr(text, ':') != colon)))
+                colon = NULL;
+        size_t n = colon ? (size_t)(colon - text) : strlen(text);
+        if (n >= sizeof(address) || (colon && parse_port(colon + 1, &port) < 0))
+                return -EINVAL;
+        memcpy(address, text, n);
+        address[n] = '\0';
+        if (address[0] == '[') {
+                if (n < 2 || address[n - 1] != ']')
+                        return -EINVAL;
+                address[n - 1] = '\0';
+        }
+        *ret_port = port;
+        return ip_parse(address[0] == '[' ? address + 1 : address, ret_ip);
+}
+
 const char *ip_format(const struct ip *ip, char text[static IP_TEXT])
 {
         if (!inet_ntop(ip->family, ip->bytes, text, IP_TEXT))

@@ -19,6 +19,10 @@ int ip_parse(const char *text, struct ip *ret_ip);
 /* "ADDRESS/BITS"; without "/BITS", the length of a host (32 or 128). 0, or -EINVAL. */
 int ip_parse_prefix(const char *text, struct ip *ret_ip, uint8_t *ret_bits);
 
+/* "10.0.0.11:80", "[fd00::2]:80"; without a port, *ret_port is 0 and IPv6 needs no brackets. 0, or -EINVAL.
+ */
+int ip_parse_endpoint(const char *text, struct ip *ret_ip, uint16_t *ret_port);
+
 const char *ip_format(const struct ip *ip, char text[static IP_TEXT]);
 bool ip_equal(const struct ip *a, const struct ip *b);
 /* Bytes of an address of this family: 4 or 16. */

@@ -77,7 +77,7 @@ static const char *called(const struct entry *e, char *text, size_t size)
 
 static int resource_kind_of(const char *word)
 {
-        for (int k = RESOURCE_ADDRESS; k <= RESOURCE_SCRIPT; k++)
+        for (int k = RESOURCE_ADDRESS; k < RESOURCE_KINDS; k++)
                 if (strcmp(resource_kind_name((enum resource_kind)k), word) == 0)
                         return k;
         return -1;
@@ -352,8 +352,11 @@ static void build_resource(struct tree *t, const struct entry *e, enum resource_
                 take_unit(t, e, r);
         else
                 take_name(t, e, r->name, NAME_SIZE);
-        set_words(t, e, e->word, NULL, &to);
-        if (kind == RESOURCE_ADDRESS)
+        if (kind == RESOURCE_DIRECTOR)
+                build_director(t, e, r, g, c);
+        else
+                set_words(t, e, e->word, NULL, &to);
+        if (kind == RESOURCE_ADDRESS || kind == RESOURCE_DIRECTOR)
                 r->start_timeout = r->stop_timeout = span_s(20);
         g->resource_count++;
 }

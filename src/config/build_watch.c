@@ -9,9 +9,22 @@
 #include <string.h>
 
 #define HOST_SIGN "%h"
+#define PORT_SIGN "%p"
+
+static char *with_port(char *text, const char *port)
+{
+        char *result = NULL, *at = port ? strstr(text, PORT_SIGN) : NULL;
+
+        if (!at)
+                return text;
+        if (asprintf(&result, "%.*s%s%s", (int)(at - text), text, port, at + strlen(PORT_SIGN)) == -1)
+                abort();
+        free(text);
+        return with_port(result, port);
+}
 
 /* The text with the host in it; in a url, an IPv6 address stands in brackets. */
-static char *with_host(const char *text, const char *host, bool url)
+static char *with_host(const char *text, const char *host, const char *port, bool url)
 {
         char *result = NULL;
         size_t size;
@@ -27,7 +40,7 @@ static char *with_host(const char *text, const char *host, bool url)
         }
         fputs(text, to);
         fclose(to);
-        return result;
+        return with_port(result, port);
 }
 
 static const struct word *word_of(const char *kind, const char *name)
@@ -43,13 +56,12 @@ static const struct word *word_of(const char *kind, const char *name)
 static bool has_host(const struct entry *setting)
 {
         for (size_t i = 0; setting && i < setting->value_count; i++)
-                if (strstr(setting->value[i].text, HOST_SIGN))
+                if (strstr(setting->value[i].text, HOST_SIGN) || strstr(setting->value[i].text, PORT_SIGN))
                         return true;
         return false;
 }
 
-/* The check's section as it is for one host. */
-static struct entry *entry_for(const struct entry *check, const char *host)
+struct entry *check_for_host(const struct entry *check, const char *host, const char *port)
 {
         struct entry *copy = entry_new(check->word, check->title, check->place);
         const struct word *w;
@@ -63,7 +75,7 @@ static struct entry *entry_for(const struct entry *check, const char *host)
                 to->unknown = from->unknown;
                 for (size_t v = 0; v < from->value_count; v++) {
                         char *text =
-                                with_host(from->value[v].text, host, known && known->type == &type_own_url);
+                                with_host(from->value[v].text, host, port, known && known->type == &type_own_url);
                         entry_add_value(to, text, from->value[v].line);
                         free(text);
                 }
@@ -79,8 +91,7 @@ static struct entry *entry_for(const struct entry *check, const char *host)
         return copy;
 }
 
-/* Its words as they are printed: with %h where it was written, without what the host stands for. */
-static char *check_text(const struct entry *check, const struct config_check *built, const struct config *c)
+char *check_text(const struct entry *check, const struct config_check *built, const struct config *c)
 {
         struct target from = {.object = (void *)built, .config = c};
         char *result = NULL;
@@ -94,7 +105,7 @@ static char *check_text(const struct entry *check, const struct config_check *bu
                 if (!word_is_of(w, "check", check->title))
                         continue;
                 const struct entry *setting = entry_find(check, w->name);
-                if (w->is_host && !setting)
+                if (!setting && (w->is_host || w->required)) /* what was filled in */
                         continue;
                 if (has_host(setting)) {
                         fprintf(to, "%s = %s", w->name, w->list ? "{" : "");
@@ -114,8 +125,7 @@ static char *check_text(const struct entry *check, const struct config_check *bu
         return result;
 }
 
-/* Whether every host gets a look of its own. */
-static bool names_host(const struct entry *check)
+bool check_names_host(const struct entry *check)
 {
         const struct word *w;
 
@@ -137,7 +147,7 @@ static void watch_check(struct tree *t, const struct entry *e, const struct conf
         k->check = memory_new(w->host_count + 1, sizeof(*k->check));
         for (size_t h = 0; h < w->host_count && good; h++) {
                 size_t mistakes = t->mistake_count;
-                struct entry *mine = entry_for(e, w->host[h]);
+                struct entry *mine = check_for_host(e, w->host[h], NULL);
                 k->check[h] = memory_new(1, sizeof(**k->check));
                 good = build_check(t, mine, k->check[h], c) && t->mistake_count == mistakes;
                 entry_free(mine);
@@ -150,7 +160,7 @@ static void watch_check(struct tree *t, const struct entry *e, const struct conf
         if (!good)
                 return;
         k->text = check_text(e, k->check[0], c);
-        if (w->host_count > 1 && !names_host(e))
+        if (w->host_count > 1 && !check_names_host(e))
                 tree_mistake(t, e->place,
                              "check %s looks at the same thing for every host: write %s where the host "
                              "belongs",

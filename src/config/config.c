@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const resource_kinds[] = {"address", "service", "process", "script"};
+static const char *const resource_kinds[] = {"address", "service", "process", "script", "director"};
 static const char *const arbiter_kinds[] = {"none", "ping", "disk", "fence", "witness", "etcd"};
 
 static const char *const alert_kinds[] = {"exec", "mail", "webhook", "mon", "journal"};
@@ -119,6 +119,31 @@ int config_find_watched(const struct config *c, const char *text, int *ret_watch
         return service[n] && *ret_host < 0 ? -EINVAL : 0;
 }
 
+static void free_director(struct config_director *d)
+{
+        for (size_t i = 0; d && i < d->pool_count; i++) {
+                struct config_pool *p = &d->pool[i];
+                for (size_t k = 0; p->check && k < p->check_count; k++) {
+                        for (size_t j = 0; p->check[k].check && j < p->server_count; j++) {
+                                if (p->check[k].check[j])
+                                        check_done(p->check[k].check[j]);
+                                free(p->check[k].check[j]);
+                        }
+                        free(p->check[k].check);
+                        free(p->check[k].text);
+                }
+                free(p->server);
+                free(p->check);
+        }
+        for (size_t i = 0; d && i < d->virtual_count; i++)
+                command_free(d->virtual[i].pool);
+        if (d) {
+                free(d->pool);
+                free(d->virtual);
+        }
+        free(d);
+}
+
 static void free_watch(struct config_watch *w)
 {
         for (size_t s = 0; w->service && s < w->service_count; s++) {
@@ -149,6 +174,7 @@ void config_free(struct config *c)
                 for (size_t i = 0; group->resource && i < group->resource_count; i++) {
                         command_free(group->resource[i].argv);
                         command_free(group->resource[i].environment);
+                        free_director(group->resource[i].director);
                 }
                 free(group->resource);
                 for (size_t i = 0; group->check && i < group->check_count; i++)

@@ -8,6 +8,7 @@
 #include "base/instant.h"
 #include "base/ip.h"
 #include "config/check.h"
+#include "config/director.h"
 #include "config/period.h"
 
 #include <stdbool.h>
@@ -82,7 +83,14 @@ struct config_arbiter {
         char ca[256], cert[256], cert_key[256]; /* etcd: files; empty: none */
 };
 
-enum resource_kind { RESOURCE_ADDRESS, RESOURCE_SERVICE, RESOURCE_PROCESS, RESOURCE_SCRIPT };
+enum resource_kind {
+        RESOURCE_ADDRESS,
+        RESOURCE_SERVICE,
+        RESOURCE_PROCESS,
+        RESOURCE_SCRIPT,
+        RESOURCE_DIRECTOR,
+        RESOURCE_KINDS
+};
 
 enum script_style {
         SCRIPT_LSB,
@@ -117,6 +125,8 @@ struct config_resource {
         span ready_after;     /* process: counts as started when it has lived so long */
         char stop_signal[12]; /* process: "TERM" */
         enum script_style style;
+
+        struct config_director *director; /* NULL: another kind */
 };
 
 /* What resets a node that holds something and may not: /dev/watchdog, one on every node. */

@@ -1,6 +1,6 @@
 #include "config/difference.h"
 
-#include "config/words.h"
+#include "config/print_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +37,10 @@ static int compare_resource(const struct config_resource *a, const struct config
 {
         struct target x = target_of(a, NULL), y = target_of(b, NULL);
 
-        return compare(resource_kind_name(a->kind), NULL, &x, &y, who, to);
+        int count = compare(resource_kind_name(a->kind), NULL, &x, &y, who, to);
+
+        return a->director && b->director ? count + compare_directors(a->director, b->director, who, to)
+                                          : count;
 }
 
 bool config_resource_equal(const struct config_resource *a, const struct config_resource *b)

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "config/judge_company.h"
+#include "config/judge_director.h"
 #include "config/judge_watch.h"
 
 #include <stdio.h>
@@ -348,5 +349,6 @@ void judge(struct tree *t, const struct config *c)
                 judge_group(t, c, g);
         judge_fences(t, c);
         judge_company(t, c);
+        judge_directors(t, c);
         judge_watches(t, c);
 }

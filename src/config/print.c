@@ -1,24 +1,8 @@
 #include "config/config.h"
-#include "config/words.h"
+#include "config/print_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* Every word of the section, defaults included; what is empty has no words. */
-static void print_words(const char *section, const char *kind, const struct target *from, const char *indent,
-                        FILE *to)
-{
-        const struct word *w;
-
-        for (size_t i = 0; (w = word_at(i)); i++) {
-                if (!word_is_of(w, section, kind))
-                        continue;
-                char *text = word_text(w, from);
-                if (text && strcmp(text, "{}") != 0 && strcmp(text, "\"\"") != 0 && text[0] != '\0')
-                        fprintf(to, "%s%s = %s\n", indent, w->name, text);
-                free(text);
-        }
-}
 
 static void print_group(const struct config *c, const struct config_group *g, FILE *to)
 {
@@ -33,7 +17,10 @@ static void print_group(const struct config *c, const struct config_group *g, FI
                 fprintf(to, "    %s ", kind);
                 quoted_print(r->name, to);
                 fputs(" {\n", to);
-                print_words(kind, NULL, &from, "        ", to);
+                if (r->director)
+                        print_director(c, r->director, to);
+                else
+                        print_words(kind, NULL, &from, "        ", to);
                 fputs("    }\n", to);
         }
         for (size_t i = 0; i < g->check_count; i++) {

@@ -21,6 +21,13 @@ const char *const alert_events[] = {"down",     "up",     "moved",  "split",    
 const char *const mail_tls[] = {"try", "require", "off", NULL};
 const char *const fence_actions[] = {"reboot", "off", NULL};
 const char *const stop_failures[] = {"block", "reset", NULL};
+const char *const scheduler_flags[] = {"fallback", "port", "flag-3", NULL};
+static const char *const forwards[] = {"masq", "direct", "tunnel", NULL};
+static const char *const tunnels[] = {"ipip", "gue", "gre", NULL};
+static const char *const tunnel_checksums[] = {"none", "full", "remote", NULL};
+static const char *const failed_servers[] = {"remove", "quiesce", NULL};
+static const char *const transports[] = {"tcp", "udp", "sctp", NULL};
+static const char *const ip_versions[] = {"ipv4", "ipv6", NULL};
 static const char *const profiles[] = {"default", "fast", "wan", NULL};
 
 #define CONFIG(field)   offsetof(struct config, field)
@@ -33,6 +40,9 @@ static const char *const profiles[] = {"default", "fast", "wan", NULL};
 #define ALERT(field)    offsetof(struct config_alert, field)
 #define WATCH(field)    offsetof(struct config_watch, field)
 #define SERVICE(field)  offsetof(struct config_service, field)
+#define DIRECTOR(field) offsetof(struct config_director, field)
+#define REAL(field)     offsetof(struct config_real, field)
+#define VIRTUAL(field)  offsetof(struct config_virtual, field)
 
 /* The order is that of printing. A default in angle brackets is computed in build.c. */
 static const struct word words[] = {
@@ -200,6 +210,83 @@ static const struct word words[] = {
         RUNNABLE("process"),
         RUNNABLE("script"),
 
+        {"director", "sync-interface", &type_device, .offset = DIRECTOR(sync_interface), .most = 16,
+         .fallback = "",
+         .help = "network over which the standby is told of the connections; default: it is not"},
+        {"director", "sync-id", &type_int, .offset = DIRECTOR(sync_id), .least = 0, .most = 255,
+         .fallback = "0", .help = "tells several pairs of directors in one network apart"},
+        {"director", "sweep", &type_bool, .offset = DIRECTOR(sweep), .fallback = "no",
+         .help = "whether virtual services that others have set up are removed"},
+
+#define SERVER_WORDS(section)                                                                                \
+        {section,                                                                                            \
+         "forward",                                                                                          \
+         &type_choice,                                                                                       \
+         .choices = forwards,                                                                                \
+         .offset = REAL(forward),                                                                            \
+         .fallback = "masq",                                                                                 \
+         .help = "how packets reach the server"},                                                            \
+                {section,                                                                                    \
+                 "tunnel",                                                                                   \
+                 &type_choice,                                                                               \
+                 .choices = tunnels,                                                                         \
+                 .offset = REAL(tunnel),                                                                     \
+                 .fallback = "ipip",                                                                         \
+                 .help = "how packets are wrapped, with forward = tunnel"},                                  \
+                {section,    "tunnel-port", &type_int,       .offset = REAL(tunnel_port),                    \
+                 .least = 0, .most = 65535, .fallback = "0", .help = "UDP port of a gue tunnel"},            \
+                {section,                                                                                    \
+                 "tunnel-checksum",                                                                          \
+                 &type_choice,                                                                               \
+                 .choices = tunnel_checksums,                                                                \
+                 .offset = REAL(checksum),                                                                   \
+                 .fallback = "none",                                                                         \
+                 .help = "of gue and gre tunnels"},                                                          \
+                {section,    "weight",      &type_int,       .offset = REAL(weight),                         \
+                 .least = 0, .most = 65535, .fallback = "1", .help = "share of the new connections"},        \
+                {section,         "connections",                                                             \
+                 &type_int,       .offset = REAL(upper),                                                     \
+                 .least = 0,      .most = 1000000000,                                                        \
+                 .fallback = "0", .help = "connections at which it gets no more; 0 is without limit"},       \
+        {                                                                                                    \
+                section, "connections-again", &type_int,                                                     \
+                        .offset = REAL(lower), .least = 0, .most = 1000000000, .fallback = "0",              \
+                        .help = "connections at which it gets some again; 0 is three quarters of these"      \
+        }
+        SERVER_WORDS("pool"),
+        SERVER_WORDS("real"),
+
+        {"virtual", "protocol", &type_choice, .choices = transports, .offset = VIRTUAL(transport),
+         .fallback = "tcp", .help = "of an address and port"},
+        {"virtual", "family", &type_choice, .choices = ip_versions, .offset = VIRTUAL(version),
+         .fallback = "ipv4", .help = "of a firewall mark"},
+        {"virtual", "pool", &type_texts, .list = true, .required = true, .offset = VIRTUAL(pool),
+         .most = NAME_SIZE, .help = "pools whose servers stand behind it"},
+        {"virtual", "scheduler", &type_name, .offset = VIRTUAL(scheduler), .most = SCHEDULER_SIZE,
+         .fallback = "wlc", .help = "how the next server is found"},
+        {"virtual", "scheduler-flags", &type_events, .list = true, .offset = VIRTUAL(flags),
+         .choices = scheduler_flags, .help = "of sh and mh"},
+        {"virtual", "one-packet", &type_bool, .offset = VIRTUAL(one_packet), .fallback = "no",
+         .help = "whether each UDP packet finds its own server"},
+        {"virtual", "persistence", &type_span, .offset = VIRTUAL(persistence), .least = 0, .most = 31 * DAY,
+         .fallback = "0s", .help = "how long a client stays with its server; 0s is not at all"},
+        {"virtual", "persistence-mask", &type_int, .offset = VIRTUAL(mask_bits), .least = 0, .most = 128,
+         .fallback = "0", .help = "bits of the network whose clients are one; 0: each by itself"},
+        {"virtual", "persistence-engine", &type_text, .offset = VIRTUAL(retriever), .most = SCHEDULER_SIZE,
+         .fallback = "", .help = "what tells clients apart, such as sip; default: their address"},
+        {"virtual", "fallback", &type_endpoint, .offset = VIRTUAL(fallback),
+         .help = "server for when too few work"},
+        {"virtual", "fallback-forward", &type_choice, .choices = forwards,
+         .offset = VIRTUAL(fallback.forward), .fallback = "masq", .help = "how packets reach that"},
+        {"virtual", "failed", &type_choice, .choices = failed_servers, .offset = VIRTUAL(failed),
+         .fallback = "remove", .help = "what becomes of a server that does not work"},
+        {"virtual", "slow-start", &type_span, .offset = VIRTUAL(slow_start), .least = 0, .most = HOUR,
+         .fallback = "0s", .help = "how long the weight of a server rises that works again"},
+        {"virtual", "quorum", &type_int, .offset = VIRTUAL(quorum), .least = 1, .most = SERVERS_MAX,
+         .fallback = "1", .help = "so many working servers make it up"},
+        {"virtual", "quorum-down", &type_int, .offset = VIRTUAL(quorum_down), .least = 0, .most = SERVERS_MAX,
+         .fallback = "0", .help = "fewer than so many make it down; 0: fewer than quorum"},
+
         {"watch", "hosts", &type_hosts, .list = true, .required = true, .offset = WATCH(host),
          .most = HOSTS_MAX, .help = "addresses or names of the machines"},
         {"watch", "on", &type_where, .fallback = "leader", .help = "which node runs the checks"},
@@ -278,10 +365,11 @@ static const struct {
         const char *section;
         const char *inside;
 } sections[] = {
-        {"root", "cluster"},        {"root", "node"},     {"root", "arbiter"},  {"root", "group"},
-        {"root", "alert"},          {"root", "watchdog"}, {"root", "watch"},    {"watch", "service"},
-        {"watch service", "check"}, {"root", "fence"},    {"group", "address"}, {"group", "service"},
-        {"group", "process"},       {"group", "script"},  {"group", "check"},
+        {"root", "cluster"},        {"root", "node"},        {"root", "arbiter"},  {"root", "group"},
+        {"root", "alert"},          {"root", "watchdog"},    {"root", "watch"},    {"watch", "service"},
+        {"watch service", "check"}, {"root", "fence"},       {"group", "address"}, {"group", "service"},
+        {"group", "process"},       {"group", "script"},     {"group", "check"},   {"group", "director"},
+        {"director", "pool"},       {"director", "virtual"}, {"pool", "real"},     {"pool", "check"},
 };
 
 /* Whether the row is of this section or one of its kinds, not of a section inside it. */

@@ -61,6 +61,7 @@ extern const char *const gate_wishes[];
 extern const char *const alert_events[];
 extern const char *const fence_actions[];
 extern const char *const stop_failures[];
+extern const char *const scheduler_flags[];
 extern const char *const mail_tls[];
 
 /* The distinct words of all kinds of `section`, and the sections in it ("root" holds the outermost). */
@@ -89,6 +90,7 @@ void quoted_print(const char *text, FILE *to);
 extern const struct value_type type_string, type_url, type_own_url, type_pattern, type_statuses, type_headers,
         type_answers;                                                    /* value_check.c */
 extern const struct value_type type_command, type_environment;           /* value_command.c */
+extern const struct value_type type_endpoint; /* value_director.c */
 extern const struct value_type type_serials, type_broadcasts, type_hops; /* value_link.c */
 extern const struct value_type type_span, type_int, type_port, type_bool, type_choice, type_text, type_path,
         type_name, type_device, type_ip, type_ips, type_endpoints, type_nodes, type_groups, type_failback,
