@@ -94,14 +94,14 @@ int changes_between(const struct table *wanted, const struct table *actual, cons
                         error = put_new(to, new);
                 else if (by == 0)
                         error = changes_of_service(new, old, to);
-                else if (sweep || (mine && table_find(mine, &old->key)))
+                else if (sweep || (mine && table_service(mine, &old->key)))
                         continue; /* last of all, below */
                 else
                         to->foreign++;
         }
         for (a = 0; a < actual->count && !error; a++) {
                 const struct virtual_key *key = &actual->service[a].key;
-                if (!table_find(wanted, key) && (sweep || (mine && table_find(mine, key))))
+                if (!table_service(wanted, key) && (sweep || (mine && table_service(mine, key))))
                         error = put(to, CHANGE_SERVICE_REMOVE, &actual->service[a], NULL);
         }
         return error;

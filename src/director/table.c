@@ -121,7 +121,7 @@ bool table_sort(struct table *t, const struct virtual_service **ret_twin)
         return unique;
 }
 
-struct virtual_service *table_find(const struct table *t, const struct virtual_key *key)
+struct virtual_service *table_service(const struct table *t, const struct virtual_key *key)
 {
         struct virtual_service sought = {.key = *key};
 
@@ -129,7 +129,7 @@ struct virtual_service *table_find(const struct table *t, const struct virtual_k
                         : NULL;
 }
 
-struct real_server *service_find(const struct virtual_service *s, const struct ip *ip, uint16_t port)
+struct real_server *service_server(const struct virtual_service *s, const struct ip *ip, uint16_t port)
 {
         struct real_server sought = {.ip = *ip, .port = port};
 

@@ -6,13 +6,13 @@
 #pragma once
 
 #include "base/ip.h"
+#include "config/director.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define SCHEDULER_SIZE 16    /* IP_VS_SCHEDNAME_MAXLEN, with the end */
-#define WEIGHT_MOST    65535 /* ipvsadm's limit; wrr's sums stay far from overflowing */
+#define WEIGHT_MOST 65535 /* ipvsadm's limit; wrr's sums stay far from overflowing */
 
 /* Which packets: those to an address and port, or those that the firewall has marked. */
 struct virtual_key {
@@ -22,10 +22,6 @@ struct virtual_key {
         uint32_t mark;      /* 0: by address */
         struct ip ip;       /* family 0 with a mark */
 };
-
-enum forward { FORWARD_MASQ, FORWARD_DIRECT, FORWARD_TUNNEL };
-enum tunnel { TUNNEL_IPIP, TUNNEL_GUE, TUNNEL_GRE };
-enum tunnel_checksum { TUNNEL_NO_CHECKSUM, TUNNEL_CHECKSUM, TUNNEL_REMOTE_CHECKSUM };
 
 /* What went through, since it was added, and per second now. */
 struct traffic {
@@ -84,8 +80,8 @@ bool table_sort(struct table *t, const struct virtual_service **ret_twin);
 /* Of one service alone; false: a server stands in it twice. */
 bool service_sort(struct virtual_service *s);
 
-struct virtual_service *table_find(const struct table *t, const struct virtual_key *key);
-struct real_server *service_find(const struct virtual_service *s, const struct ip *ip, uint16_t port);
+struct virtual_service *table_service(const struct table *t, const struct virtual_key *key);
+struct real_server *service_server(const struct virtual_service *s, const struct ip *ip, uint16_t port);
 
 int virtual_key_compare(const struct virtual_key *a, const struct virtual_key *b);
 /* Whether setting the one to the other would change nothing; of services, without their servers. */

@@ -186,12 +186,16 @@ static int open_rooms(struct core *core)
                 .takeover = core->takeover,
                 .cgroup_root = core->inherited.ledger->cgroup_root,
                 .run_dir = core->options.run_dir,
+                .checker = core->checker_program,
                 .life_fd = core->inherited.life_fd,
                 .on_report = core_report,
                 .user = core,
         };
         char path[PATH_SIZE];
         int error = path_join(core->options.state_dir, "events.log", path);
+
+        if (!error)
+                error = path_program("haven-checker", core->checker_program);
 
         if (!error)
                 error = journal_open(path, &core->journal);

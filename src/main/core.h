@@ -53,6 +53,7 @@ struct core {
         struct takeover *takeover;
         struct engine *engine;
         struct checker *checker; /* NULL: no group has a check */
+        char checker_program[PATH_SIZE]; /* haven-checker */
         struct alerts *alerts;
         struct pinger *pinger; /* NULL: the arbiter is another */
         struct fencer *fencer;

@@ -319,7 +319,10 @@ void core_report(void *user, const struct engine_report *r)
                 break;
         case ENGINE_UNFIT: tell_brain(core, r, CLUSTER_EV_FIT, false); break;
         case ENGINE_FIT: tell_brain(core, r, CLUSTER_EV_FIT, true); break;
-        case ENGINE_NOTE: core_tell(core, "address", name, 0, r->text); break;
+        case ENGINE_NOTE:
+                /* "KIND NAME: TEXT" */
+                core_tell(core, strncmp(r->text, "director ", 9) == 0 ? "director" : "address", name, 0, r->text);
+                break;
         }
 }
 

@@ -228,6 +228,18 @@ struct engine_resource_view engine_resource(const struct engine *e, int group, s
         };
 }
 
+struct director *engine_director(const struct engine *e, int group, size_t i)
+{
+        const struct group_run *g = group_at(e, group);
+
+        for (size_t j = 0; j < group_run_count(g); j++) {
+                struct director *d = resource_director(group_run_resource(g, j));
+                if (d && i-- == 0)
+                        return d;
+        }
+        return NULL;
+}
+
 struct address *engine_address(const struct engine *e, int group, size_t i)
 {
         const struct group_run *g = group_at(e, group);

@@ -14,6 +14,7 @@
 #include <uv.h>
 
 struct engine;
+struct director;
 
 struct engine_epoch {
         uint32_t term;
@@ -57,7 +58,8 @@ struct engine_setup {
         struct takeover *takeover;
         const char *cgroup_root; /* directory of cgroup2 that is ours, "" if the machine has none */
         const char *run_dir;
-        int life_fd; /* read end of the supervisor's pipe: EOF when the supervisor is dead */
+        const char *checker; /* absolute path of haven-checker, for directors; "" if there is none */
+        int life_fd;         /* read end of the supervisor's pipe: EOF when the supervisor is dead */
         engine_report_fn *on_report;
         void *user;
 };
@@ -103,5 +105,7 @@ struct engine_resource_view {
 };
 size_t engine_resource_count(const struct engine *e, int group);
 struct engine_resource_view engine_resource(const struct engine *e, int group, size_t i);
+/* The group's director objects in order, NULL past the end. */
+struct director *engine_director(const struct engine *e, int group, size_t i);
 /* The group's address objects in order, NULL past the end; for the ledger. */
 struct address *engine_address(const struct engine *e, int group, size_t i);

@@ -1,5 +1,6 @@
 #include "resource/group_inside.h"
 
+#include "base/log.h"
 #include "base/text.h"
 
 #include <assert.h>
@@ -26,6 +27,12 @@ static void take_limits(struct resource *r, const struct config_resource *config
         r->config.status_timeout = config->status_timeout;
         r->config.status_interval = config->status_interval;
         r->config.ready_after = config->ready_after;
+        if (r->kind->renew) {
+                int error = r->kind->renew(r, config);
+                if (error)
+                        log_error("%s %s: goes on as before: %s", r->kind->name, r->config.name,
+                                  strerror(-error));
+        }
 }
 
 static void free_fresh(struct resource **list, const bool *fresh, size_t count)

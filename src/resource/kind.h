@@ -72,6 +72,9 @@ struct kind {
         /* The time set by resource_timer() or by resource_start() and resource_stop() is up. False: treat it
          * as a failure of what is under way. NULL: always false. */
         bool (*expired)(struct resource *r);
+        /* Takes another definition that resource_is() finds equal although it is not; may be NULL. 0 or a
+         * negative errno: it goes on as before. */
+        int (*renew)(struct resource *r, const struct config_resource *config);
         void (*lease)(struct resource *r);    /* world->lease_end moved; may be NULL */
         void (*announce)(struct resource *r); /* may be NULL */
         /* The state as people see it where it differs from resource_state_name(); may be NULL, return NULL.
@@ -98,9 +101,14 @@ extern const struct kind kind_address;
 extern const struct kind kind_service;
 extern const struct kind kind_process;
 extern const struct kind kind_script;
+extern const struct kind kind_director;
 
 /* The address object of a resource of that kind, else NULL. */
 struct address *resource_address(const struct resource *r);
+/* Likewise. */
+struct director *resource_director(const struct resource *r);
+/* Whether they differ in nothing but what a director takes while it runs. */
+bool director_resource_is(const struct config_director *a, const struct config_director *b);
 
 int resource_new(struct resource_world *world, const char *group, const struct config_resource *config,
                  resource_event_fn *on_event, void *user, struct resource **ret_resource);

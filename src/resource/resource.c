@@ -34,10 +34,9 @@ static const struct {
 };
 
 static const struct kind *const kinds[] = {
-        [RESOURCE_ADDRESS] = &kind_address,
-        [RESOURCE_SERVICE] = &kind_service,
-        [RESOURCE_PROCESS] = &kind_process,
-        [RESOURCE_SCRIPT] = &kind_script,
+        [RESOURCE_ADDRESS] = &kind_address,   [RESOURCE_SERVICE] = &kind_service,
+        [RESOURCE_PROCESS] = &kind_process,   [RESOURCE_SCRIPT] = &kind_script,
+        [RESOURCE_DIRECTOR] = &kind_director,
 };
 
 const char *resource_state_name(enum resource_state state)
@@ -92,7 +91,7 @@ bool resource_is(const struct resource *r, const struct config_resource *config)
                verify && !strcmp(a->unit, b->unit) && strings_equal(a->argv, b->argv) &&
                !strcmp(a->user, b->user) && !strcmp(a->directory, b->directory) &&
                strings_equal(a->environment, b->environment) && !strcmp(a->stop_signal, b->stop_signal) &&
-               a->style == b->style;
+               a->style == b->style && director_resource_is(a->director, b->director);
 }
 
 static void on_time(void *user)

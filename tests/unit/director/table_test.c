@@ -142,14 +142,14 @@ static void test_making_the_changes_gives_what_is_wanted(void **state)
                 assert_int_equal(changes_between(&wanted, &before, &mine, sweep, &c), 0);
                 make_all(&actual, &c);
                 for (size_t i = 0; i < wanted.count; i++)
-                        assert_service_is(table_find(&actual, &wanted.service[i].key), &wanted.service[i]);
+                        assert_service_is(table_service(&actual, &wanted.service[i].key), &wanted.service[i]);
                 size_t foreign = 0;
                 for (size_t i = 0; i < actual.count; i++) {
                         const struct virtual_key *key = &actual.service[i].key;
-                        if (table_find(&wanted, key))
+                        if (table_service(&wanted, key))
                                 continue;
-                        assert_false(sweep || table_find(&mine, key));
-                        assert_service_is(&actual.service[i], table_find(&before, key));
+                        assert_false(sweep || table_service(&mine, key));
+                        assert_service_is(&actual.service[i], table_service(&before, key));
                         foreign++;
                 }
                 assert_int_equal(foreign, c.foreign);
@@ -259,7 +259,7 @@ static void test_twins_are_found(void **state)
         table_add(&t, &udp);
         assert_true(table_sort(&t, &twin));
         r.weight = 2;
-        service_add(table_find(&t, &s.key), &r);
+        service_add(table_service(&t, &s.key), &r);
         assert_false(table_sort(&t, &twin));
         assert_int_equal(virtual_key_compare(&twin->key, &s.key), 0);
         table_free(&t);

@@ -1,0 +1,723 @@
+#include "director/director.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "director/keep.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define READ_AT_ONCE 16  /* services whose servers are read in one turn of the loop */
+#define MAKE_AT_ONCE 128 /* changes, likewise */
+/* How often the kernel's table is looked at again: somebody else may have changed it. */
+#define LOOK_AGAIN span_s(10)
+#define MEND_AGAIN span_s(3) /* when the kernel refused something */
+/* A connection is told to the standby with its second packet, the one that ends the handshake, and then with
+ * every 50th: the kernel's own 3 would lose the youngest. */
+#define SYNC_THRESHOLD "2 50"
+
+/* What is being done, in turns. */
+enum task {
+        TASK_NONE,
+        TASK_START,
+        TASK_STOP,
+        TASK_LOOK,
+        TASK_VERIFY,
+};
+
+/* The checker's number for a check of the plan. */
+struct number {
+        uint32_t id;
+        size_t check;
+};
+
+/* Room above it, for those that give way. */
+#define NUMBER_LIMIT (UINT32_MAX - 100000)
+
+enum phase {
+        PHASE_SERVICES, /* read what services there are */
+        PHASE_SERVERS,  /* and whom they have */
+        PHASE_MAKE,     /* make the changes */
+};
+
+struct director {
+        struct director_setup setup;
+        char keep_path[256];
+        char checker_path[256];
+        struct plan *plan;
+        struct farm *farm;
+        struct number *number; /* of the plan's checks, sorted by id */
+        struct checker *checker;
+        struct ipvs kernel;
+        struct drains drains;
+
+        bool active;
+        enum task task;
+        enum phase phase;
+        bool renewed;        /* the plan is another since the table was set up */
+        struct table mine;   /* keys of what we have set up, or will */
+        struct table wanted; /* what `changes` leads to */
+        struct table actual; /* the kernel's, as far as we know; ours only, while active */
+        size_t read;         /* services of `actual` whose servers have been read */
+        struct changes changes;
+        size_t made;
+        size_t refused;
+        char refusal[CHANGE_TEXT + IPVS_WHY];
+        char trouble[CHANGE_TEXT + IPVS_WHY + 64];
+        instant look_again;
+        bool more; /* services have changed that have not been followed yet */
+        uv_timer_t *timer;
+};
+
+static void set_timer(struct director *d);
+
+/* A service may have to become another. */
+static void look_soon(struct director *d)
+{
+        d->more = true;
+        set_timer(d);
+}
+
+/* --- the plan's checks --- */
+
+static const char *keep_name(const struct director *d, const char *what, char path[static 300])
+{
+        snprintf(path, 300, "%s.%s", d->keep_path, what);
+        return path;
+}
+
+static int compare_numbers(const void *one, const void *two)
+{
+        const struct number *a = one, *b = two;
+
+        return a->id < b->id ? -1 : a->id > b->id;
+}
+
+static const struct number *find_number(const struct number *sorted, size_t count, uint32_t id)
+{
+        struct number sought = {.id = id};
+
+        return count ? bsearch(&sought, sorted, count, sizeof(*sorted), compare_numbers) : NULL;
+}
+
+static void tell_server(const struct director *d, size_t check, const struct check_result *result)
+{
+        char text[REASON_TEXT + 128];
+
+        snprintf(text, sizeof(text), "%s is %s: %s", d->plan->check[check].name, verdict_name(result->state),
+                 result->text);
+        d->setup.on_event(d->setup.user, DIRECTOR_EV_NOTE, text);
+}
+
+static void on_result(void *user, uint32_t id, const struct check_result *result)
+{
+        struct director *d = user;
+        const struct number *number = find_number(d->number, d->plan->check_count, id);
+        char path[300];
+
+        if (!number || !result->changed)
+                return;
+        checker_save(d->checker, keep_name(d, "checks", path));
+        tell_server(d, number->check, result);
+        if (farm_hear(d->farm, number->check, result->state, instant_now()))
+                look_soon(d);
+}
+
+static void start_checks(struct director *d)
+{
+        char text[REASON_TEXT], path[300];
+        struct check_result result;
+        int error = 0;
+
+        if (d->setup.idle)
+                return;
+        if (d->plan->check_count && !d->checker) {
+                error = checker_new(d->setup.loop, d->setup.checker, on_result, d, &d->checker);
+                if (!error)
+                        checker_load(d->checker, keep_name(d, "checks", path)); /* without: all unknown */
+        }
+        for (size_t i = 0; i < d->plan->check_count && !error; i++) {
+                const struct number *n = &d->number[i];
+                error = checker_start(d->checker, n->id, &d->plan->check[n->check].check);
+                if (!error && checker_result(d->checker, n->id, &result, text))
+                        farm_hear(d->farm, n->check, result.state, instant_now());
+        }
+        if (error)
+                log_error("director: %s: checks cannot be started: %s", d->keep_path, strerror(-error));
+}
+
+/* A check keeps its number across plans and restarts by what it is called; of two of one number, one gives
+ * way. */
+static struct number *number_checks(const struct plan *p)
+{
+        struct number *number = calloc(p->check_count + 1, sizeof(*number));
+
+        if (!number)
+                return NULL;
+        for (size_t i = 0; i < p->check_count; i++)
+                number[i] = (struct number){.id = text_id(p->check[i].name) % NUMBER_LIMIT, .check = i};
+        if (p->check_count > 1)
+                qsort(number, p->check_count, sizeof(*number), compare_numbers);
+        for (size_t i = 1; i < p->check_count; i++)
+                if (number[i].id <= number[i - 1].id)
+                        number[i].id = number[i - 1].id + 1;
+        return number;
+}
+
+/* --- changes --- */
+
+static void on_refused(void *user, const struct change *c, int error)
+{
+        struct director *d = user;
+        char what[CHANGE_TEXT], why[IPVS_WHY];
+
+        /* gone is gone, whoever did it */
+        if ((c->kind == CHANGE_SERVER_REMOVE || c->kind == CHANGE_SERVICE_REMOVE) &&
+            (error == -ESRCH || error == -ENOENT))
+                return;
+        if (d->refused++ == 0)
+                snprintf(d->refusal, sizeof(d->refusal), "%s: %s", change_format(c, what),
+                         ipvs_why(c, error, why));
+}
+
+/* The services of the plan become ours; what we had set up before stays ours until it is removed. */
+static int claim(struct director *d)
+{
+        const struct virtual_service *twin;
+        struct table fresh = {0};
+        char path[300];
+        int error = 0;
+
+        for (size_t i = 0; i < d->plan->service_count && !error; i++) {
+                const struct virtual_service *s = &d->plan->service[i].service;
+                if (!table_service(&d->mine, &s->key) && !table_add(&fresh, s))
+                        error = -ENOMEM;
+        }
+        for (size_t i = 0; i < fresh.count && !error; i++)
+                error = table_add(&d->mine, &fresh.service[i]) ? 0 : -ENOMEM;
+        table_sort(&d->mine, &twin);
+        if (!error && fresh.count)
+                error = keep_services(keep_name(d, "services", path), &d->mine);
+        table_free(&fresh);
+        return error;
+}
+
+/* The table is as it shall be: ours is what is in it, and no more. */
+static void disclaim(struct director *d)
+{
+        char path[300];
+        bool less = d->mine.count != d->actual.count;
+
+        if (!less)
+                return;
+        table_free(&d->mine);
+        if (d->task != TASK_STOP)
+                claim(d);
+        else
+                keep_services(keep_name(d, "services", path), &d->mine);
+}
+
+/* --- the sync daemon --- */
+
+static void set_threshold(void)
+{
+        FILE *file = fopen("/proc/sys/net/ipv4/vs/sync_threshold", "we");
+
+        if (!file)
+                return;
+        fputs(SYNC_THRESHOLD "\n", file);
+        fclose(file);
+}
+
+/* Everybody listens; who is active tells, too. */
+static void sync_run(struct director *d, enum sync_role role, bool run)
+{
+        struct sync_daemon there[2];
+        int error;
+
+        if (!d->setup.sync.interface[0] || !d->kernel.socket || d->setup.idle)
+                return;
+        error = ipvs_sync_read(&d->kernel, there);
+        if (!error && run != there[role].running) {
+                if (run)
+                        set_threshold();
+                error = run ? ipvs_sync_start(&d->kernel, role, &d->setup.sync)
+                            : ipvs_sync_stop(&d->kernel, role);
+        }
+        if (error)
+                log_warning("director: connections are not %s on %s: %s",
+                            role == SYNC_MASTER ? "told to the standby" : "heard of from the active director",
+                            d->setup.sync.interface, strerror(-error));
+}
+
+/* --- turns --- */
+
+static void begin(struct director *d, enum task task)
+{
+        table_free(&d->wanted);
+        changes_free(&d->changes);
+        d->made = d->read = d->refused = 0;
+        d->refusal[0] = '\0';
+        d->task = task;
+        d->phase = PHASE_SERVICES;
+}
+
+/* The task is over; the answer to it comes last, for it may bring the next order. */
+static void end(struct director *d, enum director_event event, const char *text)
+{
+        begin(d, TASK_NONE);
+        d->setup.on_event(d->setup.user, event, text);
+}
+
+static void failed(struct director *d, const char *text)
+{
+        text_copy(d->trouble, sizeof(d->trouble), text);
+        d->look_again = instant_add(instant_now(), MEND_AGAIN);
+        switch (d->task) {
+        case TASK_START: end(d, DIRECTOR_EV_START_FAILED, d->trouble); break;
+        case TASK_STOP: end(d, DIRECTOR_EV_STOP_FAILED, d->trouble); break;
+        case TASK_LOOK: end(d, DIRECTOR_EV_ABSENT, d->trouble); break;
+        case TASK_VERIFY:
+                log_warning("director: %s, trying again in 3 s", text);
+                begin(d, TASK_NONE);
+                break;
+        case TASK_NONE: break;
+        }
+}
+
+static void failed_by(struct director *d, const char *what, int error)
+{
+        char text[160];
+
+        snprintf(text, sizeof(text), "%s: %s", what, strerror(-error));
+        failed(d, text);
+}
+
+static void tell_restored(struct director *d)
+{
+        char change[CHANGE_TEXT], text[CHANGE_TEXT + 120];
+
+        snprintf(text, sizeof(text),
+                 "the kernel's table was not as it was left: %zu changes restored it, first %s",
+                 d->changes.count, change_format(&d->changes.change[0], change));
+        d->setup.on_event(d->setup.user, DIRECTOR_EV_NOTE, text);
+}
+
+/* All changes have been sent. */
+static void made(struct director *d)
+{
+        char text[sizeof(d->trouble)];
+
+        if (d->refused) {
+                snprintf(text, sizeof(text), "the kernel refused %zu of %zu changes, first %s", d->refused,
+                         d->changes.count, d->refusal);
+                failed(d, text);
+                return;
+        }
+        if (d->changes.count && d->task == TASK_VERIFY && !d->renewed)
+                tell_restored(d);
+        d->trouble[0] = '\0';
+        d->renewed = false;
+        d->look_again = instant_add(instant_now(), LOOK_AGAIN);
+        table_free(&d->actual);
+        d->actual = d->wanted;
+        d->wanted = (struct table){0};
+        disclaim(d);
+        switch (d->task) {
+        case TASK_START:
+                d->active = true;
+                sync_run(d, SYNC_MASTER, true);
+                end(d, DIRECTOR_EV_STARTED, "");
+                break;
+        case TASK_STOP: end(d, DIRECTOR_EV_STOPPED, ""); break;
+        case TASK_VERIFY:
+                sync_run(d, SYNC_MASTER, true);
+                begin(d, TASK_NONE);
+                break;
+        case TASK_LOOK:
+        case TASK_NONE: break;
+        }
+}
+
+static void compare(struct director *d)
+{
+        int error = d->task == TASK_STOP ? 0 : farm_table(d->farm, instant_now(), &d->wanted);
+
+        while (d->task != TASK_STOP && farm_next_changed(d->farm) != SIZE_MAX)
+                ; /* all of that is in it */
+        if (!error)
+                error = changes_between(&d->wanted, &d->actual, &d->mine, d->setup.sweep, &d->changes);
+        d->phase = PHASE_MAKE;
+        if (error)
+                failed_by(d, "the table cannot be compared", error);
+        else if (d->changes.count == 0)
+                made(d);
+}
+
+static bool plan_is_there(const struct director *d)
+{
+        for (size_t i = 0; i < d->plan->service_count; i++)
+                if (!table_service(&d->actual, &d->plan->service[i].service.key))
+                        return false;
+        return d->plan->service_count > 0;
+}
+
+/* What an earlier director has set up is kept up from now on. */
+static void looked(struct director *d)
+{
+        if (!plan_is_there(d)) {
+                end(d, DIRECTOR_EV_ABSENT, "its services are not in the kernel's table");
+                return;
+        }
+        d->active = d->renewed = true;
+        d->task = TASK_VERIFY;
+        d->setup.on_event(d->setup.user, DIRECTOR_EV_PRESENT, "");
+}
+
+static int open_kernel(struct director *d)
+{
+        char path[300];
+        int error = d->kernel.socket ? 0 : ipvs_open(&d->kernel);
+
+        if (!error && !d->mine.count)
+                kept_services(keep_name(d, "services", path), &d->mine); /* of a core before us */
+        return error ? error : claim(d);
+}
+
+static void read_services(struct director *d)
+{
+        int error = open_kernel(d);
+
+        table_free(&d->actual);
+        if (error == -ENOENT) {
+                failed(d, "this kernel has no IPVS: its module ip_vs is missing");
+                return;
+        }
+        if (!error)
+                error = ipvs_read_services(&d->kernel, &d->actual);
+        d->phase = PHASE_SERVERS;
+        if (error)
+                failed_by(d, "the kernel's table cannot be read", error);
+        else if (d->task == TASK_LOOK)
+                looked(d);
+        else if (d->task == TASK_STOP)
+                compare(d); /* services go with their servers */
+}
+
+static void read_servers(struct director *d)
+{
+        int error = 0;
+
+        for (size_t n = 0; n < READ_AT_ONCE && d->read < d->actual.count && !error; d->read++) {
+                struct virtual_service *s = &d->actual.service[d->read];
+                if (!table_service(&d->mine, &s->key))
+                        continue;
+                error = ipvs_read_servers(&d->kernel, s);
+                n++;
+        }
+        if (error)
+                failed_by(d, "the kernel's table cannot be read", error);
+        else if (d->read == d->actual.count)
+                compare(d);
+}
+
+static void make_changes(struct director *d)
+{
+        size_t left = d->changes.count - d->made, n = left < MAKE_AT_ONCE ? left : MAKE_AT_ONCE;
+        int error = ipvs_make(&d->kernel, d->changes.change + d->made, n, on_refused, d);
+
+        d->made += n;
+        if (error)
+                failed_by(d, "the kernel's table cannot be changed", error);
+        else if (d->made == d->changes.count)
+                made(d);
+}
+
+/* --- while active --- */
+
+static void tell_changes(const struct changes *c)
+{
+        char text[CHANGE_TEXT];
+
+        for (size_t i = 0; i < c->count; i++)
+                log_info("director: %s", change_format(&c->change[i], text));
+}
+
+/* One service shall be another than it is: one change, mostly. */
+static void follow(struct director *d, size_t i)
+{
+        struct virtual_service *actual = table_service(&d->actual, &d->plan->service[i].service.key), wanted;
+        struct changes c = {0};
+        int error = actual ? farm_service(d->farm, i, instant_now(), &wanted) : -ENOENT;
+
+        if (error) {
+                d->look_again = INSTANT_LONG_AGO;
+                return;
+        }
+        d->refused = 0;
+        error = changes_of_service(&wanted, actual, &c);
+        if (!error)
+                error = ipvs_make(&d->kernel, c.change, c.count, on_refused, d);
+        if (error || d->refused) {
+                log_warning("director: a change was not made: %s", error ? strerror(-error) : d->refusal);
+                d->look_again = INSTANT_LONG_AGO; /* the whole table is looked at, and mended */
+                free(wanted.server);
+        } else {
+                tell_changes(&c);
+                free(actual->server);
+                *actual = wanted;
+        }
+        d->refused = 0;
+        changes_free(&c);
+}
+
+static void tend(struct director *d)
+{
+        instant now = instant_now();
+        size_t n = 0, i = 0;
+
+        d->more = false;
+        if (!d->active)
+                return;
+        farm_tick(d->farm, now);
+        for (; n < READ_AT_ONCE && (i = farm_next_changed(d->farm)) != SIZE_MAX; n++)
+                follow(d, i);
+        d->more = n == READ_AT_ONCE;
+        if (!d->more && instant_reached(now, d->look_again))
+                begin(d, TASK_VERIFY);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+        struct director *d = timer->data;
+
+        if (d->task == TASK_NONE)
+                tend(d);
+        else if (d->phase == PHASE_SERVICES)
+                read_services(d);
+        else if (d->phase == PHASE_SERVERS)
+                read_servers(d);
+        else
+                make_changes(d);
+        set_timer(d);
+}
+
+static void set_timer(struct director *d)
+{
+        instant now = instant_now(), due;
+
+        if (d->task != TASK_NONE || d->more)
+                due = now;
+        else if (d->active)
+                due = instant_min(d->look_again, farm_due(d->farm, now));
+        else
+                return;
+        uv_timer_start(d->timer, on_timer, (uint64_t)span_to_ms(span_between(now, due)), 0);
+}
+
+/* --- orders --- */
+
+void director_start(struct director *d)
+{
+        begin(d, TASK_START);
+        set_timer(d);
+}
+
+void director_stop(struct director *d)
+{
+        d->active = d->more = false;
+        sync_run(d, SYNC_MASTER, false);
+        begin(d, TASK_STOP);
+        set_timer(d);
+}
+
+void director_look(struct director *d)
+{
+        begin(d, TASK_LOOK);
+        set_timer(d);
+}
+
+/* The new plan takes the old one's place once all is there. */
+static int take_plan(struct director *d, struct plan *plan)
+{
+        struct plan *kept = malloc(sizeof(*kept));
+        struct number *number = kept ? number_checks(plan) : NULL;
+        struct farm *farm = NULL;
+
+        if (number) {
+                *kept = *plan;
+                farm = farm_new(kept);
+        }
+        if (!farm) {
+                plan_free(plan);
+                free(kept);
+                free(number);
+                return -ENOMEM;
+        }
+        *plan = (struct plan){0};
+        farm_free(d->farm);
+        if (d->plan)
+                plan_free(d->plan);
+        free(d->plan);
+        free(d->number);
+        d->plan = kept;
+        d->farm = farm;
+        d->number = number;
+        for (size_t i = 0; i < d->drains.count; i++)
+                farm_drain(farm, &d->drains.server[i].ip, d->drains.server[i].port, true);
+        start_checks(d);
+        return 0;
+}
+
+int director_new(const struct director_setup *setup, struct plan *plan, struct director **ret_director)
+{
+        struct director *d = calloc(1, sizeof(*d));
+        char path[300];
+
+        if (!d) {
+                plan_free(plan);
+                return -ENOMEM;
+        }
+        d->setup = *setup;
+        text_copy(d->checker_path, sizeof(d->checker_path), setup->checker);
+        d->setup.checker = d->checker_path;
+        text_copy(d->keep_path, sizeof(d->keep_path), setup->keep);
+        d->look_again = INSTANT_NEVER;
+        kept_drains(keep_name(d, "drained", path), &d->drains);
+        d->timer = malloc(sizeof(*d->timer));
+        if (d->timer) {
+                uv_timer_init(setup->loop, d->timer);
+                d->timer->data = d;
+        }
+        int error = take_plan(d, plan);
+        if (!error && !d->timer)
+                error = -ENOMEM;
+        if (error) {
+                director_free(d);
+                return error;
+        }
+        if (!setup->idle && ipvs_open(&d->kernel) == 0) /* else it is tried, and said, at the start */
+                sync_run(d, SYNC_BACKUP, true);
+        *ret_director = d;
+        return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+        free(handle);
+}
+
+void director_free(struct director *d)
+{
+        if (!d)
+                return;
+        checker_free(d->checker);
+        if (d->timer)
+                uv_close((uv_handle_t *)d->timer, on_closed);
+        ipvs_close(&d->kernel);
+        begin(d, TASK_NONE);
+        table_free(&d->mine);
+        table_free(&d->actual);
+        farm_free(d->farm);
+        if (d->plan)
+                plan_free(d->plan);
+        free(d->plan);
+        free(d->number);
+        free(d);
+}
+
+/* What was begun is begun again, with the new plan. */
+int director_set_plan(struct director *d, struct plan *plan)
+{
+        struct number *old = d->number;
+        size_t count = d->plan->check_count;
+        int error;
+
+        d->number = NULL;
+        error = take_plan(d, plan);
+        if (error) {
+                d->number = old;
+                return error;
+        }
+        for (size_t i = 0; i < count; i++)
+                if (!find_number(d->number, d->plan->check_count, old[i].id))
+                        checker_stop(d->checker, old[i].id);
+        free(old);
+        d->renewed = true;
+        if (d->task != TASK_NONE)
+                begin(d, d->task);
+        else if (d->active)
+                begin(d, TASK_VERIFY);
+        set_timer(d);
+        return 0;
+}
+
+size_t director_drain(struct director *d, const struct ip *ip, uint16_t port, bool drain)
+{
+        size_t places = farm_drain(d->farm, ip, port, drain);
+        char path[300];
+
+        if (places && drains_set(&d->drains, ip, port, drain) == 0)
+                keep_drains(keep_name(d, "drained", path), &d->drains);
+        look_soon(d);
+        return places;
+}
+
+/* --- for people --- */
+
+const struct plan *director_plan(const struct director *d)
+{
+        return d->plan;
+}
+
+const struct farm *director_farm(const struct director *d)
+{
+        return d->farm;
+}
+
+bool director_active(const struct director *d)
+{
+        return d->active;
+}
+
+const char *director_trouble(const struct director *d)
+{
+        return d->trouble;
+}
+
+int director_read(struct director *d, struct table *ret_table, size_t *ret_foreign)
+{
+        int error = d->kernel.socket ? 0 : ipvs_open(&d->kernel);
+        struct table all;
+
+        *ret_table = (struct table){0};
+        *ret_foreign = 0;
+        if (!error)
+                error = ipvs_read_services(&d->kernel, &all);
+        if (error)
+                return error;
+        for (size_t i = 0; i < all.count && !error; i++) {
+                if (!table_service(&d->mine, &all.service[i].key)) {
+                        ++*ret_foreign;
+                        continue;
+                }
+                struct virtual_service *s = table_add(ret_table, &all.service[i]);
+                error = s ? ipvs_read_servers(&d->kernel, s) : -ENOMEM;
+        }
+        table_free(&all);
+        if (error)
+                table_free(ret_table);
+        return error;
+}
+
+bool director_check(const struct director *d, size_t check, struct check_result *ret_result,
+                    char text[static REASON_TEXT])
+{
+        for (size_t i = 0; d->checker && i < d->plan->check_count; i++)
+                if (d->number[i].check == check)
+                        return checker_result(d->checker, d->number[i].id, ret_result, text);
+        return false;
+}

@@ -1,0 +1,75 @@
+/* director.h - one director of this machine: has its servers checked, and while it is active keeps the
+ * kernel's IPVS table as these checks and its plan say.
+ *
+ * Checks run from the beginning, on the standby too: who takes over knows already who works. It works in
+ * portions, a few milliseconds at a time, since it lives in the loop that also carries heartbeats. A director
+ * is the owner of the services in its plan, and of those that it has set up before; what else is in the table
+ * is somebody else's. */
+#pragma once
+
+#include "director/farm.h"
+#include "director/ipvs.h"
+#include "director/plan.h"
+#include "monitor/checker.h"
+
+#include <uv.h>
+
+struct director;
+
+enum director_event {
+        /* answers to director_start(), director_stop(), director_look() */
+        DIRECTOR_EV_STARTED,
+        DIRECTOR_EV_START_FAILED,
+        DIRECTOR_EV_STOPPED,
+        DIRECTOR_EV_STOP_FAILED,
+        DIRECTOR_EV_PRESENT,
+        DIRECTOR_EV_ABSENT,
+        /* at any time */
+        DIRECTOR_EV_NOTE,
+};
+
+typedef void director_event_fn(void *user, enum director_event event, const char *text);
+
+struct director_setup {
+        uv_loop_t *loop;
+        const char *checker;     /* absolute path of haven-checker */
+        const char *keep;        /* what the names of its files in the run directory begin with */
+        struct sync_daemon sync; /* without an interface: the connections are told to nobody */
+        bool idle;               /* not on this node: nothing is checked, nobody is listened to */
+        bool sweep;              /* also what is nobody's is cleared away */
+        director_event_fn *on_event;
+        void *user;
+};
+
+/* Takes ownership of what is in `plan`, also when it fails. Without IPVS in the kernel it is made all the
+ * same, and does not start. 0 or a negative errno. */
+int director_new(const struct director_setup *setup, struct plan *plan, struct director **ret_director);
+/* What is in the kernel stays. The loop must turn once more. */
+void director_free(struct director *d);
+/* Another plan in the place of this one: only what differs is changed. Takes ownership. 0, or -ENOMEM: the
+ * old one stays. */
+int director_set_plan(struct director *d, struct plan *plan);
+
+/* The table is set up, and kept. Ends in STARTED or START_FAILED, never before it returns. */
+void director_start(struct director *d);
+/* What is ours leaves the table. Ends in STOPPED or STOP_FAILED, never before it returns. */
+void director_stop(struct director *d);
+/* Whether a director before us has left the table there; it is kept up from then on. Ends in PRESENT or
+ * ABSENT. */
+void director_look(struct director *d);
+
+/* Drains the server, or no longer; kept across restarts of the daemon. How many places it has in the plan. */
+size_t director_drain(struct director *d, const struct ip *ip, uint16_t port, bool drain);
+
+/* For people. */
+const struct plan *director_plan(const struct director *d);
+const struct farm *director_farm(const struct director *d);
+bool director_active(const struct director *d);
+/* "" when all is well; else what is wrong with the table. */
+const char *director_trouble(const struct director *d);
+/* What the kernel has now, counters included: services of the plan, and how many others there are. To be
+ * freed with table_free(). Reads the whole of it before it returns. */
+int director_read(struct director *d, struct table *ret_table, size_t *ret_foreign);
+/* What check `check` of the plan says. False: nothing yet. */
+bool director_check(const struct director *d, size_t check, struct check_result *ret_result,
+                    char text[static REASON_TEXT]);

@@ -1,0 +1,369 @@
+#include "director/farm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A weight that rises does so in steps no shorter than this: each is a change in the kernel's table. */
+#define STEP span_s(1)
+
+struct server {
+        enum server_state state; /* but for SERVER_DRAINED */
+        bool drained;
+        instant up_since; /* in SERVER_SLOW_START */
+};
+
+struct service {
+        struct server *server;
+        bool up;
+        bool changed;
+};
+
+/* Where a check counts. */
+struct use {
+        size_t check, service, server;
+};
+
+struct farm {
+        const struct plan *plan;
+        struct service *service;
+        enum verdict_state *verdict; /* by check */
+        size_t use_count;
+        struct use *use; /* by check */
+        size_t next;     /* where farm_next_changed() goes on */
+};
+
+static int compare_uses(const void *one, const void *two)
+{
+        const struct use *a = one, *b = two;
+
+        return a->check < b->check ? -1 : a->check > b->check;
+}
+
+static bool list_uses(struct farm *f)
+{
+        const struct plan *p = f->plan;
+        size_t count = 0;
+
+        for (size_t i = 0; i < p->service_count; i++)
+                for (size_t j = 0; j < p->service[i].server_count; j++)
+                        count += p->service[i].server[j].check_count;
+        f->use = calloc(count + 1, sizeof(*f->use));
+        for (size_t i = 0; f->use && i < p->service_count; i++)
+                for (size_t j = 0; j < p->service[i].server_count; j++) {
+                        const struct plan_server *s = &p->service[i].server[j];
+                        for (size_t k = 0; k < s->check_count; k++)
+                                f->use[f->use_count++] = (struct use){s->check[k], i, j};
+                }
+        if (f->use)
+                qsort(f->use, f->use_count, sizeof(*f->use), compare_uses);
+        return f->use;
+}
+
+static size_t working(const struct farm *f, size_t service)
+{
+        size_t n = 0;
+
+        for (size_t j = 0; j < f->plan->service[service].server_count; j++) {
+                const struct server *s = &f->service[service].server[j];
+                n += !s->drained && s->state != SERVER_DOWN && s->state != SERVER_OFF;
+        }
+        return n;
+}
+
+static void judge_service(struct farm *f, size_t service)
+{
+        const struct plan_service *p = &f->plan->service[service];
+        struct service *s = &f->service[service];
+        size_t n = working(f, service);
+
+        if (n >= p->quorum)
+                s->up = true;
+        else if (n < p->quorum_down)
+                s->up = false;
+}
+
+struct farm *farm_new(const struct plan *plan)
+{
+        struct farm *f = calloc(1, sizeof(*f));
+        bool whole = f;
+
+        if (!f)
+                return NULL;
+        f->plan = plan;
+        f->service = calloc(plan->service_count + 1, sizeof(*f->service));
+        f->verdict = calloc(plan->check_count + 1, sizeof(*f->verdict));
+        whole = f->service && f->verdict && list_uses(f);
+        for (size_t i = 0; whole && i < plan->service_count; i++) {
+                const struct plan_service *p = &plan->service[i];
+                f->service[i].server = calloc(p->server_count + 1, sizeof(struct server));
+                whole = f->service[i].server;
+                for (size_t j = 0; whole && j < p->server_count; j++) {
+                        const struct plan_server *s = &p->server[j];
+                        bool always = s->use == USE_ALWAYS || s->check_count == 0;
+                        f->service[i].server[j].state = s->use == USE_NEVER ? SERVER_OFF
+                                                        : always            ? SERVER_UP
+                                                                            : SERVER_UNKNOWN;
+                }
+                if (whole)
+                        judge_service(f, i);
+        }
+        if (whole)
+                return f;
+        farm_free(f);
+        return NULL;
+}
+
+void farm_free(struct farm *f)
+{
+        if (!f)
+                return;
+        for (size_t i = 0; f->service && i < f->plan->service_count; i++)
+                free(f->service[i].server);
+        free(f->service);
+        free(f->verdict);
+        free(f->use);
+        free(f);
+}
+
+/* Who has been down comes back slowly; who was never seen down has been at work all along. */
+static enum server_state state_after(const struct plan_service *p, enum server_state before,
+                                     enum verdict_state said)
+{
+        switch (said) {
+        case VERDICT_DOWN: return SERVER_DOWN;
+        case VERDICT_UNKNOWN: return before;
+        case VERDICT_UP: break;
+        }
+        if (before == SERVER_DOWN && p->slow_start.us > 0)
+                return SERVER_SLOW_START;
+        return before == SERVER_SLOW_START ? SERVER_SLOW_START : SERVER_UP;
+}
+
+/* One that is down is enough; being up takes all. */
+static enum verdict_state verdict_of(const struct farm *f, const struct plan_server *s)
+{
+        enum verdict_state said = VERDICT_UP;
+
+        for (size_t k = 0; k < s->check_count; k++) {
+                enum verdict_state one = f->verdict[s->check[k]];
+                if (one == VERDICT_DOWN)
+                        return VERDICT_DOWN;
+                if (one == VERDICT_UNKNOWN)
+                        said = VERDICT_UNKNOWN;
+        }
+        return said;
+}
+
+static bool hear_for(struct farm *f, const struct use *u, instant now)
+{
+        const struct plan_service *p = &f->plan->service[u->service];
+        struct server *s = &f->service[u->service].server[u->server];
+        enum server_state state;
+
+        if (p->server[u->server].use != USE_CHECKED)
+                return false;
+        state = state_after(p, s->state, verdict_of(f, &p->server[u->server]));
+        if (state == s->state)
+                return false;
+        s->state = state;
+        s->up_since = now;
+        f->service[u->service].changed = true;
+        judge_service(f, u->service);
+        return true;
+}
+
+bool farm_hear(struct farm *f, size_t check, enum verdict_state verdict, instant now)
+{
+        struct use sought = {.check = check};
+        bool changed = false;
+
+        if (f->verdict[check] == verdict || f->use_count == 0)
+                return false;
+        f->verdict[check] = verdict;
+        struct use *u = bsearch(&sought, f->use, f->use_count, sizeof(*f->use), compare_uses);
+        while (u && u > f->use && u[-1].check == check)
+                u--;
+        for (; u && u < f->use + f->use_count && u->check == check; u++)
+                changed |= hear_for(f, u, now);
+        return changed;
+}
+
+size_t farm_drain(struct farm *f, const struct ip *ip, uint16_t port, bool drain)
+{
+        size_t places = 0;
+
+        for (size_t i = 0; i < f->plan->service_count; i++) {
+                const struct plan_service *p = &f->plan->service[i];
+                for (size_t j = 0; j < p->server_count; j++) {
+                        struct server *s = &f->service[i].server[j];
+                        const struct real_server *r = &p->server[j].real;
+                        if (!ip_equal(&r->ip, ip) || (port && r->port != port))
+                                continue;
+                        places++;
+                        f->service[i].changed |= s->drained != drain;
+                        s->drained = drain;
+                }
+                judge_service(f, i);
+        }
+        return places;
+}
+
+static uint32_t weight_of(const struct plan_service *p, const struct plan_server *planned,
+                          const struct server *s, instant now)
+{
+        uint32_t full = planned->real.weight;
+        int64_t passed = span_between(s->up_since, now).us;
+
+        if (s->drained || s->state == SERVER_DOWN || s->state == SERVER_OFF)
+                return 0;
+        if (s->state != SERVER_SLOW_START || passed >= p->slow_start.us || full == 0)
+                return full;
+        uint32_t weight = (uint32_t)((double)full * (double)passed / (double)p->slow_start.us);
+        return weight ? weight : 1;
+}
+
+/* From one step of a rising weight to the next. */
+static span step_of(const struct plan_service *p, const struct plan_server *planned)
+{
+        uint32_t full = planned->real.weight ? planned->real.weight : 1;
+
+        return span_max(STEP, span_us(p->slow_start.us / full));
+}
+
+void farm_tick(struct farm *f, instant now)
+{
+        for (size_t i = 0; i < f->plan->service_count; i++) {
+                const struct plan_service *p = &f->plan->service[i];
+                for (size_t j = 0; j < p->server_count && p->slow_start.us > 0; j++) {
+                        struct server *s = &f->service[i].server[j];
+                        if (s->state != SERVER_SLOW_START)
+                                continue;
+                        f->service[i].changed = true;
+                        if (instant_reached(now, instant_add(s->up_since, p->slow_start)))
+                                s->state = SERVER_UP;
+                }
+        }
+}
+
+instant farm_due(const struct farm *f, instant now)
+{
+        instant due = INSTANT_NEVER;
+
+        for (size_t i = 0; i < f->plan->service_count; i++) {
+                const struct plan_service *p = &f->plan->service[i];
+                for (size_t j = 0; j < p->server_count && p->slow_start.us > 0; j++) {
+                        const struct server *s = &f->service[i].server[j];
+                        if (s->state != SERVER_SLOW_START)
+                                continue;
+                        instant end = instant_add(s->up_since, p->slow_start);
+                        due = instant_min(due, instant_min(end, instant_add(now, step_of(p, &p->server[j]))));
+                }
+        }
+        return due;
+}
+
+size_t farm_next_changed(struct farm *f)
+{
+        for (size_t n = 0; n < f->plan->service_count; n++) {
+                size_t i = (f->next + n) % f->plan->service_count;
+                if (!f->service[i].changed)
+                        continue;
+                f->service[i].changed = false;
+                f->next = i;
+                return i;
+        }
+        return SIZE_MAX;
+}
+
+/* Whether the server has a place in the table at all. */
+static bool stands(const struct plan_service *p, const struct server *s)
+{
+        if (s->state == SERVER_OFF)
+                return false;
+        return s->state != SERVER_DOWN || p->failed == FAILED_QUIESCE;
+}
+
+int farm_service(const struct farm *f, size_t i, instant now, struct virtual_service *ret_service)
+{
+        const struct plan_service *p = &f->plan->service[i];
+        const struct service *s = &f->service[i];
+        bool fallback = !s->up && p->has_fallback;
+        int error = 0;
+
+        *ret_service = p->service;
+        ret_service->server = NULL;
+        ret_service->count = ret_service->room = 0;
+        for (size_t j = 0; j < p->server_count && !error; j++) {
+                struct real_server r = p->server[j].real;
+                if (!stands(p, &s->server[j]))
+                        continue;
+                /* too few of them would drown: they finish what they have, the fallback gets what is new */
+                r.weight = fallback ? 0 : weight_of(p, &p->server[j], &s->server[j], now);
+                error = service_add(ret_service, &r);
+        }
+        if (!error && fallback)
+                error = service_add(ret_service, &p->fallback);
+        if (error) {
+                free(ret_service->server);
+                ret_service->server = NULL;
+                ret_service->count = ret_service->room = 0;
+                return error;
+        }
+        service_sort(ret_service);
+        return 0;
+}
+
+int farm_table(const struct farm *f, instant now, struct table *ret_table)
+{
+        const struct virtual_service *twin;
+        int error = 0;
+
+        *ret_table = (struct table){0};
+        for (size_t i = 0; i < f->plan->service_count && !error; i++) {
+                struct virtual_service s;
+                error = farm_service(f, i, now, &s);
+                struct virtual_service *added = error ? NULL : table_add(ret_table, &s);
+                if (added) {
+                        added->server = s.server;
+                        added->count = s.count;
+                        added->room = s.room;
+                } else if (!error) {
+                        free(s.server);
+                        error = -ENOMEM;
+                }
+        }
+        if (error)
+                table_free(ret_table);
+        else
+                table_sort(ret_table, &twin);
+        return error;
+}
+
+bool farm_service_up(const struct farm *f, size_t service)
+{
+        return f->service[service].up;
+}
+
+size_t farm_working(const struct farm *f, size_t service)
+{
+        return working(f, service);
+}
+
+enum server_state farm_server(const struct farm *f, size_t service, size_t server)
+{
+        const struct server *s = &f->service[service].server[server];
+
+        return s->drained && s->state != SERVER_OFF ? SERVER_DRAINED : s->state;
+}
+
+const char *server_state_name(enum server_state state)
+{
+        static const char *const names[] = {
+                [SERVER_UNKNOWN] = "unknown",       [SERVER_UP] = "up",
+                [SERVER_SLOW_START] = "slow-start", [SERVER_DOWN] = "down",
+                [SERVER_DRAINED] = "drained",       [SERVER_OFF] = "off",
+        };
+
+        return names[state];
+}

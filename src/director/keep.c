@@ -1,0 +1,148 @@
+#include "director/keep.h"
+
+#include "base/file.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_MAX (1 << 20)
+
+int drains_set(struct drains *d, const struct ip *ip, uint16_t port, bool drain)
+{
+        for (size_t i = 0; i < d->count;) {
+                if (ip_equal(&d->server[i].ip, ip) && (!port || d->server[i].port == port))
+                        d->server[i] = d->server[--d->count];
+                else
+                        i++;
+        }
+        if (!drain)
+                return 0;
+        if (d->count == DRAINS_MAX)
+                return -ENOSPC;
+        d->server[d->count].ip = *ip;
+        d->server[d->count++].port = port;
+        return 0;
+}
+
+static int parse_number(const char *text, unsigned long most, unsigned long *ret_number)
+{
+        char *rest;
+
+        if (text[0] < '0' || text[0] > '9')
+                return -EINVAL;
+        *ret_number = strtoul(text, &rest, 10);
+        return *rest || *ret_number > most ? -EINVAL : 0;
+}
+
+int virtual_key_parse(const char *text, struct virtual_key *ret_key)
+{
+        static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP};
+        const char *blank = strchr(text, ' ');
+        struct virtual_key key = {0};
+        unsigned long mark = 0;
+
+        if (!blank)
+                return -EINVAL;
+        size_t n = (size_t)(blank - text);
+        if (!strncmp(text, "mark ", 5) || !strncmp(text, "mark6 ", 6)) {
+                if (parse_number(blank + 1, UINT32_MAX, &mark) < 0 || mark == 0)
+                        return -EINVAL;
+                *ret_key =
+                        (struct virtual_key){.family = n == 5 ? AF_INET6 : AF_INET, .mark = (uint32_t)mark};
+                return 0;
+        }
+        for (size_t i = 0; i < COUNT(protocols); i++) {
+                const char *name = protocol_name(protocols[i]);
+                if (strlen(name) == n && !strncmp(text, name, n))
+                        key.protocol = protocols[i];
+        }
+        if (!key.protocol || ip_parse_endpoint(blank + 1, &key.ip, &key.port) < 0)
+                return -EINVAL;
+        key.family = key.ip.family;
+        *ret_key = key;
+        return 0;
+}
+
+/* Takes ownership of the text. */
+static int replace(const char *path, char *text, size_t n, bool whole)
+{
+        int error = whole ? file_replace(path, text, n, 0600) : -ENOMEM;
+
+        free(text);
+        return error;
+}
+
+int keep_drains(const char *path, const struct drains *d)
+{
+        char *text = NULL, endpoint[SERVER_TEXT];
+        size_t n = 0;
+        FILE *to = open_memstream(&text, &n);
+
+        if (!to)
+                return -ENOMEM;
+        for (size_t i = 0; i < d->count; i++)
+                fprintf(to, "%s\n", endpoint_format(&d->server[i].ip, d->server[i].port, endpoint));
+        return replace(path, text, n, fclose(to) == 0);
+}
+
+int keep_services(const char *path, const struct table *t)
+{
+        char *text = NULL, key[VIRTUAL_TEXT];
+        size_t n = 0;
+        FILE *to = open_memstream(&text, &n);
+
+        if (!to)
+                return -ENOMEM;
+        for (size_t i = 0; i < t->count; i++)
+                fprintf(to, "%s\n", virtual_key_format(&t->service[i].key, key));
+        return replace(path, text, n, fclose(to) == 0);
+}
+
+static void each_line(const char *path, void (*take)(void *to, const char *line), void *to)
+{
+        char *text = calloc(1, FILE_MAX + 1), *save = NULL;
+        ssize_t n = text ? file_read(path, text, FILE_MAX) : -ENOMEM;
+
+        for (char *line = n > 0 ? strtok_r(text, "\n", &save) : NULL; line;
+             line = strtok_r(NULL, "\n", &save))
+                take(to, line);
+        free(text);
+}
+
+static void take_drain(void *to, const char *line)
+{
+        struct drains *d = to;
+        struct ip ip;
+        uint16_t port;
+
+        if (ip_parse_endpoint(line, &ip, &port) == 0)
+                drains_set(d, &ip, port, true);
+}
+
+static void take_service(void *to, const char *line)
+{
+        struct virtual_service s = {0};
+
+        if (virtual_key_parse(line, &s.key) == 0)
+                table_add(to, &s);
+}
+
+void kept_drains(const char *path, struct drains *ret_drains)
+{
+        *ret_drains = (struct drains){0};
+        each_line(path, take_drain, ret_drains);
+}
+
+void kept_services(const char *path, struct table *ret_table)
+{
+        const struct virtual_service *twin;
+
+        *ret_table = (struct table){0};
+        each_line(path, take_service, ret_table);
+        if (!table_sort(ret_table, &twin))
+                table_free(ret_table); /* not our writing */
+}
