@@ -1,15 +1,165 @@
-"""Load balancing in a kernel that has IPVS."""
+"""Load balancing in kernels that have IPVS: two directors with kernels of their own, two real servers, one client."""
+import json
 import os
+
+import pytest
+
+from lab import ECHO_PORT, now, start_echo, wait_for
+from lab.haven import Cluster, haven_program, havend_program
+from lab.tools import run
+
+SLOW = {"heartbeat": "300ms", "dead": "2s"}  # a guest is slow now and then
+NAT, DIRECT, INSIDE = "10.77.0.111", "10.77.0.112", "10.77.1.111"
+GROUP = """group lb {
+    nodes = {alpha, beta}
+    director front {
+        sync-interface = back
+        sync-id = 7
+        pool farm {
+            real %(one_back)s:%(port)d { }
+            real %(two_back)s:%(port)d { weight = 3 }
+            check http { url = "http://%%h:%%p/"  interval = 500ms  timeout = 500ms  fall = 2  rise = 1 }
+        }
+        pool near {
+            forward = direct
+            real %(one_front)s { }
+            real %(two_front)s { }
+            check tcp { port = %(port)d  interval = 500ms  timeout = 500ms  fall = 2  rise = 1 }
+        }
+        virtual %(nat)s:%(port)d { pool = farm  scheduler = wrr  fallback = 127.0.0.1:9 }
+        virtual %(direct)s:%(port)d { pool = near  scheduler = rr  failed = quiesce }
+    }
+    address %(nat)s/24 { device = front }
+    address %(direct)s/24 { device = front }
+    address %(inside)s/24 { device = back }
+}
+"""
 
 
 def program(name):
     return os.path.join(os.environ["HAVEN_BUILD"], name)
 
 
-def test_the_kernels_table_is_what_it_was_made_and_what_ipvsadm_sees(guest):
+class Farm:
+    """alpha and beta are guests, one and two are real servers in namespaces."""
+
+    def __init__(self, lab, guest):
+        self.lab = lab
+        self.directors = {name: guest(name, modules=["ip_vs"]) for name in ("alpha", "beta")}
+        for g in self.directors.values():
+            g.boot()
+        self.servers = {name: lab.add_node(name) for name in ("one", "two")}
+        self.client = lab.add_client()
+        self.echoes = {}
+        for name, m in self.servers.items():
+            # the answers to what was rewritten go back through the director; the address of what was sent on as it is
+            # is here, and nobody is told of it (arp_ignore, arp_announce)
+            m.run("sh", "-c", "sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2 && "
+                  "ip addr add %s/32 dev lo && ip rule add from %s table 7 && ip route add 10.77.1.0/24 dev back "
+                  "table 7 && ip route add default via %s table 7" % (DIRECT, m.address["back"], INSIDE))
+            self.start(name)
+        text = GROUP % {"nat": NAT, "direct": DIRECT, "inside": INSIDE, "port": ECHO_PORT,
+                        **{n + "_" + net: m.address[net] for n, m in self.servers.items() for net in ("front", "back")}}
+        self.cluster = Cluster(lab, ["alpha", "beta"], timing=SLOW, arbiter="ping", groups=[text], service=None, watch=False)
+        run(haven_program(), "keygen", self.cluster.key_path)
+        for node in self.cluster.nodes.values():
+            node.init()
+        for name in self.directors:
+            self.start_haven(name)
+
+    def start(self, server):
+        self.echoes[server] = start_echo(self.servers[server])
+
+    def start_haven(self, name):
+        g = self.directors[name]
+        g.wait()
+        g.run("sysctl -qw net.ipv4.ip_forward=1; mkdir -p /tmp/run; setsid %s -c %s -n %s -f --run-dir /tmp/run --state-dir %s "
+              ">%s/havend.log 2>&1 &" % (havend_program(), self.cluster.config_path(name), name,
+                                         self.cluster[name].state_dir, g.directory))
+
+    def haven(self, name, words, check=True):
+        return self.directors[name].run("%s -s /tmp/run/haven.sock %s" % (haven_program(), words), check=check).stdout
+
+    def group(self, name):
+        text = self.haven(name, "status --json", check=False)
+        return json.loads(text)["groups"][0] if text.startswith("{") else {"state": "", "node": ""}
+
+    def wait_owner(self, name, asked=None, timeout=60):
+        wait_for(lambda: (lambda g: g["state"] == "started" and g["node"] == name)(self.group(asked or name)), timeout,
+                 lambda: "the group runs on %s: %s\n%s" % (name, self.group(asked or name), self.log(asked or name)))
+
+    def log(self, name):
+        return self.directors[name].text("havend.log")[-4000:]
+
+    def table(self, name):
+        return self.directors[name].run("ipvsadm -Sn").stdout.splitlines()
+
+    def wait_table(self, name, lines, timeout=20):
+        wait_for(lambda: sorted(self.table(name)) == sorted(lines), timeout,
+                 lambda: "the table of %s is\n%s\nbut\n%s\n%s" % (name, "\n".join(lines), "\n".join(self.table(name)), self.log(name)))
+
+    def wanted(self, nat=("one", "two"), direct=("one", "two"), quiet=()):
+        def real(vip, name, net, how, weight):
+            return "-a -t %s:%d -r %s:%d -%s -w %d" % (vip, ECHO_PORT, self.servers[name].address[net], ECHO_PORT, how, weight)
+        weights = {"one": 1, "two": 3}
+        return ["-A -t %s:%d -s wrr" % (NAT, ECHO_PORT), "-A -t %s:%d -s rr" % (DIRECT, ECHO_PORT)] + [
+            real(NAT, n, "back", "m", weights[n]) for n in nat] + [
+            real(DIRECT, n, "front", "g", 0 if n in quiet else 1) for n in direct]
+
+    def asked(self, address, times=4):
+        """Who answers, in so many new connections."""
+        answers = set()
+        for _ in range(times):
+            done = self.client.run("curl", "-sS", "-m", "5", "http://%s:%d/" % (address, ECHO_PORT), check=False)
+            answers.add(done.stdout.strip() if done.returncode == 0 else "nobody: %d %s" % (done.returncode, done.stderr))
+        return answers
+
+
+    def wait_answers(self, servers):
+        """New connections come to these servers, and all arrive. A guest loses one now and then."""
+        for address in (NAT, DIRECT):
+            wait_for(lambda a=address: self.asked(a) == servers, 60, lambda a=address: "%s serve %s: %s\n%s" % (
+                servers, a, self.asked(a), [self.log(n) for n, g in self.directors.items() if g.powered]))
+
+
+@pytest.fixture
+def farm(lab, guest):
+    return Farm(lab, guest)
+
+
+def test_the_kernels_table_is_what_was_made_and_what_ipvsadm_sees(guest):
     alpha = guest("alpha", modules=["ip_vs"])
     alpha.boot()
     alpha.wait()
+    # in a network of its own
     done = alpha.run(program("tests/unit/director/director-kernel"), timeout=120, check=False)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_clients_are_served_by_rewriting_and_directly_while_servers_and_directors_die(farm):
+    f = farm
+    f.wait_owner("alpha")
+    f.wait_table("alpha", f.wanted())
+    assert f.table("beta") == []
+    f.wait_answers({"one", "two"})
+    # a server that dies leaves one table entry, and is quiet in the other
+    f.echoes["one"].kill()
+    f.wait_table("alpha", f.wanted(nat=["two"], quiet=["one"]))
+    f.wait_answers({"two"})
+    # the other director has seen that too
+    f.directors["alpha"].kill()
+    cut = now()
+    f.wait_owner("beta")
+    f.wait_table("beta", f.wanted(nat=["two"], quiet=["one"]))
+    f.wait_answers({"two"})
+    print("served again %.1f s after the power cut" % (now() - cut))
+    f.start("one")
+    f.wait_table("beta", f.wanted())
+    f.wait_answers({"one", "two"})
+    # somebody clears the table: it comes back
+    f.directors["beta"].run("ipvsadm -C; ipvsadm -A -t 10.77.9.9:80 -s rr")
+    f.wait_table("beta", f.wanted() + ["-A -t 10.77.9.9:80 -s rr"], timeout=60)
+    # and what is not ours stays when we go
+    f.haven("beta", "stop lb")
+    f.wait_table("beta", ["-A -t 10.77.9.9:80 -s rr"])
