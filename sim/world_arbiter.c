@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SENT_AGAIN span_ms(200) /* the least that TCP waits before it does */
-
 static const struct arbiter_model *const models[] = {&arbiter_none, &arbiter_ping, &arbiter_witness,
                                                      &arbiter_etcd, &arbiter_disk};
 
@@ -54,7 +52,7 @@ bool arbiter_travel(struct world *w, const struct arbiter_way *way, uint8_t node
         if (way->cut[node] || (lost && !way->connected))
                 return false;
         if (lost)
-                took = span_add(took, SENT_AGAIN);
+                took = span_add(took, span_times(w->config.heartbeat, 2)); /* TCP waits for 200 ms at least */
         arbiter_later(w, span_add(took, there ? way->late[node] : way->back[node]), node, 0, data);
         return true;
 }
