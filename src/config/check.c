@@ -12,9 +12,8 @@
 #define WHY 256
 
 static const char *const kinds[CHECK_KINDS] = {
-        [CHECK_TCP] = "tcp",
-        [CHECK_HTTP] = "http",
-        [CHECK_ICMP] = "icmp",
+        [CHECK_TCP] = "tcp", [CHECK_HTTP] = "http", [CHECK_ICMP] = "icmp",
+        [CHECK_TLS] = "tls", [CHECK_DNS] = "dns",
 };
 
 const char *check_kind_name(enum check_kind kind)
@@ -241,5 +240,9 @@ const char *check_target(const struct config_check *c, char text[static CHECK_TA
                 snprintf(port, sizeof(port), ":%u", c->port);
         snprintf(text, CHECK_TARGET, port[0] && c->ip.family == AF_INET6 ? "%s [%s]%s" : "%s %s%s",
                  kinds[c->kind], ip, port);
+        if (c->kind == CHECK_DNS && c->dns.name) {
+                size_t n = strlen(text);
+                snprintf(text + n, CHECK_TARGET - n, " %s", c->dns.name);
+        }
         return text;
 }

@@ -20,8 +20,8 @@ struct config_place {
         int line;
 };
 
-enum check_kind { CHECK_TCP, CHECK_HTTP, CHECK_ICMP };
-#define CHECK_KINDS (CHECK_ICMP + 1)
+enum check_kind { CHECK_TCP, CHECK_HTTP, CHECK_ICMP, CHECK_TLS, CHECK_DNS };
+#define CHECK_KINDS (CHECK_DNS + 1)
 
 struct check_tcp {
         char *send;   /* NULL: nothing; \r \n \t \0 \xHH stand for bytes */
@@ -59,6 +59,20 @@ struct check_icmp {
         int size;     /* bytes of data in each */
 };
 
+struct check_tls {
+        char *name;  /* asked for by SNI; NULL: none */
+        int days;    /* the certificate must last */
+        bool verify; /* and be good for `name`, by what the system trusts */
+};
+
+enum dns_type { DNS_A, DNS_AAAA, DNS_CNAME, DNS_MX, DNS_NS, DNS_PTR, DNS_SOA, DNS_SRV, DNS_TXT };
+
+struct check_dns {
+        char *name;
+        int type;      /* enum dns_type */
+        char **expect; /* the answers must be among these; NULL: any answer will do */
+};
+
 struct config_check {
         enum check_kind kind;
         char name[NAME_SIZE]; /* unique among its neighbours; default: the kind */
@@ -75,6 +89,8 @@ struct config_check {
                 struct check_tcp tcp;
                 struct check_http http;
                 struct check_icmp icmp;
+                struct check_tls tls;
+                struct check_dns dns;
         };
 };
 

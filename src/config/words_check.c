@@ -10,6 +10,7 @@
 
 static const char *const methods[] = {"GET", "HEAD", "OPTIONS", NULL};
 static const char *const redirects[] = {"stay", "follow", NULL};
+static const char *const dns_types[] = {"A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT", NULL};
 static const char *const versions[] = {"1.1", "2", NULL};
 
 #define CHECK(field) offsetof(struct config_check, field)
@@ -59,6 +60,27 @@ const struct word check_words[] = {
          .fallback = "0s", .help = "mean round trip at most; 0s is any"},
         {"check icmp", "size", &type_int, .offset = CHECK(icmp.size), .least = 16, .most = 8192,
          .fallback = "56", .help = "bytes of data in each packet"},
+
+        {"check tls", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+         .help = "to connect to"},
+        {"check tls", "port", &type_port, .offset = CHECK(port), .fallback = "443", .help = "to connect to"},
+        {"check tls", "server-name", &type_string, .offset = CHECK(tls.name), .most = 254, .fallback = "",
+         .help = "the name that is asked for"},
+        {"check tls", "days", &type_int, .offset = CHECK(tls.days), .least = 0, .most = 1000, .fallback = "0",
+         .help = "that the certificate must still last"},
+        {"check tls", "verify", &type_bool, .offset = CHECK(tls.verify), .fallback = "no",
+         .help = "whether it must be good for the name"},
+
+        {"check dns", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+         .help = "of the name server"},
+        {"check dns", "port", &type_port, .offset = CHECK(port), .fallback = "53",
+         .help = "of the name server"},
+        {"check dns", "query", &type_string, .required = true, .offset = CHECK(dns.name), .most = 254,
+         .help = "the name that is asked for"},
+        {"check dns", "type", &type_choice, .choices = dns_types, .offset = CHECK(dns.type), .fallback = "A",
+         .help = "of the record"},
+        {"check dns", "expect", &type_answers, .list = true, .offset = CHECK(dns.expect), .most = 16,
+         .fallback = "", .help = "answers of which there must be at least one, and no other"},
 
         {"check", "interval", &type_span, .offset = CHECK(interval), .least = 50 * MS, .most = 24 * HOUR,
          .fallback = "1s", .help = "from one check to the next"},

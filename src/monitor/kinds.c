@@ -13,6 +13,8 @@ static const struct {
 } homes[CHECK_KINDS] = {
         [CHECK_TCP] = {.here = &probe_tcp},
         [CHECK_ICMP] = {.here = &probe_icmp},
+        [CHECK_TLS] = {.object = "haven-check-tls.so"},
+        [CHECK_DNS] = {.object = "haven-check-dns.so"},
         [CHECK_HTTP] = {.here = &probe_web, .object = "haven-check-curl.so"},
 };
 
@@ -20,6 +22,7 @@ int probe_kind_find(const struct config_check *check, const char *object_dir,
                     const struct probe_kind **ret_kind)
 {
         enum check_kind kind = check->kind;
+        static bool complained[CHECK_KINDS];
         char path[512], symbol[64];
         void *object;
 
@@ -33,6 +36,8 @@ int probe_kind_find(const struct config_check *check, const char *object_dir,
         *ret_kind = object == NULL ? NULL : dlsym(object, symbol);
         if (*ret_kind != NULL)
                 return 0;
-        log_error("checker: no %s checks possible: %s", check_kind_name(kind), dlerror());
+        if (!complained[kind])
+                log_error("checker: no %s checks possible: %s", check_kind_name(kind), dlerror());
+        complained[kind] = true;
         return -ELIBACC;
 }

@@ -19,6 +19,7 @@
 #define REQUEST_MAX   ((size_t)12 * 1024) /* a url, a host, and 16 headers of 512 bytes */
 #define READ_SIZE     ((size_t)16 * 1024)
 #define READS_IN_TURN 8
+#define OVERHEAD_MAX  ((size_t)256 * 1024) /* headers, and what chunks are wrapped in */
 
 struct probe {
         uv_poll_t poll;
@@ -27,7 +28,7 @@ struct probe {
         bool connected;
         bool whole; /* the answer is complete, or as much of it as is wanted */
         http_parser parser;
-        size_t header_bytes;
+        size_t bytes; /* of the answer, so far */
         size_t body_bytes;
         char *body; /* kept only if something is expected of it */
         bool no_memory;
@@ -210,6 +211,7 @@ static bool take_bytes(struct probe *p, const char *bytes, size_t n)
         struct ending e = {.reason = REASON_BAD_ANSWER};
         size_t taken = http_parser_execute(&p->parser, &settings, bytes, n);
 
+        p->bytes += n;
         if (p->whole) {
                 http_judge(p->check, (int)p->parser.status_code, p->body, p->body_bytes, &e);
         } else if (p->no_memory) {
@@ -219,8 +221,9 @@ static bool take_bytes(struct probe *p, const char *bytes, size_t n)
                 e.reason = REASON_CLOSED;
         } else if (taken != n || HTTP_PARSER_ERRNO(&p->parser) != HPE_OK) {
                 ending_say(&e, "%s", http_errno_description(HTTP_PARSER_ERRNO(&p->parser)));
-        } else if (p->body_bytes == 0 && (p->header_bytes += n) > HTTP_HEADERS_MAX) {
-                ending_say(&e, "more than 64 KiB of headers");
+        } else if (p->bytes - p->body_bytes > (p->body_bytes == 0 ? HTTP_HEADERS_MAX : OVERHEAD_MAX)) {
+                ending_say(&e, "more than %zu KiB beside the body",
+                           (p->body_bytes == 0 ? HTTP_HEADERS_MAX : OVERHEAD_MAX) / 1024);
         } else {
                 return true;
         }

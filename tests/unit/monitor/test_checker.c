@@ -34,7 +34,7 @@ static struct {
         struct {
                 char name[16];
                 int port;
-        } server[16];
+        } server[32];
         size_t count;
 } hostile;
 
@@ -195,13 +195,15 @@ static void test_every_kind_of_misbehaviour_has_its_reason(void **state)
                 const char *expect;
                 enum reason reason;
         } rows[] = {
-                {"silent", "", REASON_NO_ANSWER},   {"drip", "", REASON_NO_ANSWER},
-                {"headers", "", REASON_BAD_ANSWER}, {"body", "", REASON_WORKS},
-                {"body", "^the beg", REASON_WORKS}, {"body", "the end", REASON_MISMATCH},
-                {"reset", "", REASON_RESET},        {"closed", "", REASON_CLOSED},
-                {"short", "", REASON_CLOSED},       {"noise", "", REASON_BAD_ANSWER},
-                {"status", "", REASON_BAD_STATUS},  {"redirect", "", REASON_WORKS},
-                {"gone", "", REASON_REFUSED},
+                {"silent", "", REASON_NO_ANSWER},    {"drip", "", REASON_NO_ANSWER},
+                {"headers", "", REASON_BAD_ANSWER},  {"body", "", REASON_WORKS},
+                {"body", "^the beg", REASON_WORKS},  {"body", "the end", REASON_MISMATCH},
+                {"reset", "", REASON_RESET},         {"closed", "", REASON_CLOSED},
+                {"short", "", REASON_CLOSED},        {"noise", "", REASON_BAD_ANSWER},
+                {"status", "", REASON_BAD_STATUS},   {"redirect", "", REASON_WORKS},
+                {"gone", "", REASON_REFUSED},        {"bomb", "", REASON_WORKS},
+                {"bomb", "   ", REASON_MISMATCH},    {"chunks", "", REASON_BAD_ANSWER},
+                {"hundreds", "", REASON_BAD_ANSWER},
         };
         char target[64];
 
@@ -233,6 +235,110 @@ static void test_tcp_is_up_where_someone_listens_and_down_where_not(void **state
         stage_until_state(&stage, 2, VERDICT_DOWN);
         assert_int_equal(stage.last[2].reason, REASON_REFUSED);
         assert_true(stage.last[1].changed);
+}
+
+/* What libcurl is for: https, redirects, a header of the user's; and it must stand the same servers. */
+static void test_libcurl_judges_alike(void **state)
+{
+        static const struct {
+                const char *server, *expect;
+                enum reason reason;
+        } rows[] = {
+                {"silent", NULL, REASON_NO_ANSWER},  {"headers", NULL, REASON_BAD_ANSWER},
+                {"body", NULL, REASON_WORKS},        {"body", "the end", REASON_MISMATCH},
+                {"reset", NULL, REASON_RESET},       {"closed", NULL, REASON_CLOSED},
+                {"short", NULL, REASON_CLOSED},      {"noise", NULL, REASON_BAD_ANSWER},
+                {"status", NULL, REASON_BAD_STATUS}, {"gone", NULL, REASON_REFUSED},
+                {"bomb", "   ", REASON_MISMATCH},    {"redirect", NULL, REASON_BAD_ANSWER},
+        };
+        struct config_check c;
+        uint32_t n = COUNT(rows);
+
+        for (uint32_t i = 0; i < n; i++) {
+                c = http_check("127.0.0.1", hostile_port(rows[i].server), "/");
+                c.http.expect = rows[i].expect == NULL ? NULL : stage_text("%s", rows[i].expect);
+                c.http.redirect = HTTP_REDIRECT_FOLLOW;
+                start(i, &c);
+        }
+        c.http.expect = NULL;
+        c.http.url = stage_text("https://127.0.0.1:%d/", hostile_port("valid"));
+        c.http.expect = stage_text("safe");
+        start(n, &c);
+        c.http.verify = true;
+        start(n + 1, &c);
+        c.http.url = stage_text("https://127.0.0.1:%d/", hostile_port("noise"));
+        start(n + 2, &c);
+        for (uint32_t i = 0; i < n; i++)
+                stage_until_reason(&stage, i, rows[i].reason);
+        stage_until_reason(&stage, n, REASON_WORKS);
+        stage_until_reason(&stage, n + 1, REASON_CERTIFICATE);
+        stage_until_reason(&stage, n + 2, REASON_TLS);
+}
+
+static void test_a_certificate_has_to_be_good_for_long_enough(void **state)
+{
+        struct config_check c[8];
+        static const enum reason wanted[] = {REASON_WORKS,  REASON_CERTIFICATE, REASON_CERTIFICATE,
+                                             REASON_TLS,    REASON_NO_ANSWER,   REASON_TLS,
+                                             REASON_CLOSED, REASON_REFUSED};
+        static const char *const servers[] = {"valid", "ended",   "valid",  "noise",
+                                              "hello", "records", "closed", "gone"};
+
+        for (uint32_t i = 0; i < COUNT(c); i++) {
+                c[i] = any_check(CHECK_TLS);
+                c[i].port = (uint16_t)hostile_port(servers[i]);
+                c[i].tls.name = stage_text("localhost");
+                c[i].tls.days = 1000;
+                c[i].tls.verify = i == 2; /* who has signed it is trusted by nobody */
+                start(i, &c[i]);
+        }
+        for (uint32_t i = 0; i < COUNT(c); i++) {
+                stage_until_state(&stage, i, wanted[i] == REASON_WORKS ? VERDICT_UP : VERDICT_DOWN);
+                if (stage.last[i].reason != wanted[i])
+                        fail_msg("%s: wanted %s, got: %s", servers[i], reason_name(wanted[i]), stage.text[i]);
+        }
+        assert_non_null(strstr(stage.text[0], "(2099-12-31)"));
+}
+
+static void test_a_name_server_is_judged_by_what_it_says(void **state)
+{
+        static const struct {
+                const char *name;
+                enum dns_type type;
+                const char *expect;
+                enum reason reason;
+        } rows[] = {
+                {"good.example", DNS_A, NULL, REASON_WORKS},
+                {"good.example", DNS_A, "10.0.0.7", REASON_WORKS},
+                {"good.example", DNS_A, "10.0.0.8", REASON_MISMATCH},
+                {"good.example", DNS_MX, "10 MAIL.good.example.", REASON_WORKS},
+                {"good.example", DNS_TXT, "hello", REASON_WORKS},
+                {"good.example", DNS_SOA, "42", REASON_WORKS},
+                {"none.example", DNS_A, NULL, REASON_NAME_NOT_FOUND},
+                {"empty.example", DNS_A, NULL, REASON_NAME_NOT_FOUND},
+                {"failing.example", DNS_A, NULL, REASON_BAD_ANSWER},
+                {"broken.example", DNS_A, NULL, REASON_BAD_ANSWER},
+                {"silent.example", DNS_A, NULL, REASON_SILENT},
+                {"liar.example", DNS_A, NULL, REASON_SILENT},
+        };
+
+        for (uint32_t i = 0; i < COUNT(rows); i++) {
+                struct config_check c = any_check(CHECK_DNS);
+                char *expect[] = {(char *)rows[i].expect, NULL};
+
+                c.port = (uint16_t)hostile_port("names");
+                c.dns.name = stage_text("%s", rows[i].name);
+                c.dns.type = rows[i].type;
+                if (rows[i].expect != NULL)
+                        c.dns.expect = expect;
+                start(i, &c);
+        }
+        for (uint32_t i = 0; i < COUNT(rows); i++) {
+                stage_until_state(&stage, i, rows[i].reason == REASON_WORKS ? VERDICT_UP : VERDICT_DOWN);
+                if (stage.last[i].reason != rows[i].reason)
+                        fail_msg("%s: wanted %s, got: %s", rows[i].name, reason_name(rows[i].reason),
+                                 stage.text[i]);
+        }
 }
 
 static void test_tcp_says_and_expects(void **state)
@@ -599,6 +705,9 @@ int main(int argc, char **argv)
         const struct CMUnitTest tests[] = {
                 STAGED(test_every_kind_of_misbehaviour_has_its_reason),
                 STAGED(test_tcp_is_up_where_someone_listens_and_down_where_not),
+                STAGED(test_libcurl_judges_alike),
+                STAGED(test_a_certificate_has_to_be_good_for_long_enough),
+                STAGED(test_a_name_server_is_judged_by_what_it_says),
                 STAGED(test_tcp_says_and_expects),
                 STAGED(test_icmp_hears_who_answers_and_whose_packets_get_lost),
                 STAGED(test_a_web_server_dies_freezes_and_returns),
