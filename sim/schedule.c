@@ -362,6 +362,8 @@ static void reload_what_was_refused(struct schedule *s)
                 order_and_wait(s, ORDER_STOP, (uint8_t)(s->c.groups - 1), NODE_NONE);
                 world_run(s->w, span_s(2));
                 world_configure(s->w, i, 0, true);
+                if (world_file_waits(s->w, i)) /* it holds what it cannot name: the next core can */
+                        world_kill_core(s->w, i, span_ms(20));
         }
 }
 

@@ -319,14 +319,23 @@ static void do_todo(struct world *w, struct machine *m)
 
 /* --- its starts and ends --- */
 
-/* What the file does not name and the supervisor has let go of is free in the ledger (src/main/core_turn.c).
+/* Whether a group that the file does not name is free in the ledger, as in src/main/core_turn.c: it was never
+ * held, or the supervisor has let go of it. What is exclusive in its data may run outside of what that kills.
  */
+static bool let_go(const struct world *w, const struct machine *m, uint8_t g, const struct cluster_tenure *t)
+{
+        if (t->hold == HOLD_NONE || t->hold == HOLD_WARM)
+                return true;
+        return !w->config.data && !m->held[g].exclusive &&
+               instant_reached(machine_clock(w, m), m->ledger.lease_end);
+}
+
 static void forget_released(const struct world *w, const struct machine *m, struct cluster_promise *p)
 {
         for (uint8_t i = 0; i < p->tenure_count; i++)
                 for (uint8_t g = 0; g < w->config.groups; g++)
                         if (p->tenure[i].group == world_group_id(g) && machine_group(w, m, g) < 0 &&
-                            !m->held[g].exclusive)
+                            let_go(w, m, g, &p->tenure[i]))
                                 p->tenure[i].hold = HOLD_NONE;
 }
 
