@@ -67,7 +67,8 @@ struct held {
         bool exclusive;  /* holds in truth: exclusively, */
         bool everywhere; /* or it was started to run everywhere */
         bool starting, stopping;
-        bool orphan; /* left by a havend that died: no supervisor knows of it */
+        bool releasing; /* its core has begun to let go of it: no longer HELD in the ledger */
+        bool orphan;    /* left by a havend that died: no supervisor knows of it */
         struct epoch epoch;
         uint64_t job; /* the newest action; results of older ones are dropped */
         instant gate; /* while the kernel lets its address through, whoever stands still */

@@ -233,7 +233,8 @@ static void stop_group(struct world *w, struct machine *m, const struct cluster_
 {
         span took = span_add(world_random_span(w, span_us(50), w->config.stop_max), m->trouble.stop_more);
 
-        m->held[a->group].stopping = true;
+        m->held[a->group].stopping = m->held[a->group].releasing = true;
+        supervisor_watch(w, m);
         group_result(w, m, a->group, took,
                      world_chance(w, m->trouble.stop_fails) ? CLUSTER_EV_STOP_FAILED : CLUSTER_EV_STOPPED);
 }
@@ -405,6 +406,7 @@ void machine_kill_core(struct world *w, struct machine *m, span back_after)
         m->life++;
         for (uint8_t g = 0; g < w->config.groups; g++)
                 m->held[g].job = ++w->order; /* nobody waits for what was under way */
+        supervisor_watch(w, m);
         if (w->config.arbiter && w->config.arbiter->dies)
                 w->config.arbiter->dies(w, w->arbiter_memory, node, false);
         world_happen(w, back_after,

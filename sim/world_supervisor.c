@@ -3,10 +3,23 @@
  * itself, or with the core; then only the kernel's gate is left (held.gate). */
 #include "world_inside.h"
 
+static bool in_ledger(const struct held *h)
+{
+        return h->exclusive && !h->everywhere && !h->orphan;
+}
+
+/* A release that a core goes on with is its own: of what is exclusive in its address the supervisor takes the
+ * address away by then, and nothing else. For data a watchdog is not fed meanwhile, and ends it with the
+ * machine; that end is played as the supervisor's. */
+static bool is_the_cores(const struct world *w, const struct machine *m, const struct held *h)
+{
+        return m->core_up && h->releasing && !w->config.watchdog.us;
+}
+
 static bool holds_any(const struct world *w, const struct machine *m)
 {
         for (uint8_t g = 0; g < w->config.groups; g++)
-                if (m->held[g].exclusive && !m->held[g].everywhere && !m->held[g].orphan)
+                if (in_ledger(&m->held[g]) && !(w->config.data && is_the_cores(w, m, &m->held[g])))
                         return true;
         return false;
 }
@@ -29,8 +42,23 @@ void supervisor_watch(struct world *w, struct machine *m)
         m->release_at = machine_truth(m, instant_add(m->ledger.lease_end, after));
 }
 
+/* Addresses that the core has begun to release. False: more than that is held. */
+static bool remove_addresses(struct world *w, struct machine *m)
+{
+        for (uint8_t g = 0; g < w->config.groups; g++)
+                if (in_ledger(&m->held[g]) && !is_the_cores(w, m, &m->held[g]))
+                        return false;
+        for (uint8_t g = 0; g < w->config.groups; g++)
+                if (in_ledger(&m->held[g]) && !w->config.data)
+                        machine_set_exclusive(w, m, g, false);
+        supervisor_watch(w, m);
+        return true;
+}
+
 void supervisor_release(struct world *w, struct machine *m)
 {
+        if (remove_addresses(w, m))
+                return;
         for (uint8_t i = 0; i < m->ledger.tenure_count; i++) {
                 struct cluster_tenure *t = &m->ledger.tenure[i];
                 if (t->hold == HOLD_NONE || t->hold == HOLD_WARM || runs_everywhere(w, m, t->group))

@@ -233,6 +233,7 @@ void machine_set_exclusive(struct world *w, struct machine *m, uint8_t g, bool h
         if (m->held[g].exclusive && !held)
                 w->gone[g] = w->now;
         m->held[g].exclusive = held;
+        m->held[g].releasing = false;
         m->held[g].orphan = false;
         m->held[g].gate = m->ledger.lease_end;
         check_holders(w, g, takes);
