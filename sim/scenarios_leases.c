@@ -176,6 +176,78 @@ static void havend_dies_and_stops_slowly(struct stage *s)
         havend_dies(s);
 }
 
+/* Rule 13: what 1 said before it was given group1 arrives when a later havend is stopping what that one left.
+ */
+static void word_of_a_former_boot(struct stage *s)
+{
+        world_unfit(s->w, 1, 1, true);
+        stage_order(s, ORDER_STOP, 1, NODE_NONE, SPAN_ZERO);
+        stage_run(s, span_s(1));
+        expect_holder(s, 1, NODE_NONE);
+        world_cut_pair(s->w, 1, 2, true);
+        stage_wait_some(s, span_ms(100));
+        world_delay(s->w, 1, 0, span_ms(300));
+        world_unfit(s->w, 1, 0, true); /* says what it is, and that it holds nothing */
+        world_delay(s->w, 1, 0, SPAN_ZERO);
+        world_unfit(s->w, 1, 1, false);
+        stage_run(s, span_ms(2));
+        stage_order(s, ORDER_START, 1, NODE_NONE, SPAN_ZERO);
+        stage_run(s, span_ms(60));
+        world_trouble(s->w, 1, (struct trouble){.stop_more = span_ms(600)});
+        world_restart_haven(s->w, 1, span_ms(10));
+        stage_run(s, span_s(1));
+        world_trouble(s->w, 1, (struct trouble){0});
+        world_isolate(s->w, 1, false);
+        stage_run(s, span_s(1));
+        expect_settles(s, span_s(5));
+}
+
+/* Rule 2: 2 does not hear the leader for a while and asks all for their votes; the leader goes on. */
+static void leader_unheard_for_a_moment(struct stage *s)
+{
+        expect(s, world_leader(s->w) == 0, "node 0 does not lead");
+        uint32_t term = term_of(s, 0);
+        for (int i = 0; i < 4; i++) {
+                stage_wait_some(s, span_ms(100));
+                stage_cut_way(s, 0, 2, true);
+                stage_run(s, span_ms(330 + 35 * i));
+                stage_cut_way(s, 0, 2, false);
+                stage_run(s, span_s(1));
+        }
+        expect(s, world_leader(s->w) == 0 && term_of(s, 0) == term, "another was elected beside the leader");
+}
+
+/* Rule 4: the answer that 1 gave to the leader's core before this one, which has said as much by then. Nobody
+ * answers this one. */
+static void answer_to_a_former_core(struct stage *s)
+{
+        expect(s, world_leader(s->w) == 0, "node 0 does not lead");
+        stage_wait_some(s, span_ms(100));
+        world_kill_core(s->w, 0, span_ms(5));
+        stage_run(s, span_ms(50 + 2 * (int64_t)s->seed));
+        world_delay(s->w, 1, 0, span_ms(300));
+        world_cut_pair(s->w, 1, 2, true);
+        stage_run(s, span_ms(60));
+        stage_cut_way(s, 0, 1, true);
+        world_kill_core(s->w, 0, span_ms(5));
+        uint32_t term = term_of(s, 2);
+        for (int i = 0; i < 100 && (term_of(s, 0) <= term || world_leader(s->w) != 0); i++)
+                stage_run(s, span_ms(1));
+        world_cut_pair(s->w, 0, 2, true);
+        stage_run(s, span_ms(150));
+        for (int i = 0; i < 14; i++) { /* it says something else all the time */
+                world_unfit(s->w, 0, 1, i % 2 == 0);
+                stage_run(s, span_ms(10));
+        }
+        stage_cut_way(s, 1, 0, true);
+        world_cut_pair(s->w, 1, 2, false);
+        stage_run(s, span_s(2));
+        expect(s, world_holder(s->w, 0) != 0, "cut off, it still holds group0");
+        world_delay(s->w, 1, 0, SPAN_ZERO);
+        world_isolate(s->w, 0, false);
+        expect_settles(s, span_s(5));
+}
+
 const struct scenario scenarios_leases[] = {
         {"echo-is-no-answer", "rule 4: who has heard has promised nothing", {.nodes = 3}, echo_is_no_answer},
         {"leader-gives-way-to-a-higher-term",
@@ -203,5 +275,11 @@ const struct scenario scenarios_leases[] = {
          "rule 9: the lease of the boot before is waited for",
          {.nodes = 3},
          havend_dies_and_stops_slowly},
+        {"word-of-a-former-boot", "rule 13: it is dropped", {.nodes = 3}, word_of_a_former_boot},
+        {"leader-unheard-for-a-moment", "rule 2: it leads on", {.nodes = 3}, leader_unheard_for_a_moment},
+        {"answer-to-a-former-core",
+         "rule 4: it says nothing to the next",
+         {.nodes = 3},
+         answer_to_a_former_core},
         {0},
 };

@@ -285,10 +285,31 @@ REMOVALS = [
      "        if (c->alone.n != 0)\n", "        if (false)\n", "third-node-added-as-a-pair-splits"),
     ("while voters change, those before do not count", 26, "src/cluster/voters.c",
      "d->before ? 2 : 1};", "1};", "cut-off-as-a-third-node-is-added"),
+    ("a lower core is heard, and the transport lets it in", 13, [H, "sim/world_network.c"],
+     ["        if (order < 0 || (order == 0 && m->seq <= p->heard_seq))\n                return;",
+      "        if (age < 0)\n                return IS_REFUSED;\n        if (age > 0)\n                *h = (struct hearing){.of = m->incarnation};\n"],
+     ["        if (order == 0 && m->seq <= p->heard_seq)\n                return;",
+      "        if (age < 0)\n                return IS_NEW;\n        if (age > 0)\n                *h = (struct hearing){.of = m->incarnation};\n"],
+     "word-of-a-former-boot"),
+    ("a leader with a lease votes, and who asks does not stop when it hears it", 2, [E, E, L],
+     ["        return leads_with_lease(c) || (leader_is_near(c) && c->leader != candidate);",
+      "        if (leader_forbids(c, from) || c->role == ROLE_LEADER)",
+      "        if (c->role != ROLE_FOLLOWER)\n                step_down(c, \"another leads\");"],
+     ["        return leader_is_near(c) && c->leader != candidate;", "        if (leader_forbids(c, from))",
+      "        if (c->role == ROLE_LEADER)\n                step_down(c, \"another leads\");"],
+     "leader-unheard-for-a-moment"),
+    ("the answer's term, and the core's incarnation", 4, [L, H],
+     ["        if (!s || m->answer.term != c->state.term || s->led_term != c->state.term || !peer_counts(c, from))",
+      "        if (incarnation_compare(m->echo.of, c->self) != 0)\n                return false;\n"],
+     ["        if (!s || !peer_counts(c, from))", ""], "answer-to-a-former-core"),
 ]
 
 # The first is removed and nothing happens, for another rule covers for it: the row with both removed.
 COVERED = {
+    "a leader with a lease votes": "a leader with a lease votes, and who asks does not stop when it hears it",
+    "a lower core is heard": "a lower core is heard, and the transport lets it in",
+    "the answer's term": "the answer's term, and the core's incarnation",
+    "an answer to what was sent before it led": "the answer's term, and the core's incarnation",
     "the witness renews an older term": "the witness renews an older term, and a higher one is not heeded",
     "a foreign term defeats no renewal": "a foreign term defeats no renewal, and a higher one is not heeded",
 }
