@@ -139,6 +139,8 @@ static void answer_order(struct api *api, struct client *c, const struct request
         text_copy(command.group, sizeof(command.group), r->group);
         text_copy(command.node, sizeof(command.node), r->node);
         text_copy(command.text, sizeof(command.text), r->text);
+        text_copy(command.about, sizeof(command.about), r->about);
+        text_copy(command.who, sizeof(command.who), r->who);
         c->reply = calloc(1, sizeof(*c->reply));
         assert(c->reply);
         c->reply->client = c;
@@ -166,6 +168,10 @@ void api_answer(struct api *api, struct client *c, const char *line, size_t n)
         case REQUEST_STATUS:
                 client_send(c, json_pack("{s:b, s:o}", "ok", 1, "view", present_view(api)));
                 return;
+        case REQUEST_CHECKS:
+                client_send(c, json_pack("{s:b, s:o}", "ok", 1, "checks",
+                                         api->hooks.checks ? api->hooks.checks(api->user) : json_object()));
+                return;
         case REQUEST_WATCH:
                 c->follows = FOLLOWS_VIEWS;
                 client_send(c, wrapped("view", present_view(api)));
@@ -184,6 +190,10 @@ void api_answer(struct api *api, struct client *c, const char *line, size_t n)
         case REQUEST_FENCE: answer_order(api, c, &r, API_FENCE); return;
         case REQUEST_CONFIRM_OFF: answer_order(api, c, &r, API_CONFIRM_OFF); return;
         case REQUEST_RESTART: answer_order(api, c, &r, API_RESTART); return;
+        case REQUEST_ACK: answer_order(api, c, &r, API_ACK); return;
+        case REQUEST_SILENCE: answer_order(api, c, &r, API_SILENCE); return;
+        case REQUEST_DISABLE: answer_order(api, c, &r, API_DISABLE); return;
+        case REQUEST_ENABLE: answer_order(api, c, &r, API_ENABLE); return;
         }
 }
 

@@ -3,6 +3,7 @@
  * A stream socket on which each line is one JSON object. A request (request.h) is answered by
  *
  *     {"ok": true, "view": {...}}             status
+ *     {"ok": true, "checks": {...}}           checks
  *     {"ok": true, "text": "..."}             explain, and every order that was carried out
  *     {"ok": false, "error": "..."}           why not, and what to do
  *     {"event": {...}} ... {"ok": true}       events; with "follow" they go on instead of ending
@@ -41,6 +42,10 @@ enum api_command_kind {
         API_FENCE,
         API_CONFIRM_OFF,
         API_RESTART,
+        API_ACK,
+        API_SILENCE,
+        API_DISABLE,
+        API_ENABLE,
 };
 
 /* An order, well-formed but not yet judged: its names may be unknown. */
@@ -51,6 +56,8 @@ struct api_command {
         span lasts;           /* of standby and maintenance: 0 until revoked; of reload: 0 or the time to
                                  confirm in */
         bool on;              /* maintenance */
+        char about[160];      /* ack, silence, disable, enable: what of all that is watched */
+        char who[32];         /* the same: who wants it */
         char text[64];        /* why, for maintenance; who, for fence and confirm-off; or "" */
 };
 
@@ -62,6 +69,8 @@ struct api_hooks {
         /* Starts carrying it out and answers with api_reply_send(), during the call or later, exactly once.
          */
         void (*command)(void *user, const struct api_command *c, struct api_reply *reply);
+        /* All that is watched: the answer to `checks`, a new reference. */
+        json_t *(*checks)(void *user);
         /* Of a daemon that is no node: the answer to `status`, a new reference, under `report_name`. It
          * answers nothing else, and the other hooks are NULL. NULL: a node. */
         json_t *(*report)(void *user);

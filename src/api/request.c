@@ -18,9 +18,12 @@ enum part {
         PART_FOLLOW = 1U << 5,
         PART_COUNT = 1U << 6,
         PART_AFTER = 1U << 7,
+        PART_ABOUT = 1U << 8,
+        PART_WHO = 1U << 9,
 };
 
-static const char *const part_names[] = {"group", "node", "for", "text", "on", "follow", "count", "after"};
+static const char *const part_names[] = {"group",  "node",  "for",   "text",  "on",
+                                         "follow", "count", "after", "about", "who"};
 
 static const struct {
         const char *name;
@@ -43,6 +46,11 @@ static const struct {
         [REQUEST_FENCE] = {"fence", PART_NODE, PART_TEXT},
         [REQUEST_CONFIRM_OFF] = {"confirm-off", PART_NODE, PART_TEXT},
         [REQUEST_RESTART] = {"restart", 0, 0},
+        [REQUEST_ACK] = {"ack", PART_ABOUT, PART_TEXT | PART_WHO},
+        [REQUEST_SILENCE] = {"silence", PART_ABOUT | PART_FOR, PART_TEXT | PART_WHO},
+        [REQUEST_DISABLE] = {"disable", PART_ABOUT, PART_TEXT | PART_WHO},
+        [REQUEST_ENABLE] = {"enable", PART_ABOUT, PART_WHO},
+        [REQUEST_CHECKS] = {"checks", 0, 0},
 };
 
 static int find_kind(const char *name)
@@ -87,6 +95,22 @@ static const char *take_text(const json_t *value, char *text, size_t size)
         return string && text_copy(text, size, string) ? NULL : "a text of up to 63 bytes";
 }
 
+static const char *take_about(const json_t *value, char *text, size_t size)
+{
+        const char *string = json_string_value(value);
+
+        return string && string[0] && text_copy(text, size, string)
+                       ? NULL
+                       : "something watched: WATCH, WATCH:SERVICE, WATCH:SERVICE@HOST or @HOST";
+}
+
+static const char *take_who(const json_t *value, char *text, size_t size)
+{
+        const char *string = json_string_value(value);
+
+        return string && text_copy(text, size, string) ? NULL : "a name of up to 31 bytes";
+}
+
 static const char *take_bool(const json_t *value, bool *ret_bool)
 {
         *ret_bool = json_is_true(value);
@@ -124,6 +148,8 @@ static const char *take(enum part part, const json_t *value, struct request *r)
         case PART_FOLLOW: return take_bool(value, &r->follow);
         case PART_COUNT: return take_count(value, &r->count);
         case PART_AFTER: return take_after(value, &r->after);
+        case PART_ABOUT: return take_about(value, r->about, sizeof(r->about));
+        case PART_WHO: return take_who(value, r->who, sizeof(r->who));
         }
         assert(!"a part of a request");
         return NULL;
@@ -183,7 +209,7 @@ int request_parse(const char *line, size_t n, struct request *ret_request, char 
                 snprintf(error, REQUEST_ERROR_SIZE,
                          "unknown command '%.40s'; this havend knows: status watch "
                          "events explain move stop start clear standby online maintenance reload confirm "
-                         "fence confirm-off restart",
+                         "fence confirm-off restart ack silence disable enable checks",
                          name);
         } else {
                 r.kind = (enum request_kind)kind;

@@ -33,6 +33,11 @@ enum request_kind {
         REQUEST_FENCE,
         REQUEST_CONFIRM_OFF,
         REQUEST_RESTART,
+        REQUEST_ACK,
+        REQUEST_SILENCE,
+        REQUEST_DISABLE,
+        REQUEST_ENABLE,
+        REQUEST_CHECKS, /* changes nothing, but came later */
 };
 
 struct request {
@@ -41,6 +46,8 @@ struct request {
         char node[NAME_SIZE];
         span lasts; /* "for": 0 until revoked; of reload, the time to confirm in */
         char text[64];
+        char about[160]; /* "web", "web:http", "web:http@10.1.0.1", "@10.1.0.1" */
+        char who[32];
         bool on;        /* maintenance */
         bool follow;    /* events */
         int count;      /* events */

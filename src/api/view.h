@@ -68,6 +68,14 @@ struct view_group {
         struct view_check check[CHECKS_MAX];
 };
 
+/* A watch as the node that runs it sees it. */
+struct view_watch {
+        char name[NAME_SIZE];
+        char node[NAME_SIZE]; /* which runs it, "" nobody has said */
+        int up, down, unknown;
+        char text[200]; /* the failure that is oldest, and how many more; or "" */
+};
+
 struct view_refusal {
         char reason[48]; /* named reason for which packets were refused */
         uint64_t count;
@@ -99,6 +107,10 @@ struct view {
         struct view_node node[NODES_MAX];
         int group_count;
         struct view_group group[GROUPS_MAX];
+        int watch_count;
+        struct view_watch watch[WATCHES_MAX];
+        int alerts_waiting;    /* things that are to be told and have not been */
+        char alerts_text[420]; /* why; or "" */
         int refusal_count;
         struct view_refusal refusal[VIEW_REFUSALS_MAX];
 };

@@ -151,6 +151,21 @@ json_t *view_to_json(const struct view *v)
         json_t *groups = add_array(json, "groups");
         for (int i = 0; i < v->group_count; i++)
                 write_group(groups, &v->group[i]);
+        json_t *watches = add_array(json, "watches");
+        for (int i = 0; i < v->watch_count; i++) {
+                json_t *watch = add_object(watches);
+                set_text(watch, "name", v->watch[i].name);
+                set_text(watch, "node", v->watch[i].node);
+                set(watch, "up", json_integer(v->watch[i].up));
+                set(watch, "down", json_integer(v->watch[i].down));
+                set(watch, "unknown", json_integer(v->watch[i].unknown));
+                set_text(watch, "text", v->watch[i].text);
+        }
+        json_t *alerts = json_object();
+        assert(alerts);
+        set(alerts, "waiting", json_integer(v->alerts_waiting));
+        set_text(alerts, "text", v->alerts_text);
+        set(json, "alerts", alerts);
         json_t *refused = add_array(json, "refused");
         for (int i = 0; i < v->refusal_count; i++) {
                 json_t *refusal = add_object(refused);
@@ -298,6 +313,19 @@ int view_from_json(const json_t *json, struct view *v)
         v->group_count = get_array(json, "groups", GROUPS_MAX, &array);
         for (int i = 0; i < v->group_count; i++)
                 read_group(json_array_get(array, (size_t)i), &v->group[i]);
+        v->watch_count = get_array(json, "watches", WATCHES_MAX, &array);
+        for (int i = 0; i < v->watch_count; i++) {
+                const json_t *watch = json_array_get(array, (size_t)i);
+                GET_STRING(watch, "name", v->watch[i].name);
+                GET_STRING(watch, "node", v->watch[i].node);
+                v->watch[i].up = (int)get_integer(watch, "up", 0);
+                v->watch[i].down = (int)get_integer(watch, "down", 0);
+                v->watch[i].unknown = (int)get_integer(watch, "unknown", 0);
+                GET_STRING(watch, "text", v->watch[i].text);
+        }
+        const json_t *alerts = json_object_get(json, "alerts");
+        v->alerts_waiting = (int)get_integer(alerts, "waiting", 0);
+        GET_STRING(alerts, "text", v->alerts_text);
         v->refusal_count = get_array(json, "refused", VIEW_REFUSALS_MAX, &array);
         for (int i = 0; i < v->refusal_count; i++) {
                 const json_t *refusal = json_array_get(array, (size_t)i);

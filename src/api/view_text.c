@@ -386,6 +386,51 @@ static void print_refusals(const struct page *p, const struct view *v)
         }
 }
 
+static void print_watch(const struct page *p, const struct view_watch *w, int width)
+{
+        fputs("  ", p->to);
+        print_cell(p, TINT_NONE, w->name, width);
+        if (w->node[0] == '\0') {
+                print_tinted(p, TINT_WARN, "nobody looks");
+                fputc('\n', p->to);
+                return;
+        }
+        fprintf(p->to, "%d up", w->up);
+        if (w->down > 0) {
+                char down[24];
+                snprintf(down, sizeof(down), "%d down", w->down);
+                fputs(", ", p->to);
+                print_tinted(p, TINT_BAD, down);
+        }
+        if (w->unknown > 0)
+                fprintf(p->to, ", %d unknown", w->unknown);
+        fputs(", seen by ", p->to);
+        print_safe(p->to, w->node);
+        if (w->text[0]) {
+                fputc('\n', p->to);
+                print_blanks(p, 2 + width + 2);
+                print_safe(p->to, w->text);
+        }
+        fputc('\n', p->to);
+}
+
+static void print_watches(const struct page *p, const struct view *v, int width)
+{
+        if (v->watch_count > 0) {
+                fputc('\n', p->to);
+                print_head(p, "watches");
+        }
+        for (int i = 0; i < v->watch_count; i++)
+                print_watch(p, &v->watch[i], width);
+        if (v->alerts_text[0]) {
+                fputc('\n', p->to);
+                print_tinted(p, TINT_BAD, "not told");
+                fputs(": ", p->to);
+                print_safe(p->to, v->alerts_text);
+                fputc('\n', p->to);
+        }
+}
+
 void view_print_status(const struct view *v, bool colour, FILE *to)
 {
         const struct page p = {to, colour};
@@ -395,6 +440,8 @@ void view_print_status(const struct view *v, bool colour, FILE *to)
                 width = wider(width, v->node[i].name);
         for (int i = 0; i < v->group_count; i++)
                 width = wider(width, v->group[i].name);
+        for (int i = 0; i < v->watch_count; i++)
+                width = wider(width, v->watch[i].name);
 
         print_cluster(&p, v);
         fputc('\n', to);
@@ -407,6 +454,7 @@ void view_print_status(const struct view *v, bool colour, FILE *to)
                 print_group(&p, &v->group[i], width);
         if (v->group_count == 0)
                 fputs("  none in the configuration\n", to);
+        print_watches(&p, v, width);
         if (v->refusal_count > 0)
                 print_refusals(&p, v);
 }

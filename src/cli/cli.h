@@ -84,6 +84,8 @@ bool cli_colour(void);
 
 enum cli_status command_status(const struct command *command, const struct arguments *a);
 enum cli_status command_checks(const struct command *command, const struct arguments *a);
+enum cli_status command_ack(const struct command *command, const struct arguments *a);
+enum cli_status command_silence(const struct command *command, const struct arguments *a);
 enum cli_status command_restart(const struct command *command, const struct arguments *a);
 enum cli_status command_explain(const struct command *command, const struct arguments *a);
 enum cli_status command_watch(const struct command *command, const struct arguments *a);

@@ -96,8 +96,3 @@ enum cli_status command_status(const struct command *command, const struct argum
                 return command_usage_error(command, "--json shows the links already: leave out --links");
         return look(a, a->given[OPTION_LINKS] ? view_print_links : view_print_status);
 }
-
-enum cli_status command_checks(const struct command *command, const struct arguments *a)
-{
-        return look(a, view_print_checks);
-}

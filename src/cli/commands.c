@@ -37,12 +37,37 @@ const struct command commands[] = {
          "  haven explain web\n",
          command_explain},
         {"checks", "", 0, 0, BIT(OPTION_JSON), "every check, its state and how old that is",
-         "Lists the checks of all groups as this node knows them. 'unknown' is a state of its own: nothing "
-         "has\n"
-         "been measured yet.\n"
+         "Lists the checks of all groups as this node knows them, then every service of every host that is\n"
+         "watched, and what was said about them. 'unknown' is a state of its own: nothing has been measured "
+         "yet.\n"
          "\n"
-         "  haven checks\n",
+         "  haven checks\n"
+         "  haven checks --json\n",
          command_checks},
+        {"ack", "WHAT [TEXT]", 1, 2, 0, "say that somebody takes care of a failure",
+         "WHAT is a watch, WATCH:SERVICE, WATCH:SERVICE@HOST or @HOST. Its failures are told no more until "
+         "they\n"
+         "are over; whoever was told of them is told that, and by whom.\n"
+         "\n"
+         "  haven ack web:http@10.1.0.11 \"new disk is on its way\"\n",
+         command_ack},
+        {"silence", "DURATION WHAT... [TEXT]", 2, 17, 0, "tell nobody of failures for a while",
+         "For planned work: what fails meanwhile is told to nobody, and told when the time is over, if it "
+         "still\n"
+         "fails. A last word with a blank in it is the reason. 'haven enable WHAT' ends it.\n"
+         "\n"
+         "  haven silence 2h web db:sql \"moving the rack\"\n",
+         command_silence},
+        {"disable", "WHAT [TEXT]", 1, 2, 0, "tell nobody of failures, until enabled",
+         "As 'haven silence', without an end.\n"
+         "\n"
+         "  haven disable @10.1.0.11\n",
+         command_ack},
+        {"enable", "WHAT", 1, 1, 0, "end 'haven disable', 'silence' and 'ack'",
+         "Takes back what was said about just this.\n"
+         "\n"
+         "  haven enable @10.1.0.11\n",
+         command_ack},
         {"move", "GROUP [NODE]", 1, 2, BIT(OPTION_NO_WAIT), "move a group, to NODE or to the next best",
          "Moves the group, and those that go with it, with as little interruption as they allow, and waits "
          "until\n"

@@ -24,6 +24,7 @@ enum section {
         SECTION_DOCUMENT,  /* document.c's encoding */
         SECTION_WATCHDOG,  /* watchdog u64; absent: not armed */
         SECTION_NAMES,     /* from_id u32, to_id u32: text_id of their names */
+        SECTION_POST,      /* what rides along (src/watch/board.h); not part of the message */
         SECTIONS,
 };
 
@@ -454,6 +455,7 @@ static enum packet_refusal get_section(uint8_t tag, struct reader *r, struct mes
                 m->to_id = get_u32(r);
                 good = m->from_id != 0;
                 break;
+        case SECTION_POST: return PACKET_ACCEPTED;
         case SECTION_DOCUMENT:
                 m->has_document = true;
                 return document_decode(r->at, reader_left(r), &m->document) == 0 ? PACKET_ACCEPTED
@@ -494,4 +496,36 @@ enum packet_refusal packet_decode(const uint8_t *body, size_t n, struct message 
                         return refusal;
         }
         return PACKET_ACCEPTED;
+}
+
+/* --- what rides along --- */
+
+#define FIXED_SIZE (2 + 8 + 4 + 4 + 4 + 8 + 1 + 1 + 2 + 4 + 1 + 9)
+
+size_t packet_post_add(uint8_t *body, size_t n, size_t size, const uint8_t *post, size_t post_n)
+{
+        struct writer w;
+
+        writer_init(&w, body + n, size - n);
+        uint8_t *content = field_begin(&w, SECTION_POST);
+        put_bytes(&w, post, post_n);
+        part_end(&w, content);
+        return w.failed ? n : n + (size_t)(w.at - (body + n));
+}
+
+const uint8_t *packet_post(const uint8_t *body, size_t n, size_t *ret_n)
+{
+        struct reader r, content;
+
+        reader_init(&r, body, n);
+        (void)get_bytes(&r, FIXED_SIZE);
+        while (!r.failed && reader_left(&r) > 0) {
+                uint8_t tag = get_u8(&r);
+                get_part(&r, &content);
+                if (r.failed || tag != SECTION_POST)
+                        continue;
+                *ret_n = reader_left(&content);
+                return content.at;
+        }
+        return NULL;
 }

@@ -51,6 +51,12 @@ const char *packet_refusal_name(enum packet_refusal refusal);
 /* Writes the body. Bytes written, or -EMSGSIZE. */
 int packet_encode(const struct message *m, uint8_t *body, size_t size);
 
+/* Puts a post behind the message of a body of `n` bytes: what rides along and is no part of the message.
+ * Returns the bytes of both; `n` when it does not fit. */
+size_t packet_post_add(uint8_t *body, size_t n, size_t size, const uint8_t *post, size_t post_n);
+/* The post of a body that packet_decode() has accepted, or NULL. */
+const uint8_t *packet_post(const uint8_t *body, size_t n, size_t *ret_n);
+
 /* Reads a body that seal_open() has found genuine. On any other answer than PACKET_ACCEPTED, *ret_message is
  * worth nothing. Node indices in an accepted message are below DOCUMENT_NODES_MAX, or NODE_NONE where
  * message.h allows it; a group is in `hold` once at most. */

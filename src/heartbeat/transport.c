@@ -30,6 +30,7 @@ struct transport {
         struct {
                 struct medium *medium;
                 bool to_all;    /* what is for another node comes here too */
+                bool carries;   /* posts too: the others are slow */
                 uint32_t peers; /* of ours: bit i, node i */
         } link[LINKS_MAX];
         struct transport_hooks hooks;
@@ -43,8 +44,10 @@ struct transport {
         instant told_of_strangers;
         struct transport_refusal refusal[PACKET_REFUSALS];
         struct message in;
+        size_t body_n;
         uint8_t body[PACKET_BODY_MAX];
         uint8_t packet[PACKET_MAX];
+        uint8_t laden[PACKET_MAX]; /* the same with a post */
 };
 
 /* Receiving */
@@ -108,9 +111,10 @@ static enum packet_refusal check_ends(const struct transport *t, struct message 
 static enum packet_refusal judge(struct transport *t, int node, int link, const uint8_t *bytes, size_t n,
                                  bool *ret_copy)
 {
-        size_t body_n;
+        size_t body_n = 0;
         enum packet_refusal why = seal_open(&t->seal, bytes, n, t->body, &body_n);
 
+        t->body_n = body_n;
         if (why == PACKET_ACCEPTED)
                 why = packet_decode(t->body, body_n, &t->in);
         if (why == PACKET_ACCEPTED)
@@ -125,6 +129,16 @@ static enum packet_refusal judge(struct transport *t, int node, int link, const 
         }
         assert(!"a verdict");
         return PACKET_REPLAYED;
+}
+
+/* Every copy has its own: one that came over a slow link has none. */
+static void take_post(struct transport *t, int node)
+{
+        size_t n;
+        const uint8_t *post = t->hooks.on_post ? packet_post(t->body, t->body_n, &n) : NULL;
+
+        if (post)
+                t->hooks.on_post(t->hooks.user, node, post, n);
 }
 
 static void on_packet(void *user, int node, int link, const struct ip *from, const uint8_t *bytes, size_t n,
@@ -143,6 +157,7 @@ static void on_packet(void *user, int node, int link, const struct ip *from, con
         }
         count(t, PACKET_ACCEPTED, link, from, received);
         s->link[link].received++;
+        take_post(t, node);
         if (!copy) {
                 t->hooks.on_message(t->hooks.user, &t->in, link, received);
                 return;
@@ -214,6 +229,7 @@ static int open_media(struct transport *t, uv_loop_t *loop, const struct config 
                         t->link[l].medium = t->medium[i];
                         t->link[l].to_all = config->link[l].kind == LINK_MULTICAST ||
                                             config->link[l].kind == LINK_BROADCAST;
+                        t->link[l].carries = media[i] == &medium_udp;
                         t->link[l].peers = config->link[l].peers[t->self];
                 }
         }
@@ -280,20 +296,39 @@ static bool is_shared(const struct transport *t, int node, int link)
         return t->link[link].peers & 1U << node;
 }
 
+/* The packet with what rides along, in t->laden; 0: nothing does. */
+static size_t make_laden(struct transport *t, int node, uint8_t *body, size_t n)
+{
+        uint8_t post[POST_MAX];
+        size_t post_n = t->hooks.post ? t->hooks.post(t->hooks.user, node, post, sizeof(post)) : 0;
+
+        if (post_n == 0)
+                return 0;
+        size_t laden = packet_post_add(body, n, PACKET_BODY_MAX, post, post_n);
+        if (laden == n)
+                return 0;
+        int sealed = seal_close(&t->seal, body, laden, t->laden, sizeof(t->laden));
+        assert(sealed > 0);
+        return (size_t)sealed;
+}
+
 int transport_send(struct transport *t, int node, const struct message *message)
 {
         uint8_t body[PACKET_BODY_MAX]; /* not t->body: a hook that is reading it may be sending */
         int result = -ENETUNREACH;     /* no link is shared */
 
-        int n = packet_encode(message, body, sizeof(body));
-        assert(n > 0); /* PACKET_BODY_MAX holds the longest message */
-        n = seal_close(&t->seal, body, (size_t)n, t->packet, sizeof(t->packet));
+        int length = packet_encode(message, body, sizeof(body));
+        assert(length > 0); /* PACKET_BODY_MAX holds the longest message */
+        int n = seal_close(&t->seal, body, (size_t)length, t->packet, sizeof(t->packet));
         assert(n > 0);
+        size_t laden = make_laden(t, node, body, (size_t)length);
         for (int link = 0; link < t->link_count; link++) {
                 if (!is_shared(t, node, link))
                         continue;
                 struct medium *m = t->link[link].medium;
-                int error = m->kind->send(m, node, link, t->packet, (size_t)n);
+                bool heavy = laden > 0 && t->link[link].carries;
+                int error =
+                        m->kind->send(m, node, link, heavy ? t->laden : t->packet, heavy ? laden : (size_t)n);
                 struct transport_link *l = &t->sender[node].link[link];
                 if (error)
                         l->errors++;

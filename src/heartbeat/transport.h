@@ -17,6 +17,8 @@
 struct transport;
 struct medium;
 
+#define POST_MAX 1200 /* with a heartbeat around it, it seldom needs a second Ethernet frame */
+
 /* Any of them may be NULL but on_message. They may send, and may not free the transport. */
 struct transport_hooks {
         /* The first copy of a message. `m` is valid until the hook returns. `received` is fresh: read after
@@ -29,6 +31,11 @@ struct transport_hooks {
         /* A packet was refused; once a minute for each reason and node (-1: strangers), for the log. `from`:
          * NULL where the link has no addresses. */
         void (*on_refused)(void *user, int node, int link, enum packet_refusal why, const struct ip *from);
+        /* What rides along in a packet to `node`, up to POST_MAX bytes and `size` of them: bytes written, 0
+         * nothing. Only over links that carry much (UDP). It may be lost, doubled and late. */
+        size_t (*post)(void *user, int node, uint8_t *bytes, size_t size);
+        /* What rode along: from that node, for us, in this cluster, and not a replay. */
+        void (*on_post)(void *user, int node, const uint8_t *bytes, size_t n);
         /* Sending on a link fails, or works again (error 0); node -1: our own end of it. Once per change; may
          * be called from within transport_new() and transport_send(). */
         void (*on_link)(void *user, int node, int link, int error);

@@ -153,6 +153,8 @@ static int open_transport(struct core *core)
                 .on_copy = on_copy,
                 .on_refused = on_refused,
                 .on_link = on_link,
+                .post = core_watch_post,
+                .on_post = core_watch_heard,
                 .user = core,
         };
         char reason[KEY_REASON];
@@ -202,7 +204,7 @@ static int open_rooms(struct core *core)
         if (!error)
                 error = writer_new(core->loop, core->options.state_dir, core_saved, core, &core->writer);
         if (!error)
-                error = alerts_new(core->loop, core->config, core->self, &core->alerts);
+                error = core_watch_open(core);
         if (!error && core->config->arbiter.kind == ARBITER_PING)
                 error = pinger_new(core->loop, &core->pinger);
         if (!error)
@@ -216,7 +218,10 @@ static int open_rooms(struct core *core)
 
 static int open_api(struct core *core)
 {
-        const struct api_hooks hooks = {.view = core_view, .explain = core_explain, .command = core_command};
+        const struct api_hooks hooks = {.view = core_view,
+                                        .explain = core_explain,
+                                        .command = core_command,
+                                        .checks = core_watch_report};
         char path[PATH_SIZE];
         int error = path_join(core->options.run_dir, PATH_SOCKET, path);
 
@@ -296,8 +301,7 @@ static void close_rooms(struct core *core, int status)
                 engine_free(core->engine);
         if (core->checker)
                 checker_free(core->checker);
-        if (core->alerts)
-                alerts_free(core->alerts);
+        core_watch_close(core);
         disk_free(core->disk);
         if (core->transport)
                 transport_free(core->transport);

@@ -17,7 +17,6 @@
 #include "main/options.h"
 #include "main/state.h"
 #include "main/writer.h"
-#include "monitor/alert.h"
 #include "monitor/checker.h"
 #include "monitor/ping.h"
 #include "resource/engine.h"
@@ -52,9 +51,9 @@ struct core {
         struct transport *transport;
         struct takeover *takeover;
         struct engine *engine;
-        struct checker *checker; /* NULL: no group has a check */
+        struct checker *checker;         /* NULL: nothing has a check */
         char checker_program[PATH_SIZE]; /* haven-checker */
-        struct alerts *alerts;
+        struct watching *watching;
         struct pinger *pinger; /* NULL: the arbiter is another */
         struct fencer *fencer;
         struct arbiter_fence fence_arbiter;
@@ -120,6 +119,28 @@ void core_checks_reload(struct core *core, const struct config *old);
 uint32_t core_check_id(const struct config_group *g, const struct config_check *check);
 /* Removes floating addresses that an earlier run left in the kernel. */
 void core_clear_leftovers(struct core *core);
+
+/* core_watch.c */
+int core_watch_open(struct core *core);
+void core_watch_close(struct core *core);
+/* After a reload: what is here too goes on. 0 or -ENOMEM. */
+int core_watch_reload(struct core *core);
+/* After each turn: which watches run here, and who tells. */
+void core_watch_turn(struct core *core);
+/* Of a check whose number has WATCH_CHECKS in it. */
+void core_watch_result(struct core *core, uint32_t id, const struct check_result *result);
+/* Hooks of the transport. */
+size_t core_watch_post(void *user, int node, uint8_t *bytes, size_t size);
+void core_watch_heard(void *user, int node, const uint8_t *bytes, size_t n);
+/* Tells whoever wants it: one bit of enum alert_on, about a node or a group. */
+void core_watch_raise(struct core *core, unsigned on, const char *kind, const char *subject,
+                      const char *text);
+
+/* core_watch_view.c */
+void core_watch_view(const struct core *core, struct view *ret_view);
+json_t *core_watch_report(void *user);
+/* Carries out ack, silence, disable and enable; answers `reply`. */
+void core_watch_order(struct core *core, const struct api_command *c, struct api_reply *reply);
 
 /* core_arbiter_fence.c */
 int core_arbiter_fence_open(struct core *core);

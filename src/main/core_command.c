@@ -98,6 +98,10 @@ void core_command(void *user, const struct api_command *c, struct api_reply *rep
         case API_STANDBY:
         case API_ONLINE:
         case API_MAINTENANCE: give_order(core, c, reply); break;
+        case API_ACK:
+        case API_SILENCE:
+        case API_DISABLE:
+        case API_ENABLE: core_watch_order(core, c, reply); break;
         }
 }
 

@@ -1,6 +1,7 @@
 /* Groups on this node: the brain's actions become orders to the engine, with the ledger written first; what
  * the engine and the checks report becomes events. */
 #include "main/core.h"
+#include "main/core_watch.h"
 
 #include "base/log.h"
 #include "base/text.h"
@@ -195,6 +196,7 @@ int core_checks_open(struct core *core)
 
         for (size_t i = 0; i < core->config->group_count; i++)
                 any |= core->config->group[i].check_count > 0;
+        any |= core->config->watch_count > 0;
         if (!any || core->checker)
                 return 0;
         error = path_program("haven-checker", program);
@@ -250,8 +252,13 @@ void core_check_result(void *user, uint32_t id, const struct check_result *resul
         struct core *core = user;
         char text[NOTE_TEXT];
         int group;
-        const struct config_check *check = find_check(core->config, id, &group);
+        const struct config_check *check;
 
+        if (id & WATCH_CHECKS) {
+                core_watch_result(core, id, result);
+                return;
+        }
+        check = find_check(core->config, id, &group);
         if (!check || !result->changed)
                 return;
         const struct config_group *g = &core->config->group[group];

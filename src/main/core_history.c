@@ -26,11 +26,11 @@ static unsigned alert_of(const struct core *core, const struct note *note)
         case NOTE_GROUP_MOVED: return ALERT_MOVED;
         case NOTE_GROUP_STARTED: return ALERT_UP;
         case NOTE_GROUP_FAILED: return ALERT_DOWN;
-        case NOTE_GROUP_BLOCKED:
-        case NOTE_QUORUM_LOST: return ALERT_BLOCKED;
+        case NOTE_GROUP_BLOCKED: return ALERT_BLOCKED;
+        case NOTE_QUORUM_LOST: return ALERT_QUORUM;
         case NOTE_SPLIT: return ALERT_SPLIT;
-        case NOTE_LEASE_LOST:
-        case NOTE_FENCE: return ALERT_DOWN;
+        case NOTE_LEASE_LOST: return ALERT_DOWN;
+        case NOTE_FENCE: return ALERT_FENCED;
         case NOTE_TRACE:
         case NOTE_LINK:
         case NOTE_LEADER:
@@ -54,7 +54,7 @@ void core_tell(struct core *core, const char *kind, const char *subject, unsigne
         if (core->api)
                 api_event(core->api, &e);
         if (alert)
-                alert_raise(core->alerts, alert, kind, subject, text);
+                core_watch_raise(core, alert, kind, subject, text);
 }
 
 /* Time ran out: by whose fault? */

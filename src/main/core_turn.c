@@ -175,6 +175,8 @@ void core_event(struct core *core, const struct cluster_event *event)
         if (!core->exiting)
                 core_watchdog(core);
         if (!core->exiting)
+                core_watch_turn(core);
+        if (!core->exiting)
                 arm(core);
 }
 

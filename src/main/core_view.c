@@ -238,6 +238,7 @@ void core_view(void *user, struct view *v)
         v->group_count = (int)core->config->group_count;
         for (int i = 0; i < v->group_count; i++)
                 view_group(core, i, now, &v->group[i]);
+        core_watch_view(core, v);
         view_refusals(core, v);
 }
 

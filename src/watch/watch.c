@@ -290,3 +290,27 @@ bool watches_knows(const struct watches *w, const char *about)
                         return true;
         return false;
 }
+
+bool watches_mark_matters(const struct watches *w, const struct watch_mark *mark)
+{
+        char name[WATCHED_NAME];
+
+        for (size_t i = 0; i < w->count; i++)
+                if (w->watched[i].state == WATCHED_DOWN &&
+                    is_about(mark->about, watched_name(w, &w->watched[i], name)))
+                        return true;
+        return false;
+}
+
+bool watches_take_changed(struct watches *w, size_t i)
+{
+        bool changed = w->watched[i].changed;
+
+        w->watched[i].changed = false;
+        return changed;
+}
+
+void watches_insist(struct watches *w, size_t i)
+{
+        w->watched[i].changed = true;
+}

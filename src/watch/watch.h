@@ -128,3 +128,10 @@ void watch_forget(struct watches *w, size_t i, const struct watch_time *time);
 size_t watch_mark_record(const struct watch_mark *m, uint8_t bytes[static WATCH_RECORD_MAX]);
 /* 0 or -EBADMSG. */
 int watch_mark_read(const uint8_t *bytes, size_t n, struct watch_mark *ret_mark);
+
+/* Whether its record is another than it was when this was last asked. */
+bool watches_take_changed(struct watches *w, size_t i);
+/* Its record is to be made anew: somebody else has written one. */
+void watches_insist(struct watches *w, size_t i);
+/* Whether one of the things that the mark is about is down. */
+bool watches_mark_matters(const struct watches *w, const struct watch_mark *mark);

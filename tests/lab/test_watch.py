@@ -1,0 +1,258 @@
+"""What is watched beside the cluster, and who is told: a router in the middle, a real mail server, mon's own scripts."""
+import json
+import mailbox
+import os
+import pwd
+import shutil
+
+import pytest
+
+from lab import now, wait_for
+from lab.probe import start_echo
+
+WEB = 8080
+CHECK = "interval = 200ms  timeout = 400ms  fall = 2  rise = 1"
+
+EXIM = """
+primary_hostname = post.lab
+spool_directory = {directory}/spool
+log_file_path = {directory}/%slog
+pid_file_path = {directory}/exim.pid
+tls_advertise_hosts =
+acl_smtp_rcpt = accept
+host_lookup =
+rfc1413_query_timeout = 0s
+keep_environment =
+queue_only = false
+begin routers
+all:
+  driver = accept
+  transport = box
+begin transports
+box:
+  driver = appendfile
+  file = {directory}/box
+  user = Debian-exim
+  batch_max = 10
+begin retry
+* * F,1h,1m
+"""
+
+
+class Post:
+    """A machine with Debian's exim, which puts every mail into one mailbox."""
+
+    def __init__(self, lab):
+        self.machine = lab.add_client("post")
+        self.directory = os.path.join(self.machine.directory, "mail")
+        os.makedirs(os.path.join(self.directory, "spool"))
+        for path in (lab.directory, self.machine.directory):
+            os.chmod(path, 0o755)
+        user = pwd.getpwnam("Debian-exim")
+        for path in (self.directory, os.path.join(self.directory, "spool")):
+            os.chown(path, user.pw_uid, user.pw_gid)
+        self.config = os.path.join(self.directory, "exim.conf")
+        with open(self.config, "w", encoding="ascii") as f:
+            f.write(EXIM.format(directory=self.directory))
+        self.process = None
+
+    def start(self):
+        self.process = self.machine.start("exim", "/usr/sbin/exim4", "-C", self.config, "-bdf", "-oX", "25")
+        self.wait_listening()
+
+    def wait_listening(self):
+        def listening():
+            with open("/proc/%d/net/tcp" % self.machine.init_pid, encoding="ascii") as f:
+                return any(line.split()[1].endswith(":0019") for line in f if ":" in line)
+        wait_for(listening, 20, lambda: "exim listens: " + self.process.output())
+
+    def stop(self):
+        self.process.kill()
+
+    def mails(self):
+        """(subject, body, message id) of each, in order."""
+        path = os.path.join(self.directory, "box")
+        if not os.path.exists(path):
+            return []
+        return [(m["Subject"], m.get_payload(), m["Message-ID"]) for m in mailbox.mbox(path, create=False)]
+
+    def wait(self, count, what, timeout=30):
+        return wait_for(lambda: len(self.mails()) >= count and self.mails(), timeout,
+                        lambda: "%s: %s" % (what, self.mails()))
+
+
+@pytest.fixture
+def post(lab):
+    if not os.path.exists("/usr/sbin/exim4"):
+        pytest.skip("exim4 is not installed")
+    p = Post(lab)
+    p.start()
+    return p
+
+
+def checks(c, name):
+    done = c[name].haven("checks", "--json", check=False)
+    return json.loads(done.stdout) if done.returncode == 0 else {"watched": [], "marks": []}
+
+
+def state(c, name, what):
+    for w in checks(c, name)["watched"]:
+        if "%s:%s@%s" % (w["watch"], w["service"], w["host"]) == what:
+            return w["state"]
+    return None
+
+
+def wait_state(c, name, what, wanted, timeout=30):
+    wait_for(lambda: state(c, name, what) == wanted, timeout,
+             lambda: "%s %s as %s sees it; it is %s" % (what, wanted, name, state(c, name, what)))
+
+
+def lines(path):
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as f:
+        return f.read().splitlines()
+
+
+def leader(c):
+    return c.running()[0].status()["leader"]
+
+
+def quiet_for(seconds):
+    start = now()
+    wait_for(lambda: now() > start + seconds, seconds + 5, "time to pass")
+
+
+def test_what_is_behind_a_dead_router_is_told_to_nobody(lab, cluster):
+    told = os.path.join(lab.directory, "told")
+    gate, addresses = "10.77.0.100", ["10.77.2.1%d" % i for i in (1, 2, 3)]
+    c = cluster(arbiter="none", extra="""
+watch router {
+    hosts = %s
+    service up { check tcp { port = %d  %s } }
+}
+watch farm {
+    hosts = {%s}
+    depends = router:up
+    service http { check http { url = "http://%%h:%d/"  %s } }
+}
+alert exec { for = {farm, router}  on = {down, up, failing}  command = "/bin/sh -c 'echo $HAVEN_ALERT $HAVEN_SUBJECT >> %s'" }
+""" % (gate, WEB, CHECK, ", ".join(addresses), WEB, CHECK, told))
+    lab.networks.append("farm")
+    lab.prefixes.append("10.77.2")
+    lab.batch(lab.room, ["link add farm type bridge", "link set farm up"])
+    router = lab.add_machine("router", 100, ("front", "farm"))
+    router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    servers = [lab.add_machine("s%d" % i, 10 + i, ("farm",)) for i in (1, 2, 3)]
+    assert [s.address["farm"] for s in servers] == addresses and router.address["front"] == gate
+    for s in servers:
+        lab.batch(s.netns, ["route replace default via %s" % router.address["farm"]])
+        start_echo(s, WEB)
+    start_echo(router, WEB)
+    for name in ("alpha", "beta"):
+        lab.batch(c.machine(name).netns, ["route add 10.77.2.0/24 via %s" % gate])
+    c.start()
+    farm = ["farm:http@" + address for address in addresses]
+    for what in farm:
+        wait_state(c, leader(c), what, "up")
+
+    c.lab.power_cut(router)
+    for what in farm:
+        wait_state(c, leader(c), what, "down")
+    wait_for(lambda: "down router:up@" + gate in lines(told), 30, lambda: str(lines(told)))
+    quiet_for(2)  # longer than the farm's checks take: it has been down for all that time
+    assert lines(told) == ["down router:up@" + gate]
+    quiet = {w["quiet"] for w in checks(c, leader(c))["watched"] if w["watch"] == "farm"}
+    assert quiet == {"behind a failure"}
+
+    servers[2].power_off()  # this one dies while nobody can see it
+    lab.power_on(router)
+    router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    start_echo(router, WEB)
+    for what in farm[:2]:
+        wait_state(c, leader(c), what, "up")
+    wait_for(lambda: len(lines(told)) >= 3, 30, lambda: str(lines(told)))
+    quiet_for(1)
+    assert lines(told)[1:] == ["up router:up@" + gate, "down " + farm[2]]
+
+
+def test_a_takeover_tells_nothing_twice_and_loses_nothing(lab, cluster, post):
+    servers = [lab.add_client("s%d" % i) for i in (1, 2)]
+    echoes = [start_echo(s, WEB) for s in servers]
+    one, two = ["farm:http@" + s.address["front"] for s in servers]
+    c = cluster(nodes=3, arbiter="none", extra="""
+watch farm {
+    hosts = {%s, %s}
+    service http { check http { url = "http://%%h:%d/"  %s } }
+}
+alert mail { to = {ops@post.lab, "The Night <night@post.lab>"}  server = smtp://%s  gather = 300ms  for = farm  on = {down, up, acknowledged} }
+""" % (servers[0].address["front"], servers[1].address["front"], WEB, CHECK, post.machine.address["front"]))
+    c.start()
+    first = leader(c)
+    others = [n for n in c.nodes if n != first]
+    for what in (one, two):
+        wait_state(c, first, what, "up")
+
+    echoes[0].kill()
+    mails = post.wait(1, "a mail of the failure")
+    assert mails[0][0] == "[lab] down: " + one and "refused" in mails[0][1]
+    for name in others:
+        wait_state(c, name, one, "down")
+    c[others[0]].haven("ack", one, "new disk")
+    assert post.wait(2, "a mail of the acknowledgement")[1][0] == "[lab] acknowledged: " + one
+
+    post.stop()
+    echoes[1].kill()
+    c.wait_status(lambda s: s["alerts"]["waiting"] == 1, "all have what could not be told")
+    c.wait_status(lambda s: "alert mail" in s["alerts"]["text"], "the leader says why", names=[first])
+    c.power_cut(first)
+    c.wait_status(lambda s: s["leader"] in others, "another leads", names=others)
+    second = leader(c)
+    wait_state(c, second, two, "down")
+    marks = checks(c, second)["marks"]
+    assert [(m["kind"], m["about"], m["text"]) for m in marks] == [("acknowledged", one, "new disk")]
+
+    post.start()
+    mails = post.wait(3, "the mail that had to wait")
+    assert mails[2][0] == "[lab] down: " + two
+    quiet_for(2)
+    start_echo(servers[0], WEB)
+    mails = post.wait(4, "the end of the first failure")
+    assert mails[3][0] == "[lab] up: " + one
+    assert len({m[2] for m in mails}) == 4 == len(post.mails())
+    wait_for(lambda: checks(c, second)["marks"] == [], 10, "the acknowledgement is over")
+
+    c.power_on(first)  # and what it had kept is not told by it
+    c.wait_node(first, "online")
+    c[first].haven("move", "web", first, check=False)
+    c.wait_status(lambda s: s["alerts"]["waiting"] == 0, "nothing waits")
+    quiet_for(1)
+    assert len(post.mails()) == 4
+
+
+def test_the_scripts_of_mon_run_as_they_are(lab, cluster):
+    script = "/usr/lib/mon/alert.d/file.alert"
+    if not os.path.exists(script):
+        pytest.skip("mon is not installed")
+    server = lab.add_client("s1")
+    echo = start_echo(server, WEB)
+    address = server.address["front"]
+    c = cluster(arbiter="none", extra="""
+watch farm {
+    hosts = {%s, 10.77.0.250}
+    on = "group web"
+    service http { check tcp { port = %d  %s } }
+}
+alert mon { for = "farm:http"  on = {down, up}  command = "%s -d %s mon.log" }
+""" % (address, WEB, CHECK, script, lab.directory))
+    c.start()
+    log = os.path.join(lab.directory, "mon.log")
+    wait_state(c, c.owner(), "farm:http@" + address, "up")
+    wait_for(lambda: any(" 10.77.0.250" in line for line in lines(log)), 30, lambda: str(lines(log)))
+    echo.kill()
+    wait_for(lambda: any(line.startswith("failure farm http") and line.endswith(" " + address) for line in lines(log)),
+             30, lambda: str(lines(log)))
+    start_echo(server, WEB)
+    wait_for(lambda: any(line.startswith("up farm http") and line.endswith(" " + address) for line in lines(log)), 30,
+             lambda: str(lines(log)))
+    assert shutil.which("mon") is None or lines(log)[1].startswith("DESCR=")
