@@ -185,6 +185,62 @@ static void older_release_stays_out(struct stage *s)
                 expect_holder(s, g, other);
 }
 
+static void expect_nobody(struct stage *s)
+{
+        for (uint8_t g = 0; g < 2; g++)
+                expect_holder(s, g, NODE_NONE);
+        nobody_twice(s);
+}
+
+/* The nodes hear each other again and tell it what they know; then it stands in for either. */
+static void expect_readmitted(struct stage *s)
+{
+        world_isolate(s->w, 0, false);
+        stage_run(s, span_s(5));
+        expect_settles(s, span_s(5));
+        expect_told(s, world_story(s->w), "arbiter: readmitted");
+        world_reset_figures(s->w);
+        world_power_off(s->w, 0);
+        stage_run(s, span_s(2));
+        for (uint8_t g = 0; g < 2; g++)
+                expect_holder(s, g, 1);
+        expect_unheld_at_most(s, 0, TAKEN_WITHIN);
+}
+
+/* Rule 6: with its state it lost whom it voted for and what it kept: it must not be anybody's vote until a
+ * leader that does not need it says so. */
+static void loses_state(struct stage *s)
+{
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_s(2));
+        stage_wait_some(s, span_ms(100));
+        world_arbiter_memory(s->w, ARBITER_LOST);
+        if (s->seed % 2)
+                world_power_off(s->w, 0);
+        stage_run(s, span_s(4));
+        expect_nobody(s);
+        world_power_on(s->w, 0);
+        expect_readmitted(s);
+}
+
+/* The same, and a copy of an older day was put back: it must not pass for what it promised since, nor be
+ * found again at its next start. */
+static void older_state(struct stage *s)
+{
+        world_arbiter_memory(s->w, ARBITER_KEPT);
+        world_isolate(s->w, 0, true);
+        stage_run(s, span_s(2));
+        stage_wait_some(s, span_ms(100));
+        world_arbiter_memory(s->w, ARBITER_PUT_BACK);
+        if (s->seed % 2)
+                world_kill_core(s->w, 0, span_ms(20)); /* what it was told is on its disk */
+        stage_run(s, span_s(4));
+        expect_nobody(s);
+        expect_told(s, world_story(s->w), "arbiter: its state is older than what it has told");
+        world_arbiter_memory(s->w, ARBITER_RESTARTED);
+        expect_readmitted(s);
+}
+
 #define WITH(kind)                                                                                           \
         {                                                                                                    \
                 .nodes = 2, .arbiter = &arbiter_##kind                                                       \
@@ -202,12 +258,16 @@ static void older_release_stays_out(struct stage *s)
         PLAY(kind, "lost-after-renewals", "what was renewed last restarts D", lost_after_renewals),   \
         PLAY(kind, "alone-has-newest-document", "it hands that over", alone_has_newest),              \
         PLAY(kind, "older-release-stays-out", "who cannot read it cannot lead", older_release_stays_out)
+#define EACH_WITH_MEMORY(kind)                                                                        \
+        EACH(kind),                                                                                   \
+        PLAY(kind, "loses-state", "no vote until readmitted", loses_state),                           \
+        PLAY(kind, "with-older-state", "what it has told before gives it away", older_state)
 /* clang-format on */
 
 const struct scenario scenarios_arbiter[] = {
-        EACH(witness),
+        EACH_WITH_MEMORY(witness),
+        EACH_WITH_MEMORY(etcd),
         EACH(disk),
-        EACH(etcd),
         {"slow-disk-lost-after-renewals", "renewals land between looks", WITH(disk),
          slow_lost_after_renewals},
         {0},

@@ -177,6 +177,26 @@ static void one_becomes_everywhere(struct stage *s)
         expect_runs(s, true, true, true);
 }
 
+/* One is made ready to take it, and its file says meanwhile that it runs everywhere. */
+static void made_ready_and_becomes_everywhere(struct stage *s)
+{
+        world_trouble(s->w, 2, (struct trouble){.stop_more = span_s(1)});
+        stage_move(s, 2, 0);
+        stage_wait_some(s, span_ms(500));
+        stage_run(s, span_ms(50));
+        world_configure(s->w, 0, FILE_TURNED, false);
+        world_kill_core(s->w, 0, span_ms(20));
+        stage_run(s, span_ms(300));
+        for (uint8_t i = 1; i < 3; i++) {
+                world_configure(s->w, i, FILE_TURNED, false);
+                world_kill_core(s->w, i, span_ms(20));
+        }
+        world_trouble(s->w, 2, (struct trouble){0});
+        stage_run(s, span_s(4));
+        expect_settles(s, span_s(2));
+        expect_runs(s, true, true, true);
+}
+
 const struct scenario scenarios_moves[] = {
         {"started-again-while-it-stops",
          "who holds a new epoch has let go of the old: the move is over",
@@ -210,5 +230,9 @@ const struct scenario scenarios_moves[] = {
          "who may still hold it is waited for",
          {.nodes = 3, .groups = 3},
          one_becomes_everywhere},
+        {"made-ready-and-becomes-everywhere",
+         "who was to be the one lets go of that",
+         {.nodes = 3, .groups = 3},
+         made_ready_and_becomes_everywhere},
         {0},
 };

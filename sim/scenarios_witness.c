@@ -33,67 +33,6 @@ static void restarted_in_a_split(struct stage *s)
         expect_one_side(s);
 }
 
-/* Rule 6: with its state it lost whom it voted for and what it kept: it must not be anybody's vote until a
- * leader that does not need it says so. */
-static void loses_state(struct stage *s)
-{
-        world_isolate(s->w, 0, true);
-        stage_run(s, span_s(2));
-        stage_wait_some(s, span_ms(100));
-        witness_off(s->w);
-        witness_lose_state(s->w);
-        stage_run(s, span_ms(20));
-        witness_on(s->w);
-        if (s->seed % 2)
-                world_power_off(s->w, 0);
-        stage_run(s, span_s(4));
-        for (uint8_t g = 0; g < 2; g++)
-                expect_holder(s, g, NODE_NONE);
-        world_power_on(s->w, 0);
-        world_isolate(s->w, 0, false);
-        stage_run(s, span_s(5));
-        expect_settles(s, span_s(5));
-        expect_told(s, world_story(s->w), "arbiter: readmitted");
-        world_reset_figures(s->w);
-        world_power_off(s->w, 0);
-        stage_run(s, span_s(2));
-        for (uint8_t g = 0; g < 2; g++)
-                expect_holder(s, g, 1);
-        expect_unheld_at_most(s, 0, TAKEN_WITHIN);
-}
-
-/* The same, and a copy of an older day was put back: it must not pass for what it promised since. */
-static void older_state(struct stage *s)
-{
-        witness_keep_state(s->w);
-        world_isolate(s->w, 0, true);
-        stage_run(s, span_s(2));
-        stage_wait_some(s, span_ms(100));
-        witness_off(s->w);
-        witness_restore_state(s->w);
-        stage_run(s, span_ms(20));
-        witness_on(s->w);
-        if (s->seed % 2)
-                world_kill_core(s->w, 0, span_ms(20)); /* what it was told is on its disk */
-        stage_run(s, span_s(4));
-        for (uint8_t g = 0; g < 2; g++)
-                expect_holder(s, g, NODE_NONE);
-        expect_told(s, world_story(s->w), "arbiter: its state is older than what it has told");
-        witness_off(s->w);
-        stage_run(s, span_ms(20));
-        witness_on(s->w);
-        world_isolate(s->w, 0, false);
-        stage_run(s, span_s(5));
-        expect_settles(s, span_s(5));
-        expect_told(s, world_story(s->w), "arbiter: readmitted");
-        world_reset_figures(s->w);
-        world_power_off(s->w, 0);
-        stage_run(s, span_s(2));
-        for (uint8_t g = 0; g < 2; g++)
-                expect_holder(s, g, 1);
-        expect_unheld_at_most(s, 0, TAKEN_WITHIN);
-}
-
 /* Rule 6: what a leader asked while the lease of before still lasted is no word of who needs no witness, when
  * it comes after the witness has forgotten whom it voted for meanwhile. */
 static void asked_before_it_forgot(struct stage *s)
@@ -108,9 +47,7 @@ static void asked_before_it_forgot(struct stage *s)
                 if (cluster_leader(brain) != next || cluster_committed(brain).term != cluster_term(brain))
                         stage_run(s, span_ms(1));
         expect(s, cluster_leader(brain) == next, "the witness did not vote for the other");
-        witness_off(s->w);
-        witness_lose_state(s->w);
-        witness_on(s->w);
+        world_arbiter_memory(s->w, ARBITER_LOST);
         witness_late(s->w, old, span_ms(400 + 4 * (int64_t)s->seed));
         stage_run(s, span_ms(610));
         witness_late(s->w, old, SPAN_ZERO);
@@ -192,14 +129,6 @@ const struct scenario scenarios_witness[] = {
          "its restart is not noticed",
          {.nodes = 2, .arbiter = &arbiter_witness},
          restarted_in_a_split},
-        {"witness-loses-state",
-         "no vote until readmitted",
-         {.nodes = 2, .arbiter = &arbiter_witness},
-         loses_state},
-        {"witness-with-older-state",
-         "what it has told before gives it away",
-         {.nodes = 2, .arbiter = &arbiter_witness},
-         older_state},
         {"witness-asked-before-it-forgot",
          "a question that was long on its way readmits nobody",
          {.nodes = 2, .arbiter = &arbiter_witness},

@@ -156,6 +156,13 @@ void world_upgrade(struct world *w, uint8_t node, uint32_t release);
 /* One fault of the arbiter's own, by chance; and all of them mended. */
 void world_arbiter_fault(struct world *w);
 void world_arbiter_mend(struct world *w);
+enum arbiter_fate {
+        ARBITER_KEPT,     /* a copy is made, */
+        ARBITER_PUT_BACK, /* and put back: the arbiter believes that it is then; */
+        ARBITER_LOST,     /* it is gone; */
+        ARBITER_RESTARTED /* it is read again */
+};
+void world_arbiter_memory(struct world *w, enum arbiter_fate fate); /* of a witness or etcd */
 /* The node does not reach it. A strong one only. */
 void world_arbiter_cut(struct world *w, uint8_t node, bool cut);
 

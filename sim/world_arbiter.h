@@ -48,6 +48,8 @@ struct arbiter_model {
         /* Of a strong one: this node does not reach it; and the newest document that it keeps. */
         void (*cut)(void *self, uint8_t node, bool cut);
         struct version (*kept)(const struct world *w, const void *self);
+        /* What becomes of its memory; NULL: the nodes would have to lose theirs (disk). */
+        void (*memory)(struct world *w, void *self, enum arbiter_fate fate);
 };
 
 extern const struct arbiter_model arbiter_none; /* weak: whoever is alone is right */

@@ -262,27 +262,22 @@ void etcd_late(struct world *w, uint8_t node, span there, span back)
         way->back[node] = back;
 }
 
-void etcd_lose_key(struct world *w)
+/* Somebody deletes the key, or puts a backup of the store back, whose revisions begin again from there. */
+static void memory(struct world *w, void *self, enum arbiter_fate fate)
 {
-        struct etcd *e = w->arbiter_memory;
+        struct etcd *e = self;
 
-        e->store.revision++;
-        e->store.key_revision = 0;
-        e->store.n = 0;
-}
-
-void etcd_keep_store(struct world *w)
-{
-        struct etcd *e = w->arbiter_memory;
-
-        e->copy = e->store;
-}
-
-void etcd_restore_store(struct world *w)
-{
-        struct etcd *e = w->arbiter_memory;
-
-        e->store = e->copy;
+        (void)w;
+        switch (fate) {
+        case ARBITER_KEPT: e->copy = e->store; break;
+        case ARBITER_PUT_BACK: e->store = e->copy; break;
+        case ARBITER_LOST:
+                e->store.revision++;
+                e->store.key_revision = 0;
+                e->store.n = 0;
+                break;
+        case ARBITER_RESTARTED: break;
+        }
 }
 
 const struct arbiter_model arbiter_etcd = {
@@ -297,4 +292,5 @@ const struct arbiter_model arbiter_etcd = {
         .mend = mend,
         .cut = cut_off,
         .kept = kept,
+        .memory = memory,
 };

@@ -192,6 +192,11 @@ void world_arbiter_cut(struct world *w, uint8_t node, bool cut)
         w->config.arbiter->cut(w->arbiter_memory, node, cut);
 }
 
+void world_arbiter_memory(struct world *w, enum arbiter_fate fate)
+{
+        w->config.arbiter->memory(w, w->arbiter_memory, fate);
+}
+
 struct version world_arbiter_version(const struct world *w)
 {
         return w->config.arbiter->kept(w, w->arbiter_memory);

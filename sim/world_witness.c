@@ -237,23 +237,18 @@ void witness_on(struct world *w)
                 boot(w, t);
 }
 
-void witness_lose_state(struct world *w)
+/* Only what is on its disk while it does not run is what it finds. */
+static void memory(struct world *w, void *self, enum arbiter_fate fate)
 {
-        ((struct third *)w->arbiter_memory)->disk = (struct witness_kept){0};
-}
+        struct third *t = self;
 
-void witness_keep_state(struct world *w)
-{
-        struct third *t = w->arbiter_memory;
-
-        t->copy = t->disk;
-}
-
-void witness_restore_state(struct world *w)
-{
-        struct third *t = w->arbiter_memory;
-
-        t->disk = t->copy;
+        switch (fate) {
+        case ARBITER_KEPT: t->copy = t->disk; return;
+        case ARBITER_PUT_BACK: t->disk = t->copy; break;
+        case ARBITER_LOST: t->disk = (struct witness_kept){0}; break;
+        case ARBITER_RESTARTED: break;
+        }
+        boot(w, t);
 }
 
 void witness_slow(struct world *w, span more)
@@ -284,4 +279,5 @@ const struct arbiter_model arbiter_witness = {
         .mend = mend,
         .cut = cut_off,
         .kept = kept,
+        .memory = memory,
 };

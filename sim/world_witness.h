@@ -5,8 +5,5 @@
 
 void witness_off(struct world *w);
 void witness_on(struct world *w);
-void witness_lose_state(struct world *w);
-void witness_keep_state(struct world *w);                    /* a copy of its disk as of now, */
-void witness_restore_state(struct world *w);                 /* put back */
 void witness_slow(struct world *w, span more);               /* of its disk, beside what disks take */
 void witness_late(struct world *w, uint8_t node, span more); /* what that node asks it, on the way there */

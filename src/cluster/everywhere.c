@@ -47,7 +47,7 @@ void everywhere_govern(struct cluster *c, uint8_t g)
                 struct hold h = hold_on(c, i, g);
                 if (h.state == HOLD_FAILED)
                         blame(c, g, i, "broke and could not be mended on");
-                else if (h.start_failed && h.state == HOLD_NONE && epoch_equal(h.sealed, a->epoch))
+                else if (h.start_failed && h.state == HOLD_NONE && epoch_compare(h.sealed, a->epoch) >= 0)
                         blame(c, g, i, "did not start on");
                 else
                         renew |= a->admin == GROUP_ENABLED && starts_again(&h, a);
@@ -147,7 +147,9 @@ void everywhere_settle(struct cluster *c, uint8_t g)
                         tenure_stop(c, g, "it is not to run here");
                 return;
         case HOLD_STUCK: tenure_stop_again(c, g); return;
-        case HOLD_WARM:
+        case HOLD_WARM: /* it was to be the one, by the file of before */
+                tenure_stop(c, g, "it is not to run here alone");
+                return;
         case HOLD_STOPPING: return;
         }
 }

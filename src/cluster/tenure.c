@@ -273,6 +273,15 @@ void tenure_stop_again(struct cluster *c, uint8_t g)
         act(c, ACTION_STOP, g, t->epoch, false);
 }
 
+/* What this node owes keeps it from starting, and it is paid by holding nothing: being ready is too much. */
+static bool owes_itself(const struct cluster *c, const struct assignment *a)
+{
+        for (uint8_t i = 0; i < a->debt_count; i++)
+                if (is_self(c, a->debt[i].node))
+                        return true;
+        return false;
+}
+
 static void settle_group(struct cluster *c, uint8_t g)
 {
         const struct assignment *a = document_group_const(&c->state.document, c->settings->group[g].id);
@@ -292,6 +301,8 @@ static void settle_group(struct cluster *c, uint8_t g)
         case HOLD_WARM:
                 if (!a || !to_start(c, g, &epoch) || !epoch_equal(epoch, t->epoch))
                         tenure_stop(c, g, "the move was called off");
+                else if (owes_itself(c, a))
+                        tenure_stop(c, g, "this node is said to owe it");
                 else if (t->warm_ready)
                         start(c, g, a);
                 return;

@@ -267,7 +267,7 @@ REMOVALS = [
      "there != r->there || renewals != r->renewals)\n                r->renewed = now;", "there != r->there)\n                r->renewed = now;",
      "etcd-lost-after-renewals"),
     ("a key that is not there votes at once", 6, "src/cluster/register.c",
-     "        asked.without &= ", "        asked.without |= ", "etcd-key-lost"),
+     "        asked.without &= ", "        asked.without |= ", "etcd-loses-state"),
     ("weak healing: the owner from before lets go too", 25, G,
      "        if (a->debt_count && arbiter_kind(c) == CLUSTER_ARBITER_WEAK && heal(c, g, a))\n"
      "                return false;\n", "", "split-heals-owner-from-before-keeps"),
