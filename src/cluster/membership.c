@@ -197,16 +197,18 @@ void membership_join(struct cluster *c, const struct document *d, uint8_t from)
         document_adopt(c, d, from);
 }
 
-/* Who is to vote and does not, and is as far as everybody. */
+/* Who is to vote and does not, and is as far as everybody. That may be ourselves: who was elected while the
+ * change was under way that took our vote leads on. */
 static uint64_t ready(const struct cluster *c, uint64_t nodes)
 {
         uint64_t found = 0;
 
         for (uint8_t i = 0; i < c->settings->node_count; i++)
-                if (nodes & bit(i) && !is_self(c, i) && peer_heard_within(c, i, c->timing.dead) &&
-                    peer_counts(c, i) && c->peer[i].is.config == c->settings->config &&
-                    version_equal(c->peer[i].is.newest, c->state.document.version) &&
-                    version_equal(c->peer[i].is.committed, c->committed.version))
+                if (nodes & bit(i) &&
+                    (is_self(c, i) || (peer_heard_within(c, i, c->timing.dead) && peer_counts(c, i) &&
+                                       c->peer[i].is.config == c->settings->config &&
+                                       version_equal(c->peer[i].is.newest, c->state.document.version) &&
+                                       version_equal(c->peer[i].is.committed, c->committed.version))))
                         found |= bit(i);
         return found;
 }
