@@ -23,6 +23,7 @@ static const struct {
         [OPTION_CONFIG] = {"config", 'c', "FILE", "the configuration (" CLI_CONFIG ")"},
         [OPTION_YES] = {"yes", 'y', NULL, "do not ask"},
         [OPTION_NODES] = {"nodes", 0, "NUMBER", "room for so many, 16 at most (those of the configuration)"},
+        [OPTION_TRY] = {"try", 0, "CHECK", "run one now, written as 'KIND { ... }', and say what it saw"},
         [OPTION_NO_WAIT] = {"no-wait", 0, NULL, "return when the wish is known, not when it is done"},
 };
 

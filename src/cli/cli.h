@@ -36,6 +36,7 @@ enum cli_option {
         OPTION_YES,
         OPTION_NO_WAIT,
         OPTION_NODES,
+        OPTION_TRY,
         OPTIONS,
 };
 
@@ -83,6 +84,8 @@ void complete_print(const char *socket, int count, char **word, FILE *to);
 bool cli_colour(void);
 
 enum cli_status command_status(const struct command *command, const struct arguments *a);
+/* One look by the check that is written there, KIND { ... }. */
+enum cli_status command_try(const char *check, bool as_json);
 enum cli_status command_checks(const struct command *command, const struct arguments *a);
 enum cli_status command_ack(const struct command *command, const struct arguments *a);
 enum cli_status command_silence(const struct command *command, const struct arguments *a);

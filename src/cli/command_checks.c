@@ -83,8 +83,11 @@ static enum cli_status print_all(const json_t *view, const json_t *checks)
 enum cli_status command_checks(const struct command *command, const struct arguments *a)
 {
         json_t *status, *answer, *checks;
-        enum cli_status r = ask(a->socket, json_pack("{s:s}", "command", "status"), PATIENCE_LOOK_S, &status);
+        enum cli_status r;
 
+        if (a->given[OPTION_TRY])
+                return command_try(a->value[OPTION_TRY], a->given[OPTION_JSON]);
+        r = ask(a->socket, json_pack("{s:s}", "command", "status"), PATIENCE_LOOK_S, &status);
         if (r != CLI_DONE)
                 return r;
         r = ask(a->socket, json_pack("{s:s}", "command", "checks"), PATIENCE_LOOK_S, &answer);

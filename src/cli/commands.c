@@ -36,13 +36,14 @@ const struct command commands[] = {
          "\n"
          "  haven explain web\n",
          command_explain},
-        {"checks", "", 0, 0, BIT(OPTION_JSON), "every check, its state and how old that is",
+        {"checks", "", 0, 0, BIT(OPTION_JSON) | BIT(OPTION_TRY), "every check, its state and how old that is",
          "Lists the checks of all groups as this node knows them, then every service of every host that is\n"
          "watched, and what was said about them. 'unknown' is a state of its own: nothing has been measured "
          "yet.\n"
          "\n"
          "  haven checks\n"
-         "  haven checks --json\n",
+         "  haven checks --json\n"
+         "  haven checks --try 'http { url = http://10.0.0.111/ }'   one look, now, without havend\n",
          command_checks},
         {"ack", "WHAT [TEXT]", 1, 2, 0, "say that somebody takes care of a failure",
          "WHAT is a watch, WATCH:SERVICE, WATCH:SERVICE@HOST or @HOST. Its failures are told no more until "
