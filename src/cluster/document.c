@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "cluster/message.h"
 #include "cluster/timing.h"
+#include "cluster/version.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -145,11 +146,21 @@ static void put_kept(struct writer *w, const struct document *d, enum kept_place
         put_bytes(w, content.at, reader_left(&content));
 }
 
-static void put_version(struct writer *w, struct version v)
+void version_put(struct writer *w, struct version v)
 {
         put_u32(w, v.term);
         put_u8(w, v.author);
         put_u32(w, v.n);
+}
+
+struct version version_get(struct reader *r)
+{
+        struct version v;
+
+        v.term = get_u32(r);
+        v.author = get_u8(r);
+        v.n = get_u32(r);
+        return v;
 }
 
 static void put_epoch(struct writer *w, struct epoch e)
@@ -310,7 +321,7 @@ int document_encode(const struct document *d, uint8_t *bytes, size_t size)
         put_u8(&w, FORMAT);
         put_u8(&w, d->feature_level);
         put_u32(&w, d->members);
-        put_version(&w, d->version);
+        version_put(&w, d->version);
         put_document_fields(&w, d);
         put_kept(&w, d, KEPT_DOCUMENT, 0);
         return w.failed ? -EMSGSIZE : (int)(w.at - bytes);
@@ -326,11 +337,8 @@ static void refuse_unless(struct reader *r, bool good)
 
 static struct version get_version(struct reader *r)
 {
-        struct version v;
+        struct version v = version_get(r);
 
-        v.term = get_u32(r);
-        v.author = get_u8(r);
-        v.n = get_u32(r);
         refuse_unless(r, v.author < DOCUMENT_NODES_MAX || v.author == NODE_NONE);
         return v;
 }

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "cluster/timing.h"
+#include "cluster/version.h"
 
 #include <assert.h>
 #include <string.h>
@@ -22,9 +23,7 @@ static size_t encode(const struct register_arbiter *r, uint8_t *bytes)
                 return (size_t)(w.at - bytes);
         put_u32(&w, k->term);
         put_u32(&w, k->vote);
-        put_u32(&w, k->version.term);
-        put_u8(&w, k->version.author);
-        put_u32(&w, k->version.n);
+        version_put(&w, k->version);
         put_u32(&w, r->next.renewed_of);
         put_u64(&w, r->next.renewals);
         put_u32(&w, (uint32_t)k->document_size);
@@ -46,9 +45,7 @@ static bool decode(struct register_arbiter *r, const uint8_t *bytes, size_t n, u
                 return true;
         k->term = get_u32(&in);
         k->vote = get_u32(&in);
-        k->version.term = get_u32(&in);
-        k->version.author = get_u8(&in);
-        k->version.n = get_u32(&in);
+        k->version = version_get(&in);
         r->renewed_of = get_u32(&in);
         *ret_renewals = get_u64(&in);
         k->document_size = get_u32(&in);

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "cluster/version.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -149,9 +150,7 @@ size_t disk_record_encode(const struct disk_record *r, const uint8_t uuid[static
         put_u32(&w, r->writer.core);
         put_u64(&w, r->seq);
         put_u32(&w, r->term);
-        put_u32(&w, r->version.term);
-        put_u8(&w, r->version.author);
-        put_u32(&w, r->version.n);
+        version_put(&w, r->version);
         put_u64(&w, r->written);
         put_u32(&w, (uint32_t)((r->promise.us + 999) / 1000));
         assert(!w.failed);
@@ -200,9 +199,7 @@ static void record_fields(struct reader *r, struct disk_record *to)
         to->writer.core = get_u32(r);
         to->seq = get_u64(r);
         to->term = get_u32(r);
-        to->version.term = get_u32(r);
-        to->version.author = get_u8(r);
-        to->version.n = get_u32(r);
+        to->version = version_get(r);
         to->written = get_u64(r);
         to->promise = span_ms(get_u32(r));
 }

@@ -284,6 +284,7 @@ bool disk_voter_begin(struct disk_voter *v, instant now, struct voter_operation 
                  */
                 v->op.wrote = true;
                 make_record(v, v->of[v->self].kind, v->of[v->self].term);
+                v->op.record.promise = v->of[v->self].promise;
         }
         *ret_operation = (struct voter_operation){
                 .write = v->op.wrote, .which = v->next_which, .record = v->op.record};

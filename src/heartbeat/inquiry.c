@@ -1,6 +1,7 @@
 #include "heartbeat/inquiry.h"
 
 #include "base/bytes.h"
+#include "cluster/version.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,29 +29,12 @@ const char *inquiry_seal_name(const char *cluster, char name[static INQUIRY_SEAL
         return name;
 }
 
-static void put_version(struct writer *w, struct version v)
-{
-        put_u32(w, v.term);
-        put_u8(w, v.author);
-        put_u32(w, v.n);
-}
-
-static struct version get_version(struct reader *r)
-{
-        struct version v;
-
-        v.term = get_u32(r);
-        v.author = get_u8(r);
-        v.n = get_u32(r);
-        return v;
-}
-
 static void put_document(struct writer *w, const uint8_t *bytes, size_t n, const struct version *version)
 {
         uint8_t *content = field_begin(w, FIELD_DOCUMENT);
 
         if (version)
-                put_version(w, *version);
+                version_put(w, *version);
         put_bytes(w, bytes, n);
         part_end(w, content);
 }
@@ -60,7 +44,7 @@ static void put_told(struct writer *w, const struct arbiter_memory *told)
         uint8_t *content = field_begin(w, FIELD_TOLD);
 
         put_u32(w, told->term);
-        put_version(w, told->version);
+        version_put(w, told->version);
         part_end(w, content);
 }
 
@@ -82,7 +66,7 @@ int question_encode(const struct witness_question *q, uint8_t *body, size_t size
         put_u64(&w, q->life);
         put_u8(&w, (uint8_t)q->ask);
         put_u32(&w, q->term);
-        put_version(&w, q->newest);
+        version_put(&w, q->newest);
         put_u8(&w, q->without ? QUESTION_WITHOUT : 0);
         put_u64(&w, (uint64_t)q->election.us);
         put_u64(&w, (uint64_t)q->dead.us);
@@ -110,7 +94,7 @@ int answer_encode(const struct witness_answer *a, uint8_t *body, size_t size)
                              (a->lost ? ANSWER_LOST : 0) | (a->older ? ANSWER_OLDER : 0)));
         put_u32(&w, a->known);
         put_u64(&w, (uint64_t)a->age.us);
-        put_version(&w, a->stored);
+        version_put(&w, a->stored);
         if (a->document_size)
                 put_document(&w, a->document, a->document_size, NULL);
         return written(&w, body);
@@ -133,7 +117,7 @@ static enum packet_refusal get_fields(struct reader *r, struct arbiter_memory *r
                         break;
                 if (tag == FIELD_TOLD && ret_told) {
                         ret_told->term = get_u32(&content);
-                        ret_told->version = get_version(&content);
+                        ret_told->version = version_get(&content);
                         r->failed = content.failed || reader_left(&content) > 0;
                         continue;
                 }
@@ -143,7 +127,7 @@ static enum packet_refusal get_fields(struct reader *r, struct arbiter_memory *r
                         continue;
                 }
                 if (ret_version)
-                        *ret_version = get_version(&content);
+                        *ret_version = version_get(&content);
                 *ret_size = reader_left(&content);
                 *ret_document = get_bytes(&content, *ret_size);
                 if (content.failed || *ret_size == 0 || *ret_size > DOCUMENT_BYTES_MAX ||
@@ -168,7 +152,7 @@ enum packet_refusal question_decode(const uint8_t *body, size_t n, struct witnes
         q->life = get_u64(&r);
         uint8_t ask = get_u8(&r);
         q->term = get_u32(&r);
-        q->newest = get_version(&r);
+        q->newest = version_get(&r);
         q->without = get_u8(&r) & QUESTION_WITHOUT;
         uint64_t election = get_u64(&r), dead = get_u64(&r);
         if (r.failed)
@@ -200,7 +184,7 @@ enum packet_refusal answer_decode(const uint8_t *body, size_t n, struct witness_
         uint8_t flags = get_u8(&r);
         a->known = get_u32(&r);
         uint64_t age = get_u64(&r);
-        a->stored = get_version(&r);
+        a->stored = version_get(&r);
         if (r.failed)
                 return PACKET_BAD_LENGTH;
         if (kind != KIND_ANSWER || ask > ARBITER_RENEW || age > INT64_MAX)

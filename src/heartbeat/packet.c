@@ -1,6 +1,7 @@
 #include "heartbeat/packet.h"
 
 #include "base/bytes.h"
+#include "cluster/version.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -82,13 +83,6 @@ const char *packet_refusal_name(enum packet_refusal refusal)
 
 /* Encoding */
 
-static void put_version(struct writer *w, struct version v)
-{
-        put_u32(w, v.term);
-        put_u8(w, v.author);
-        put_u32(w, v.n);
-}
-
 static void put_epoch(struct writer *w, struct epoch e)
 {
         put_u32(w, e.term);
@@ -126,7 +120,7 @@ static void put_fixed(struct writer *w, const struct message *m)
         put_u16(w, (uint16_t)flags);
         put_u32(w, m->term);
         put_u8(w, m->leader);
-        put_version(w, m->newest);
+        version_put(w, m->newest);
 }
 
 static void put_names(struct writer *w, const struct message *m)
@@ -155,7 +149,7 @@ static void put_committed(struct writer *w, const struct message *m)
         if (version_equal(m->committed, m->newest))
                 return;
         uint8_t *content = field_begin(w, SECTION_COMMITTED);
-        put_version(w, m->committed);
+        version_put(w, m->committed);
         part_end(w, content);
 }
 
@@ -176,7 +170,7 @@ static void put_grant(struct writer *w, const struct grant *g)
         uint8_t *content = field_begin(w, SECTION_GRANT);
         put_u32(w, g->seq);
         put_span(w, g->length);
-        put_version(w, g->version);
+        version_put(w, g->version);
         part_end(w, content);
 }
 
@@ -284,11 +278,8 @@ int packet_encode(const struct message *m, uint8_t *body, size_t size)
 
 static struct version get_version(struct reader *r, bool *good)
 {
-        struct version v;
+        struct version v = version_get(r);
 
-        v.term = get_u32(r);
-        v.author = get_u8(r);
-        v.n = get_u32(r);
         *good = *good && (v.author < DOCUMENT_NODES_MAX || v.author == NODE_NONE);
         return v;
 }

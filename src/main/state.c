@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cluster/message.h"
+#include "cluster/version.h"
 #include "main/paths.h"
 
 #include <errno.h>
@@ -48,23 +49,6 @@ static void hash(const uint8_t *bytes, size_t n, uint8_t out[static STATE_HASH])
         crypto_generichash(out, STATE_HASH, bytes, n, NULL, 0);
 }
 
-static void put_version(struct writer *w, struct version v)
-{
-        put_u32(w, v.term);
-        put_u8(w, v.author);
-        put_u32(w, v.n);
-}
-
-static struct version get_version(struct reader *r)
-{
-        struct version v;
-
-        v.term = get_u32(r);
-        v.author = get_u8(r);
-        v.n = get_u32(r);
-        return v;
-}
-
 static int put_document(struct writer *w, const struct document *d)
 {
         uint8_t *content = field_begin(w, STATE_DOCUMENT);
@@ -92,12 +76,12 @@ static int state_encode(const struct state *s, uint8_t bytes[static STATE_BYTES]
         put_u8(&body, s->voted_for);
         part_end(&body, content);
         content = field_begin(&body, STATE_COMMITTED);
-        put_version(&body, s->committed);
+        version_put(&body, s->committed);
         part_end(&body, content);
         if (s->told.term) {
                 content = field_begin(&body, STATE_TOLD);
                 put_u32(&body, s->told.term);
-                put_version(&body, s->told.version);
+                version_put(&body, s->told.version);
                 part_end(&body, content);
         }
         int error = put_document(&body, &s->document);
@@ -124,10 +108,10 @@ static const char *get_field(uint8_t tag, struct reader *r, struct state *s)
                 s->term = get_u32(r);
                 s->voted_for = get_u8(r);
                 break;
-        case STATE_COMMITTED: s->committed = get_version(r); break;
+        case STATE_COMMITTED: s->committed = version_get(r); break;
         case STATE_TOLD:
                 s->told.term = get_u32(r);
-                s->told.version = get_version(r);
+                s->told.version = version_get(r);
                 break;
         case STATE_DOCUMENT:
                 return document_decode(r->at, reader_left(r), &s->document) == 0

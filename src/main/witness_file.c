@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cluster/version.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -41,9 +42,7 @@ static void put_kept(struct writer *w, const struct witness_kept *k)
 {
         put_u32(w, k->term);
         put_u32(w, k->vote);
-        put_u32(w, k->version.term);
-        put_u8(w, k->version.author);
-        put_u32(w, k->version.n);
+        version_put(w, k->version);
         put_u32(w, (uint32_t)k->document_size);
         put_bytes(w, k->document, k->document_size);
 }
@@ -83,9 +82,7 @@ static const char *decode(const uint8_t *bytes, size_t n, struct witness_kept *r
                 return "was an older copy of its state";
         k->term = get_u32(&r);
         k->vote = get_u32(&r);
-        k->version.term = get_u32(&r);
-        k->version.author = get_u8(&r);
-        k->version.n = get_u32(&r);
+        k->version = version_get(&r);
         k->document_size = get_u32(&r);
         const uint8_t *document = get_bytes(&r, k->document_size);
         if (!document || reader_left(&r) || k->document_size > sizeof(k->document))
