@@ -110,14 +110,12 @@ static bool gives(struct claim claim, struct epoch epoch)
         return (claim.owner || claim.from) && epoch_equal(claim.epoch, epoch);
 }
 
-/* Rule 10: both the newest and the newest committed document must give it. A core that was just restarted
- * does not know which was committed; what it adopted was started under one that was. */
+/* Rule 10: what the newest document does not give is let go. The newest committed one then gives it too: what
+ * is held was started under one that was committed and gave it, and each that was committed since was the
+ * newest before. */
 static bool may_hold(const struct cluster *c, uint8_t g)
 {
-        struct epoch epoch = c->tenure[g].epoch;
-
-        return gives(claim_of(c, &c->state.document, g), epoch) &&
-               (c->committed.version.n == 0 || gives(claim_of(c, &c->committed, g), epoch));
+        return gives(claim_of(c, &c->state.document, g), c->tenure[g].epoch);
 }
 
 /* The epoch to start, if both documents give it and it is not over yet. */
