@@ -401,13 +401,21 @@ static void switch_on(struct schedule *s)
         }
 }
 
+static bool files_wait(const struct schedule *s)
+{
+        for (uint8_t i = 0; i < s->c.nodes; i++)
+                if (world_file_waits(s->w, i))
+                        return true;
+        return false;
+}
+
 static bool recovers(struct schedule *s, int tries)
 {
         for (int i = 0; i < tries; i++) {
                 make_whole(s); /* what a node was told while it stood still, it did not hear */
                 reload_what_was_refused(s);
                 take_back_orders(s);
-                if (world_settle(s->w, span_s(15)))
+                if (world_settle(s->w, span_s(15)) && !files_wait(s))
                         return true;
         }
         return false;

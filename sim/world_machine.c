@@ -121,7 +121,7 @@ bool world_file_waits(const struct world *w, uint8_t node)
 {
         const struct machine *m = &w->machine[node];
 
-        return m->core_up && !m->paused && m->file_used != m->file;
+        return m->core_up && m->file_used != m->file;
 }
 
 /* --- a turn of its core --- */

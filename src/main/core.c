@@ -277,6 +277,8 @@ static int serve(struct core *core)
         }
         watch(core);
         core_begin(core);
+        core_before_tell(core);
+        core_before_keep(core);
         if (open_api(core) < 0)
                 return HAVEND_EXIT_FAILURE;
         inheritance_say(&core->inherited, SAY_READY);
@@ -340,6 +342,7 @@ int main(int argc, char **argv)
                  getenv("HAVEN_DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
         if (!state_understood(core))
                 return HAVEND_EXIT_CONFIG; /* only a person can install another */
+        core_before_choose(core);
         if (arrange(core) < 0)
                 return HAVEND_EXIT_CONFIG;
         core->loop = uv_default_loop();

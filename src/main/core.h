@@ -95,8 +95,9 @@ struct core {
         struct config *before; /* reload --confirm: what we go back to; else NULL */
         uv_timer_t confirm;
         bool exiting;
-        bool ends;      /* core_again() */
-        bool succeeded; /* exiting, and another core goes on with what is held */
+        bool ends;         /* core_again() */
+        bool file_refused; /* core_before.c: to be told */
+        bool succeeded;    /* exiting, and another core goes on with what is held */
 };
 
 /* core_turn.c */
@@ -217,6 +218,13 @@ void core_settings_make(const struct config *config, int self, struct cluster_se
 void core_restart(struct core *core, struct api_reply *reply);
 /* In the program that is tried: whether it could serve with this configuration and state. An exit status. */
 int core_rehearse(struct core *core);
+
+/* core_before.c */
+/* Once the ledger is known: goes on with the configuration before, where the file cannot name what runs. */
+void core_before_choose(struct core *core);
+void core_before_tell(struct core *core);
+/* What is in force from now on, for the core that follows. */
+void core_before_keep(struct core *core);
 
 /* core_view.c */
 void core_view(void *user, struct view *ret_view);

@@ -81,6 +81,7 @@ static struct config *put_in_place(struct core *core, struct config *fresh)
         if (core_watch_reload(core) < 0)
                 abort(); /* out of memory: the next core reads the new file from the start */
         core_event(core, &(struct cluster_event){.kind = CLUSTER_EV_TIME});
+        core_before_keep(core);
         return old;
 }
 

@@ -10,8 +10,9 @@
 #define PATH_STATE_DEFAULT  "/var/lib/haven"
 
 /* in the run directory */
-#define PATH_LOCK   "havend.lock"
-#define PATH_SOCKET "haven.sock"
+#define PATH_LOCK    "havend.lock"
+#define PATH_SOCKET  "haven.sock"
+#define PATH_RUNNING "running.conf"
 /* in the state directory */
 #define PATH_BOOT    "boot"
 #define PATH_CLUSTER "cluster"
