@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "disk/area.h"
+#include "disk/pill.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,11 +24,14 @@ static _Alignas(DISK_BLOCK) uint8_t zeros[CHUNK];
 struct slot {
         enum disk_refusal is;
         struct disk_record record;
+        enum disk_refusal life_is;
+        struct disk_life life; /* of its haven-pill */
 };
 
 static int read_slots(const struct area *a, const struct disk_header *h, struct slot *ret_slot)
 {
         static const struct disk_keys no_keys;
+        static _Alignas(DISK_BLOCK) uint8_t block[DISK_BLOCK];
         int error = 0;
 
         for (uint8_t i = 0; i < h->node_count && !error; i++) {
@@ -38,6 +42,11 @@ static int read_slots(const struct area *a, const struct disk_header *h, struct 
                 if (!error)
                         ret_slot[i].is =
                                 disk_newest(bytes, n, h->uuid, i, &no_keys, &ret_slot[i].record, &which);
+                if (!error)
+                        error = area_read(a, disk_life_place(i), block, sizeof(block));
+                if (!error)
+                        ret_slot[i].life_is =
+                                disk_life_decode(block, h->uuid, i, &no_keys, &ret_slot[i].life);
         }
         return error;
 }
@@ -111,6 +120,7 @@ static bool written_meanwhile(const struct area *a, const struct disk_header *h,
         for (uint8_t i = 0; i < h->node_count; i++)
                 if (before[i].is != after[i].is ||
                     (after[i].is == DISK_OK && before[i].record.seq != after[i].record.seq) ||
+                    (after[i].life_is == DISK_OK && before[i].life.count != after[i].life.count) ||
                     memcmp(mail[0][i], mail[1][i], sizeof(mail[0][i])) != 0) {
                         *ret_node = i;
                         return true;
@@ -228,6 +238,31 @@ static enum cli_status init(const struct arguments *a, const char *path)
 
 static const char *const kind_names[] = {[DISK_BALLOT] = "ballot", [DISK_RENEWAL] = "renewal"};
 
+static span since(uint64_t then, time_t now)
+{
+        return span_s((uint64_t)now > then ? (int64_t)((uint64_t)now - then) : 0);
+}
+
+static void show_life(uint8_t i, const struct slot *s, time_t now)
+{
+        char age[SPAN_TEXT], watchdog[SPAN_TEXT];
+
+        if (s->life_is == DISK_BLANK)
+                return;
+        if (s->life_is != DISK_OK)
+                printf("node %u, poison pills: %s\n", i + 1u, disk_refusal_text(s->life_is));
+        else if (s->life.taken)
+                printf("node %u has taken a poison pill, %s ago: its watchdog takes %s\n", i + 1u,
+                       span_format(since(s->life.written, now), age),
+                       span_format(s->life.watchdog, watchdog));
+        else
+                printf("node %u has read its poison pills %s ago, %s%s\n", i + 1u,
+                       span_format(since(s->life.written, now), age),
+                       s->life.watchdog.us ? "its watchdog takes "
+                                           : "no watchdog is armed: it can be given none",
+                       s->life.watchdog.us ? span_format(s->life.watchdog, watchdog) : "");
+}
+
 static void show_text(const char *path, const struct disk_header *h, const struct slot *slot)
 {
         char uuid[37], made[32] = "", age[SPAN_TEXT];
@@ -242,6 +277,7 @@ static void show_text(const char *path, const struct disk_header *h, const struc
                 const struct disk_record *r = &slot[i].record;
                 if (slot[i].is != DISK_OK) {
                         printf("node %u: %s\n", i + 1u, disk_refusal_text(slot[i].is));
+                        show_life(i, &slot[i], now);
                         continue;
                 }
                 int64_t seconds = (int64_t)now - (int64_t)r->written;
@@ -249,6 +285,7 @@ static void show_text(const char *path, const struct disk_header *h, const struc
                        kind_names[r->kind], r->term, (unsigned long long)r->seq,
                        span_format(span_s(seconds > 0 ? seconds : 0), age), r->version.term,
                        r->version.author, r->version.n, r->document_n);
+                show_life(i, &slot[i], now);
         }
 }
 
@@ -257,6 +294,12 @@ static json_t *slot_json(uint8_t i, const struct slot *s)
         const struct disk_record *r = &s->record;
         json_t *j = json_pack("{s:i, s:s}", "node", i + 1, "state", disk_refusal_text(s->is));
 
+        if (s->life_is == DISK_OK)
+                json_object_set_new(j, "pills",
+                                    json_pack("{s:I, s:I, s:I, s:b}", "read", (json_int_t)s->life.written,
+                                              "count", (json_int_t)s->life.count, "watchdog_ms",
+                                              (json_int_t)span_to_ms(s->life.watchdog), "taken",
+                                              s->life.taken != 0));
         if (s->is != DISK_OK)
                 return j;
         json_object_set_new(j, "kind", json_string(kind_names[r->kind]));

@@ -205,6 +205,24 @@ void config_free(struct config *c)
         free(c);
 }
 
+bool config_fence_is_pill(const struct config_fence *f)
+{
+        return strcmp(f->agent, "disk") == 0;
+}
+
+const char *config_pill_device(const struct config *c)
+{
+        const struct config_fence *pill = NULL;
+
+        for (size_t i = 0; i < c->fence_count && !pill; i++)
+                if (config_fence_is_pill(&c->fence[i]))
+                        pill = &c->fence[i];
+        for (char **o = pill ? pill->option : NULL; o && *o; o++)
+                if (strncmp(*o, "device=", 7) == 0)
+                        return *o + 7;
+        return pill ? c->arbiter.device : NULL;
+}
+
 bool config_can_fence(const struct config *c, int node)
 {
         for (size_t i = 0; i < c->fence_count; i++)

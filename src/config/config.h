@@ -341,6 +341,10 @@ int config_find_watched(const struct config *c, const char *text, int *ret_watch
                         int *ret_host);
 
 /* Whether a device can switch off node `node` (index). */
+/* `agent = disk`: a poison pill on a shared disk. */
+bool config_fence_is_pill(const struct config_fence *f);
+/* The disk where this cluster's pills stand; NULL: no fence section is of that kind. */
+const char *config_pill_device(const struct config *c);
 bool config_can_fence(const struct config *c, int node);
 
 /* Fills in config.link from what the nodes have; config_load() has done so. Returns how many links there

@@ -313,6 +313,45 @@ static void judge_plugs(struct tree *t, const struct config *c, const struct con
         }
 }
 
+/* One disk for all, for one process reads it; and what makes a pill believable. */
+static void judge_pill(struct tree *t, const struct config *c, const struct config_fence *f)
+{
+        const char *device = config_pill_device(c), *own = c->arbiter.device;
+        span least = span_add(span_add(span_times(c->watchdog.timeout, 2), c->watchdog.reset), span_s(10));
+        char text[SPAN_TEXT], needed[SPAN_TEXT];
+
+        for (char **o = f->option; o && *o; o++)
+                if (strncmp(*o, "device=", 7) == 0)
+                        own = *o + 7;
+        if (device[0] != '/')
+                tree_mistake(t, f->place,
+                             "fence %s: agent = disk: on which? option = {\"device=/dev/disk/by-id/...\"}, "
+                             "or arbiter "
+                             "disk",
+                             f->name);
+        else if (strcmp(device, own) != 0)
+                tree_mistake(t, f->place, "fence %s: pills stand on one disk: %s here, %s elsewhere", f->name,
+                             own, device);
+        if (!c->watchdog.present)
+                tree_mistake(t, f->place,
+                             "fence %s: agent = disk: that a node takes a pill is believed because its "
+                             "watchdog resets "
+                             "it: add watchdog { }",
+                             f->name);
+        else if (f->timeout.us < least.us)
+                tree_mistake(t, f->place,
+                             "fence %s: timeout: %s is too short for a pill: two times the watchdog's, its "
+                             "reset and 10 "
+                             "seconds: %s",
+                             f->name, span_format(f->timeout, text), span_format(least, needed));
+        if (f->action == FENCE_ACTION_OFF || c->arbiter.kind == ARBITER_FENCE)
+                tree_mistake(t, f->place,
+                             "fence %s: agent = disk resets a node, and it comes back: neither action = off "
+                             "nor arbiter "
+                             "fence can rest on it",
+                             f->name);
+}
+
 static void judge_fences(struct tree *t, const struct config *c)
 {
         static const char *const passwords[] = {"passwd=", "password="};
@@ -320,6 +359,8 @@ static void judge_fences(struct tree *t, const struct config *c)
         for (size_t i = 0; i < c->fence_count; i++) {
                 const struct config_fence *f = &c->fence[i];
                 judge_plugs(t, c, f);
+                if (config_fence_is_pill(f))
+                        judge_pill(t, c, f);
                 for (char **o = f->option; o && *o; o++)
                         for (size_t k = 0; f->password_file[0] && k < COUNT(passwords); k++)
                                 if (strncmp(*o, passwords[k], strlen(passwords[k])) == 0)

@@ -1,12 +1,14 @@
 #include "fence/agent.h"
 
 #include "base/text.h"
+#include "fence/fencer.h"
 #include "monitor/child.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,8 +95,27 @@ static int give_password(struct agent *a, const char *path, char text[static AGE
         return error ? error : fits ? 0 : -E2BIG;
 }
 
-int agent_prepare(const struct config *c, const struct config_fence *f, int node, struct agent *ret_agent,
-                  char text[static AGENT_TEXT])
+/* haven's own agent: which area, whose slots in it, and the keys that seal what it writes. */
+static bool tell_pill(struct agent *a, const struct config *c, int node, const struct fencer_pill *pill)
+{
+        char hex[2 * DISK_KEY + 1];
+        bool fits = add(a, "device=%s\ncluster=%s\nnodes=%zu\nself=%d\nslot=%d\nlock=%s\n",
+                        config_pill_device(c), c->cluster, c->node_count, pill->self, node, pill->lock);
+
+        /* it must have ended, and taken the pill back, before it is killed */
+        fits &= add(a, "reset_ms=%lld\ntimeout_ms=%lld\n", (long long)span_to_ms(c->watchdog.reset),
+                    (long long)span_to_ms(span_sub(a->timeout, span_s(1))));
+        for (size_t i = 0; i < pill->keys.count; i++)
+                fits &= add(a, "seal=%s\n", sodium_bin2hex(hex, sizeof(hex), pill->keys.key[i], DISK_KEY));
+        sodium_memzero(hex, sizeof(hex));
+        text_copy(a->program, sizeof(a->program), pill->program);
+        a->confirm = a->on_again = false;
+        a->proves = true;
+        return fits;
+}
+
+int agent_prepare(const struct config *c, const struct config_fence *f, int node,
+                  const struct fencer_pill *pill, struct agent *ret_agent, char text[static AGENT_TEXT])
 {
         struct agent *a = ret_agent;
         const char *name = c->node[node].name;
@@ -109,6 +130,12 @@ int agent_prepare(const struct config *c, const struct config_fence *f, int node
         a->confirm = f->confirm;
         a->on_again = f->action == FENCE_ACTION_REBOOT;
         a->level = f->level;
+        if (config_fence_is_pill(f) && !pill) {
+                snprintf(text, AGENT_TEXT, "no pill can be given here");
+                return -ENOSYS;
+        }
+        if (config_fence_is_pill(f))
+                fits = tell_pill(a, c, node, pill);
         for (char **o = f->option; o && *o; o++)
                 fits &= add(a, "%s\n", *o);
         for (char **p = f->plug; p && *p; p++)

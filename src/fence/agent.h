@@ -25,13 +25,16 @@ struct agent {
         unsigned uid, gid; /* of as_user */
         span timeout;
         bool confirm, on_again;
+        bool proves; /* its "off" is proof in itself: a pill that was taken */
         int level;
         char input[AGENT_INPUT]; /* all but the action */
 };
 
-/* 0, or a negative errno with what is wrong, and what would be right, in `text`. */
-int agent_prepare(const struct config *c, const struct config_fence *f, int node, struct agent *ret_agent,
-                  char text[static AGENT_TEXT]);
+struct fencer_pill;
+/* `pill`: NULL where none can be given. 0, or a negative errno with what is wrong, and what would be right,
+ * in `text`. */
+int agent_prepare(const struct config *c, const struct config_fence *f, int node,
+                  const struct fencer_pill *pill, struct agent *ret_agent, char text[static AGENT_TEXT]);
 void agent_forget(struct agent *a);
 
 /* `text` is the last line that the agent said, or what became of it. */

@@ -46,6 +46,8 @@ struct fencer {
         fencer_end_fn *on_end;
         void *user;
         struct job *job[NODES_MAX];
+        struct fencer_pill pill;
+        bool has_pill;
 };
 
 static void step(uv_timer_t *timer);
@@ -128,7 +130,7 @@ static void level_failed(struct job *j)
 static void is_off(struct job *j)
 {
         char text[FENCER_TEXT] = "";
-        bool again = false, confirmed = true;
+        bool again = false, confirmed = true, proven = false;
 
         for (size_t i = 0; i < j->count; i++) {
                 const struct agent *a = &j->device[i].agent;
@@ -137,11 +139,14 @@ static void is_off(struct job *j)
                 size_t n = strlen(text);
                 snprintf(text + n, sizeof(text) - n, "%s%s", n ? " and " : "by fence ", a->name);
                 again |= a->on_again;
-                confirmed &= a->confirm;
+                confirmed &= a->confirm || a->proves;
+                proven |= a->proves;
         }
         size_t n = strlen(text);
         snprintf(text + n, sizeof(text) - n,
-                 confirmed ? ", its status says off" : ", not confirmed by a status query");
+                 !confirmed ? ", not confirmed by a status query"
+                 : proven   ? ", it took its pill and was reset"
+                            : ", its status says off");
         tell(j, true, text);
         j->phase = PHASE_ON;
         if (again)
@@ -259,6 +264,12 @@ int fencer_new(uv_loop_t *loop, fencer_end_fn *on_end, void *user, struct fencer
         return 0;
 }
 
+void fencer_set_pill(struct fencer *f, const struct fencer_pill *pill)
+{
+        f->pill = *pill;
+        f->has_pill = true;
+}
+
 void fencer_free(struct fencer *f)
 {
         if (!f)
@@ -266,6 +277,7 @@ void fencer_free(struct fencer *f)
         for (size_t i = 0; i < NODES_MAX; i++)
                 if (f->job[i])
                         job_end(f->job[i]);
+        explicit_bzero(&f->pill, sizeof(f->pill));
         free(f);
 }
 
@@ -301,7 +313,8 @@ int fencer_off(struct fencer *f, const struct config *c, int node)
                         continue;
                 struct device *d = &j->device[j->count++];
                 d->job = j;
-                d->good = agent_prepare(c, &c->fence[i], node, &d->agent, d->text) == 0;
+                d->good = agent_prepare(c, &c->fence[i], node, f->has_pill ? &f->pill : NULL, &d->agent,
+                                        d->text) == 0;
                 d->agent.level = c->fence[i].level;
         }
         (void)next_level(j);

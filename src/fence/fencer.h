@@ -8,12 +8,21 @@
 #pragma once
 
 #include "config/config.h"
+#include "disk/format.h"
 
 #include <uv.h>
 
 #define FENCER_TEXT 224
 
 struct fencer;
+
+/* What haven-fence-disk, the agent of `agent = disk`, is told besides the configuration. */
+struct fencer_pill {
+        char program[272];
+        char lock[256]; /* a file of this node's: held by whoever writes its pills */
+        int self;
+        struct disk_keys keys;
+};
 
 /* `off`: it is certain; `asked`: when the status query left that said so, or the order to switch off where
  * devices know no status. `text` says how, or why not. */
@@ -26,3 +35,5 @@ void fencer_free(struct fencer *f);
 /* Begins; the end is told by the callback, never during the call. 0, or a negative errno: -EALREADY it is
  * under way, -ENODEV no device. */
 int fencer_off(struct fencer *f, const struct config *c, int node);
+/* Copied. Without it a pill cannot be given. */
+void fencer_set_pill(struct fencer *f, const struct fencer_pill *pill);

@@ -169,6 +169,8 @@ static int open_transport(struct core *core)
                 error = core_arbiter_fence_open(core);
         if (!error && core->config->arbiter.kind == ARBITER_DISK)
                 error = core_arbiter_disk_open(core, &keys);
+        if (!error)
+                error = core_pill_open(core, &keys);
         if (!error && core->config->arbiter.kind == ARBITER_WITNESS)
                 error = core_arbiter_witness_open(core, &keys);
         if (!error && core->config->arbiter.kind == ARBITER_ETCD)
@@ -304,6 +306,7 @@ static void close_rooms(struct core *core, int status)
         if (core->checker)
                 checker_free(core->checker);
         core_watch_close(core);
+        core_pill_close(core);
         disk_free(core->disk);
         if (core->transport)
                 transport_free(core->transport);

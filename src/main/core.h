@@ -81,7 +81,12 @@ struct core {
 
         char gate_text[TAKEOVER_REASON]; /* why it could not be had; "" */
 
-        struct disk *disk;           /* NULL: the arbiter is another */
+        struct disk *disk;     /* NULL: the arbiter is another */
+        struct child *pill;    /* haven-pill; NULL: none runs */
+        int pill_socket;       /* to it; -1: none */
+        instant pill_due;      /* when it is started again */
+        char pill_device[256]; /* that it reads */
+        struct disk_keys pill_keys;
         bool founds;                 /* our state is from before the cluster: the file numbers us */
         struct witness_way *witness; /* NULL: the arbiter is another */
         struct etcd_way *etcd;       /* likewise */
@@ -189,6 +194,17 @@ void core_gate_view(const struct core *core, struct view *ret_view);
 /* core_arbiter_disk.c */
 void core_arbiter_disk_keys(struct core *core, const struct keyring *keys);
 /* 0, or a negative errno. */
+/* Whether our number is ours for certain: what is written under it on a disk cannot be another's. */
+bool core_numbered(const struct core *core);
+
+/* core_pill.c: poison pills, given and taken */
+int core_pill_open(struct core *core, const struct keyring *keys);
+/* The fencer is there: what it needs to give one. */
+void core_pill_tell(struct core *core);
+void core_pill_close(struct core *core);
+void core_pill_keys(struct core *core, const struct keyring *keys);
+/* Each turn: haven-pill runs where the configuration wants it. */
+void core_pill_turn(struct core *core);
 int core_arbiter_disk_open(struct core *core, const struct keyring *keys);
 /* What it answered last, and how the disk does. */
 void core_arbiter_disk_view(const struct core *core, char *text, size_t size);

@@ -69,14 +69,14 @@ void core_arbiter_disk_keys(struct core *core, const struct keyring *keys)
 
 /* Until the cluster's document has given us our number, a slot of that number may be another node's. Who
  * founds a cluster with others is numbered by the file that all of them have. */
-static void start_numbered(struct core *core)
+bool core_numbered(const struct core *core)
 {
         const struct document *d = cluster_document(core->brain);
-        bool numbered = core->self < d->member_count &&
-                        d->member[core->self].name == core->config->node[core->self].id;
 
-        if (d->version.n ? numbered : core->founds)
-                disk_start(core->disk);
+        if (d->version.n == 0)
+                return core->founds;
+        return core->self < d->member_count &&
+               d->member[core->self].name == core->config->node[core->self].id;
 }
 
 int core_arbiter_disk_open(struct core *core, const struct keyring *keys)
@@ -116,7 +116,8 @@ void core_arbiter_disk_ask(struct core *core, const struct arbiter_question *q)
 {
         if (!core->disk)
                 return;
-        start_numbered(core);
+        if (core_numbered(core))
+                disk_start(core->disk);
         if (!disk_works(core->disk)) {
                 char text[128];
                 core_event(core,

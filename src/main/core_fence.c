@@ -24,7 +24,11 @@ static void on_fenced(void *user, int node, bool off, instant asked, const char 
 
 int core_fence_open(struct core *core)
 {
-        return fencer_new(core->loop, on_fenced, core, &core->fencer);
+        int error = fencer_new(core->loop, on_fenced, core, &core->fencer);
+
+        if (!error)
+                core_pill_tell(core);
+        return error;
 }
 
 void core_fence(struct core *core, int node)
@@ -119,6 +123,6 @@ void core_stop_failed(struct core *core, int group)
                 return;
         core_tell(core, "fence", core->config->node[core->self].name, ALERT_DOWN,
                   "a group does not stop here, and its configuration says reset -> this node resets itself");
-        atomic_store(&core->inherited.ledger->reset_wanted, 1);
+        atomic_store(&core->inherited.ledger->reset_wanted, LEDGER_RESET_STOP);
         wake_supervisor(core);
 }

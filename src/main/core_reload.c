@@ -214,6 +214,7 @@ static bool change_keys(struct core *core, const struct keyring *keys, FILE *to)
         if (!transport_set_keys(core->transport, keys))
                 return false;
         core_arbiter_disk_keys(core, keys);
+        core_pill_keys(core, keys);
         core_arbiter_witness_keys(core, keys);
         if (keys->count > 1)
                 snprintf(text, sizeof(text), "key %u seals now, key %u is accepted too", keys->key[0].number,

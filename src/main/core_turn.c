@@ -174,6 +174,7 @@ void core_event(struct core *core, const struct cluster_event *event)
         core->turning = false;
         if (!core->exiting)
                 core_watchdog(core);
+        core_pill_turn(core);
         if (!core->exiting)
                 core_watch_turn(core);
         if (!core->exiting)

@@ -38,7 +38,7 @@ int inheritance_take(struct inheritance *ret_inheritance)
                 return error;
         if (in.ledger->watch_fd != -1 && fcntl(in.ledger->watch_fd, F_SETFD, FD_CLOEXEC) == -1)
                 return -errno;
-        close(ledger_fd); /* the mapping stays */
+        in.ledger_fd = ledger_fd;
         const char *program = getenv(INHERIT_PROGRAM);
         if (program)
                 text_copy(in.program, sizeof(in.program), program);

@@ -44,6 +44,7 @@ enum havend_exit {
 
 struct inheritance {
         struct ledger *ledger;
+        int ledger_fd; /* for haven-pill, which must do without the core */
         int life_fd;
         int control_fd;
         char program[PATH_SIZE]; /* havend's path; "" if it is not known */

@@ -24,6 +24,8 @@
 #define LEDGER_BYTES          65536 /* of the memory, whatever the version; untouched pages cost nothing */
 #define LEDGER_ADDRESSES_MAX  256
 #define LEDGER_WATCHDOG_ARMED 1
+#define LEDGER_RESET_STOP     1 /* why the machine is to be reset: a group does not stop; */
+#define LEDGER_RESET_PILL     2 /* another node wants it off, and it took the pill */
 #define LEDGER_PATH           512
 
 /* Per entry, changed by compare-and-swap only: FREE -> HELD by the core; HELD -> RELEASING by whoever begins
@@ -69,7 +71,7 @@ struct ledger {
         _Atomic int32_t watchdog_state;   /* LEDGER_WATCHDOG_ARMED, 0 not tried, or a negative errno */
         uint32_t watchdog_armed_s;        /* its real time; the supervisor's, as are these two */
         char watchdog_identity[32];
-        _Atomic uint32_t reset_wanted; /* the core: a group does not stop, reset the machine */
+        _Atomic uint32_t reset_wanted; /* LEDGER_RESET_...; 0: no. The core's, or haven-pill's */
         /* version 3 */
         uint64_t heard; /* part of the promise: bit i, node i was heard since the supervisor started */
         _Atomic int64_t

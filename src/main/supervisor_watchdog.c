@@ -192,7 +192,9 @@ void watchdog_turn(struct supervisor *s, instant now)
         if (atomic_load(&l->reset_wanted) && !s->reset_begun) {
                 s->reset_begun = true;
                 s->reset_at = instant_add(now, LAST_WORDS);
-                log_error("a group does not stop and its configuration says reset");
+                log_error("%s", atomic_load(&l->reset_wanted) == LEDGER_RESET_PILL
+                                        ? "another node wants this machine off"
+                                        : "a group does not stop and its configuration says reset");
         }
         if (instant_reached(now, s->reset_at)) {
                 if (may_feed(s, now))
@@ -223,8 +225,10 @@ void watchdog_end(struct supervisor *s)
 {
         if (s->watchdog == -1)
                 return;
-        if (exclusive_held(s->ledger))
-                log_error("watchdog: stays armed: not everything was let go");
+        if (exclusive_held(s->ledger) || atomic_load(&s->ledger->reset_wanted))
+                log_error("watchdog: stays armed: %s", atomic_load(&s->ledger->reset_wanted)
+                                                               ? "a reset is wanted, and others count on it"
+                                                               : "not everything was let go");
         else if (write(s->watchdog, "V", 1) == 1 && s->watchdog_disarms)
                 log_info("watchdog: disarmed");
         else

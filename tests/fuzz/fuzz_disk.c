@@ -2,6 +2,7 @@
  * sealed again under our key it reads back to the same. Half of the inputs get right checksums, or nothing
  * would pass. */
 #include "disk/format.h"
+#include "disk/pill.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -37,6 +38,17 @@ static void mend(uint8_t *record, size_t n, size_t head)
         crypto_generichash_final(&s, record + head - 16, 16);
 }
 
+static void try_pill(const uint8_t *block)
+{
+        struct disk_pills pills;
+        struct disk_life life;
+
+        if (disk_life_decode(block, uuid, 0, &no_keys, &life) == DISK_OK)
+                disk_life_encode(&life, uuid, &no_keys, again);
+        if (disk_pills_decode(block, uuid, 0, &no_keys, &pills) == DISK_OK)
+                disk_pills_encode(&pills, uuid, &no_keys, again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
         static struct document document;
@@ -67,6 +79,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                 mend(bytes[0], length[0], DISK_MAIL_HEAD);
         if (disk_mail_decode(bytes[0], length[0], uuid, &number, &packet, &packet_n) == DISK_OK)
                 assert(packet + packet_n <= bytes[0] + length[0]);
+        if (data[0] & 4)
+                mend(bytes[1], DISK_BLOCK, DISK_BLOCK);
+        try_pill(bytes[1]);
         if (disk_header_decode(bytes[1], &header) == DISK_OK)
                 assert(header.node_count >= 1 && strlen(header.cluster) < DISK_CLUSTER);
         return 0;
