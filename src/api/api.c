@@ -141,6 +141,7 @@ static void answer_order(struct api *api, struct client *c, const struct request
         text_copy(command.text, sizeof(command.text), r->text);
         text_copy(command.about, sizeof(command.about), r->about);
         text_copy(command.who, sizeof(command.who), r->who);
+        text_copy(command.server, sizeof(command.server), r->server);
         c->reply = calloc(1, sizeof(*c->reply));
         assert(c->reply);
         c->reply->client = c;
@@ -194,6 +195,13 @@ void api_answer(struct api *api, struct client *c, const char *line, size_t n)
         case REQUEST_SILENCE: answer_order(api, c, &r, API_SILENCE); return;
         case REQUEST_DISABLE: answer_order(api, c, &r, API_DISABLE); return;
         case REQUEST_ENABLE: answer_order(api, c, &r, API_ENABLE); return;
+        case REQUEST_LVS:
+                client_send(c, api->hooks.lvs
+                                       ? json_pack("{s:b, s:o}", "ok", 1, "lvs", api->hooks.lvs(api->user))
+                                       : api_refusal("there are no directors here"));
+                return;
+        case REQUEST_DRAIN: answer_order(api, c, &r, API_DRAIN); return;
+        case REQUEST_UNDRAIN: answer_order(api, c, &r, API_UNDRAIN); return;
         }
 }
 

@@ -6,6 +6,7 @@
  *     {"ok": true, "checks": {...}}           checks
  *     {"ok": true, "text": "..."}             explain, and every order that was carried out
  *     {"ok": false, "error": "..."}           why not, and what to do
+ *     {"ok": true, "lvs": {...}}              lvs
  *     {"event": {...}} ... {"ok": true}       events; with "follow" they go on instead of ending
  *     {"view": {...}} ...                     watch: at once, after each event, and every second
  *
@@ -46,6 +47,8 @@ enum api_command_kind {
         API_SILENCE,
         API_DISABLE,
         API_ENABLE,
+        API_DRAIN,
+        API_UNDRAIN,
 };
 
 /* An order, well-formed but not yet judged: its names may be unknown. */
@@ -58,6 +61,7 @@ struct api_command {
         bool on;              /* maintenance */
         char about[160];      /* ack, silence, disable, enable: what of all that is watched */
         char who[32];         /* the same: who wants it */
+        char server[64];      /* drain and undrain: an address, with or without a port */
         char text[64];        /* why, for maintenance; who, for fence and confirm-off; or "" */
 };
 
@@ -71,6 +75,8 @@ struct api_hooks {
         void (*command)(void *user, const struct api_command *c, struct api_reply *reply);
         /* All that is watched: the answer to `checks`, a new reference. */
         json_t *(*checks)(void *user);
+        /* What the directors of this node have in their tables: a new reference. NULL: it has none. */
+        json_t *(*lvs)(void *user);
         /* Of a daemon that is no node: the answer to `status`, a new reference, under `report_name`. It
          * answers nothing else, and the other hooks are NULL. NULL: a node. */
         json_t *(*report)(void *user);

@@ -20,10 +20,11 @@ enum part {
         PART_AFTER = 1U << 7,
         PART_ABOUT = 1U << 8,
         PART_WHO = 1U << 9,
+        PART_SERVER = 1U << 10,
 };
 
-static const char *const part_names[] = {"group",  "node",  "for",   "text",  "on",
-                                         "follow", "count", "after", "about", "who"};
+static const char *const part_names[] = {"group", "node",  "for",   "text", "on",    "follow",
+                                         "count", "after", "about", "who",  "server"};
 
 static const struct {
         const char *name;
@@ -51,6 +52,9 @@ static const struct {
         [REQUEST_DISABLE] = {"disable", PART_ABOUT, PART_TEXT | PART_WHO},
         [REQUEST_ENABLE] = {"enable", PART_ABOUT, PART_WHO},
         [REQUEST_CHECKS] = {"checks", 0, 0},
+        [REQUEST_LVS] = {"lvs", 0, 0},
+        [REQUEST_DRAIN] = {"drain", PART_SERVER, 0},
+        [REQUEST_UNDRAIN] = {"undrain", PART_SERVER, 0},
 };
 
 static int find_kind(const char *name)
@@ -150,6 +154,7 @@ static const char *take(enum part part, const json_t *value, struct request *r)
         case PART_AFTER: return take_after(value, &r->after);
         case PART_ABOUT: return take_about(value, r->about, sizeof(r->about));
         case PART_WHO: return take_who(value, r->who, sizeof(r->who));
+        case PART_SERVER: return take_text(value, r->server, sizeof(r->server));
         }
         assert(!"a part of a request");
         return NULL;
@@ -209,7 +214,7 @@ int request_parse(const char *line, size_t n, struct request *ret_request, char 
                 snprintf(error, REQUEST_ERROR_SIZE,
                          "unknown command '%.40s'; this havend knows: status watch "
                          "events explain move stop start clear standby online maintenance reload confirm "
-                         "fence confirm-off restart ack silence disable enable checks",
+                         "fence confirm-off restart ack silence disable enable checks lvs drain undrain",
                          name);
         } else {
                 r.kind = (enum request_kind)kind;

@@ -20,6 +20,7 @@ enum request_kind {
         REQUEST_WATCH,
         REQUEST_EVENTS,
         REQUEST_EXPLAIN,
+        REQUEST_LVS,
         /* those that change something: passed on as struct api_command */
         REQUEST_MOVE,
         REQUEST_STOP,
@@ -38,6 +39,8 @@ enum request_kind {
         REQUEST_DISABLE,
         REQUEST_ENABLE,
         REQUEST_CHECKS, /* changes nothing, but came later */
+        REQUEST_DRAIN,
+        REQUEST_UNDRAIN,
 };
 
 struct request {
@@ -48,10 +51,11 @@ struct request {
         char text[64];
         char about[160]; /* "web", "web:http", "web:http@10.1.0.1", "@10.1.0.1" */
         char who[32];
-        bool on;        /* maintenance */
-        bool follow;    /* events */
-        int count;      /* events */
-        uint64_t after; /* events */
+        char server[64]; /* an address, with or without a port */
+        bool on;         /* maintenance */
+        bool follow;     /* events */
+        int count;       /* events */
+        uint64_t after;  /* events */
 };
 
 #define REQUEST_EVENTS_DEFAULT 20

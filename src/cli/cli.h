@@ -89,6 +89,8 @@ enum cli_status command_try(const char *check, bool as_json);
 enum cli_status command_checks(const struct command *command, const struct arguments *a);
 enum cli_status command_ack(const struct command *command, const struct arguments *a);
 enum cli_status command_silence(const struct command *command, const struct arguments *a);
+enum cli_status command_lvs(const struct command *command, const struct arguments *a);
+enum cli_status command_drain(const struct command *command, const struct arguments *a);
 enum cli_status command_restart(const struct command *command, const struct arguments *a);
 enum cli_status command_explain(const struct command *command, const struct arguments *a);
 enum cli_status command_watch(const struct command *command, const struct arguments *a);

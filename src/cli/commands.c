@@ -69,6 +69,28 @@ const struct command commands[] = {
          "\n"
          "  haven enable @10.1.0.11\n",
          command_ack},
+        {"lvs", "", 0, 0, BIT(OPTION_JSON), "the directors' tables: who serves, and why others do not",
+         "Shows each virtual service of this node's directors, its servers with their weights, connections "
+         "and\n"
+         "checks, and where the kernel's table is not as it is wanted.\n"
+         "\n"
+         "  haven lvs                for people\n"
+         "  haven lvs --json         for programs; the names of its members are stable\n",
+         command_lvs},
+        {"drain", "SERVER", 1, 1, 0, "give a real server no new connections",
+         "The server's weight becomes 0 wherever it stands, in this node's directors: what it has begun it "
+         "may\n"
+         "end. 'haven lvs' shows the connections left.\n"
+         "\n"
+         "  haven drain 10.0.0.11         the machine\n"
+         "  haven drain 10.0.0.11:80      one of its services\n"
+         "  haven undrain 10.0.0.11       ends it\n",
+         command_drain},
+        {"undrain", "SERVER", 1, 1, 0, "give a drained server connections again",
+         "Ends 'haven drain'.\n"
+         "\n"
+         "  haven undrain 10.0.0.11\n",
+         command_drain},
         {"move", "GROUP [NODE]", 1, 2, BIT(OPTION_NO_WAIT), "move a group, to NODE or to the next best",
          "Moves the group, and those that go with it, with as little interruption as they allow, and waits "
          "until\n"

@@ -15,9 +15,6 @@
 /* How often the kernel's table is looked at again: somebody else may have changed it. */
 #define LOOK_AGAIN span_s(10)
 #define MEND_AGAIN span_s(3) /* when the kernel refused something */
-/* A connection is told to the standby with its second packet, the one that ends the handshake, and then with
- * every 50th: the kernel's own 3 would lose the youngest. */
-#define SYNC_THRESHOLD "2 50"
 
 /* What is being done, in turns. */
 enum task {
@@ -45,6 +42,7 @@ enum phase {
 
 struct director {
         struct director_setup setup;
+        char name[96];
         char keep_path[256];
         char checker_path[256];
         struct plan *plan;
@@ -60,6 +58,7 @@ struct director {
         bool renewed;        /* the plan is another since the table was set up */
         struct table mine;   /* keys of what we have set up, or will */
         struct table wanted; /* what `changes` leads to */
+        struct table seen;   /* the kernel's when it was last read whole, counters included */
         struct table actual; /* the kernel's, as far as we know; ours only, while active */
         size_t read;         /* services of `actual` whose servers have been read */
         struct changes changes;
@@ -222,14 +221,24 @@ static void disclaim(struct director *d)
 
 /* --- the sync daemon --- */
 
-static void set_threshold(void)
+static void set_sysctl(const char *name, const char *value)
 {
-        FILE *file = fopen("/proc/sys/net/ipv4/vs/sync_threshold", "we");
+        char path[96];
 
-        if (!file)
-                return;
-        fputs(SYNC_THRESHOLD "\n", file);
-        fclose(file);
+        snprintf(path, sizeof(path), "/proc/sys/net/ipv4/vs/%s", name);
+        FILE *file = fopen(path, "we");
+        if (!file || fputs(value, file) == EOF || fclose(file) == EOF)
+                log_warning("director: %s cannot be set to %s: %s", path, value, strerror(errno));
+}
+
+/* The kernel tells of a connection with its third packet, and that is by counting: one packet twice, and it
+ * is the 53rd. So that the youngest survive too, each is told of once it is made, once more soon after, since
+ * multicast may be lost, and then every ten seconds while it is in use (ip_vs_sync_conn_needed()). */
+static void set_when_told(void)
+{
+        set_sysctl("sync_refresh_period", "10");
+        set_sysctl("sync_retries", "1");
+        set_sysctl("sync_threshold", "0\t0");
 }
 
 /* Everybody listens; who is active tells, too. */
@@ -243,7 +252,7 @@ static void sync_run(struct director *d, enum sync_role role, bool run)
         error = ipvs_sync_read(&d->kernel, there);
         if (!error && run != there[role].running) {
                 if (run)
-                        set_threshold();
+                        set_when_told();
                 error = run ? ipvs_sync_start(&d->kernel, role, &d->setup.sync)
                             : ipvs_sync_stop(&d->kernel, role);
         }
@@ -322,7 +331,8 @@ static void made(struct director *d)
         d->trouble[0] = '\0';
         d->renewed = false;
         d->look_again = instant_add(instant_now(), LOOK_AGAIN);
-        table_free(&d->actual);
+        table_free(&d->seen);
+        d->seen = d->actual;
         d->actual = d->wanted;
         d->wanted = (struct table){0};
         disclaim(d);
@@ -582,6 +592,7 @@ int director_new(const struct director_setup *setup, struct plan *plan, struct d
                 return -ENOMEM;
         }
         d->setup = *setup;
+        text_copy(d->name, sizeof(d->name), setup->name);
         text_copy(d->checker_path, sizeof(d->checker_path), setup->checker);
         d->setup.checker = d->checker_path;
         text_copy(d->keep_path, sizeof(d->keep_path), setup->keep);
@@ -620,6 +631,7 @@ void director_free(struct director *d)
         ipvs_close(&d->kernel);
         begin(d, TASK_NONE);
         table_free(&d->mine);
+        table_free(&d->seen);
         table_free(&d->actual);
         farm_free(d->farm);
         if (d->plan)
@@ -668,6 +680,11 @@ size_t director_drain(struct director *d, const struct ip *ip, uint16_t port, bo
 
 /* --- for people --- */
 
+const char *director_name(const struct director *d)
+{
+        return d->name;
+}
+
 const struct plan *director_plan(const struct director *d)
 {
         return d->plan;
@@ -688,26 +705,41 @@ const char *director_trouble(const struct director *d)
         return d->trouble;
 }
 
-int director_read(struct director *d, struct table *ret_table, size_t *ret_foreign)
+/* A copy of what is ours, with the servers read now, or as they were seen. */
+static int copy_ours(struct director *d, const struct table *from, bool fresh, struct table *to,
+                     size_t *ret_foreign)
 {
-        int error = d->kernel.socket ? 0 : ipvs_open(&d->kernel);
-        struct table all;
+        int error = 0;
 
-        *ret_table = (struct table){0};
-        *ret_foreign = 0;
-        if (!error)
-                error = ipvs_read_services(&d->kernel, &all);
-        if (error)
-                return error;
-        for (size_t i = 0; i < all.count && !error; i++) {
-                if (!table_service(&d->mine, &all.service[i].key)) {
+        for (size_t i = 0; i < from->count && !error; i++) {
+                const struct virtual_service *s = &from->service[i];
+                if (!table_service(&d->mine, &s->key)) {
                         ++*ret_foreign;
                         continue;
                 }
-                struct virtual_service *s = table_add(ret_table, &all.service[i]);
-                error = s ? ipvs_read_servers(&d->kernel, s) : -ENOMEM;
+                struct virtual_service *copy = table_add(to, s);
+                error = !copy ? -ENOMEM : fresh ? ipvs_read_servers(&d->kernel, copy) : 0;
+                for (size_t k = 0; !fresh && k < s->count && !error; k++)
+                        error = service_add(copy, &s->server[k]);
         }
-        table_free(&all);
+        return error;
+}
+
+int director_read(struct director *d, struct table *ret_table, size_t *ret_foreign)
+{
+        bool fresh = d->plan->service_count <= READ_AT_ONCE;
+        int error = 0;
+        struct table now = {0};
+
+        *ret_table = (struct table){0};
+        *ret_foreign = 0;
+        if (!d->active)
+                return 0;
+        if (fresh)
+                error = ipvs_read_services(&d->kernel, &now);
+        if (!error)
+                error = copy_ours(d, fresh ? &now : &d->seen, fresh, ret_table, ret_foreign);
+        table_free(&now);
         if (error)
                 table_free(ret_table);
         return error;

@@ -32,6 +32,7 @@ typedef void director_event_fn(void *user, enum director_event event, const char
 
 struct director_setup {
         uv_loop_t *loop;
+        const char *name;
         const char *checker;     /* absolute path of haven-checker */
         const char *keep;        /* what the names of its files in the run directory begin with */
         struct sync_daemon sync; /* without an interface: the connections are told to nobody */
@@ -62,13 +63,15 @@ void director_look(struct director *d);
 size_t director_drain(struct director *d, const struct ip *ip, uint16_t port, bool drain);
 
 /* For people. */
+const char *director_name(const struct director *d);
 const struct plan *director_plan(const struct director *d);
 const struct farm *director_farm(const struct director *d);
 bool director_active(const struct director *d);
 /* "" when all is well; else what is wrong with the table. */
 const char *director_trouble(const struct director *d);
-/* What the kernel has now, counters included: services of the plan, and how many others there are. To be
- * freed with table_free(). Reads the whole of it before it returns. */
+/* What the kernel has, counters included: services of the plan, and how many others there are. To be freed
+ * with table_free(). A small table is read now; a large one, which would take long, is as it was when it was
+ * last compared, some seconds ago. */
 int director_read(struct director *d, struct table *ret_table, size_t *ret_foreign);
 /* What check `check` of the plan says. False: nothing yet. */
 bool director_check(const struct director *d, size_t check, struct check_result *ret_result,

@@ -96,6 +96,13 @@ int service_add(struct virtual_service *s, const struct real_server *r)
         return 0;
 }
 
+void service_done(struct virtual_service *s)
+{
+        free(s->server);
+        s->server = NULL;
+        s->count = s->room = 0;
+}
+
 bool service_sort(struct virtual_service *s)
 {
         if (s->count > 1)

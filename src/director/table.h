@@ -74,6 +74,8 @@ struct virtual_service *table_add(struct table *t, const struct virtual_service 
 /* Appends a server. With direct routing and tunnels the packets keep the service's port, so the server gets
  * that, as ipvsadm does it. 0, or -ENOMEM. */
 int service_add(struct virtual_service *s, const struct real_server *r);
+/* Frees the servers. */
+void service_done(struct virtual_service *s);
 /* To be done once all is in. False: a service stands in it twice (`*ret_twin`), or a server in that service.
  */
 bool table_sort(struct table *t, const struct virtual_service **ret_twin);

@@ -223,7 +223,8 @@ static int open_api(struct core *core)
         const struct api_hooks hooks = {.view = core_view,
                                         .explain = core_explain,
                                         .command = core_command,
-                                        .checks = core_watch_report};
+                                        .checks = core_watch_report,
+                                        .lvs = core_lvs};
         char path[PATH_SIZE];
         int error = path_join(core->options.run_dir, PATH_SOCKET, path);
 

@@ -246,6 +246,9 @@ void core_before_keep(struct core *core);
 void core_view(void *user, struct view *ret_view);
 int core_explain(void *user, const char *group, char *text, size_t size);
 
+/* core_lvs.c */
+json_t *core_lvs(void *user);
+void core_drain(struct core *core, const struct api_command *c, struct api_reply *reply);
 /* core_command.c */
 void core_command(void *user, const struct api_command *command, struct api_reply *reply);
 void core_order_done(struct core *core, const struct order_done *done);

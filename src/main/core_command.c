@@ -102,6 +102,8 @@ void core_command(void *user, const struct api_command *c, struct api_reply *rep
         case API_SILENCE:
         case API_DISABLE:
         case API_ENABLE: core_watch_order(core, c, reply); break;
+        case API_DRAIN:
+        case API_UNDRAIN: core_drain(core, c, reply); break;
         }
 }
 

@@ -61,6 +61,7 @@ static int init(struct resource *r)
 {
         struct config_director *config = r->config.director;
         struct director_setup setup = {.loop = r->world->setup.loop,
+                                       .name = r->config.name,
                                        .checker = r->world->setup.checker,
                                        .idle = !is_director(r->world, config),
                                        .sweep = config->sweep,

@@ -4,11 +4,12 @@ import os
 
 import pytest
 
-from lab import ECHO_PORT, now, start_echo, wait_for
+from lab import now, wait_for
 from lab.haven import Cluster, haven_program, havend_program
 from lab.tools import run
 
 SLOW = {"heartbeat": "300ms", "dead": "2s"}  # a guest is slow now and then
+PORT = 8080
 NAT, DIRECT, INSIDE = "10.77.0.111", "10.77.0.112", "10.77.1.111"
 GROUP = """group lb {
     nodes = {alpha, beta}
@@ -36,6 +37,33 @@ GROUP = """group lb {
 """
 
 
+# a page with its name; it is patient with who has connected
+SERVER = """
+import socketserver, sys
+class Page(socketserver.StreamRequestHandler):
+    def handle(self):
+        while self.rfile.readline().strip():
+            pass
+        self.wfile.write(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + sys.argv[1].encode())
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address, daemon_threads, request_queue_size = True, True, 64
+Server(("", int(sys.argv[2])), Page).serve_forever()
+"""
+
+# connects, and asks when the file appears
+HELD = """
+import os, socket, sys, time
+address, port, go = sys.argv[1:]
+s = socket.create_connection((address, int(port)), 20)
+s.settimeout(60)
+print("connected", flush=True)
+while not os.path.exists(go):
+    time.sleep(0.05)
+s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+print("answered" if s.recv(4096) else "closed", flush=True)
+"""
+
+
 def program(name):
     return os.path.join(os.environ["HAVEN_BUILD"], name)
 
@@ -50,7 +78,7 @@ class Farm:
             g.boot()
         self.servers = {name: lab.add_node(name) for name in ("one", "two")}
         self.client = lab.add_client()
-        self.echoes = {}
+        self.pages = {}
         for name, m in self.servers.items():
             # the answers to what was rewritten go back through the director; the address of what was sent on as it is
             # is here, and nobody is told of it (arp_ignore, arp_announce)
@@ -58,7 +86,7 @@ class Farm:
                   "ip addr add %s/32 dev lo && ip rule add from %s table 7 && ip route add 10.77.1.0/24 dev back "
                   "table 7 && ip route add default via %s table 7" % (DIRECT, m.address["back"], INSIDE))
             self.start(name)
-        text = GROUP % {"nat": NAT, "direct": DIRECT, "inside": INSIDE, "port": ECHO_PORT,
+        text = GROUP % {"nat": NAT, "direct": DIRECT, "inside": INSIDE, "port": PORT,
                         **{n + "_" + net: m.address[net] for n, m in self.servers.items() for net in ("front", "back")}}
         self.cluster = Cluster(lab, ["alpha", "beta"], timing=SLOW, arbiter="ping", groups=[text], service=None, watch=False)
         run(haven_program(), "keygen", self.cluster.key_path)
@@ -68,7 +96,7 @@ class Farm:
             self.start_haven(name)
 
     def start(self, server):
-        self.echoes[server] = start_echo(self.servers[server])
+        self.pages[server] = self.servers[server].start("page", "python3", "-c", SERVER, server, PORT)
 
     def start_haven(self, name):
         g = self.directors[name]
@@ -100,9 +128,9 @@ class Farm:
 
     def wanted(self, nat=("one", "two"), direct=("one", "two"), quiet=()):
         def real(vip, name, net, how, weight):
-            return "-a -t %s:%d -r %s:%d -%s -w %d" % (vip, ECHO_PORT, self.servers[name].address[net], ECHO_PORT, how, weight)
+            return "-a -t %s:%d -r %s:%d -%s -w %d" % (vip, PORT, self.servers[name].address[net], PORT, how, weight)
         weights = {"one": 1, "two": 3}
-        return ["-A -t %s:%d -s wrr" % (NAT, ECHO_PORT), "-A -t %s:%d -s rr" % (DIRECT, ECHO_PORT)] + [
+        return ["-A -t %s:%d -s wrr" % (NAT, PORT), "-A -t %s:%d -s rr" % (DIRECT, PORT)] + [
             real(NAT, n, "back", "m", weights[n]) for n in nat] + [
             real(DIRECT, n, "front", "g", 0 if n in quiet else 1) for n in direct]
 
@@ -110,7 +138,7 @@ class Farm:
         """Who answers, in so many new connections."""
         answers = set()
         for _ in range(times):
-            done = self.client.run("curl", "-sS", "-m", "5", "http://%s:%d/" % (address, ECHO_PORT), check=False)
+            done = self.client.run("curl", "-sS", "-m", "5", "http://%s:%d/" % (address, PORT), check=False)
             answers.add(done.stdout.strip() if done.returncode == 0 else "nobody: %d %s" % (done.returncode, done.stderr))
         return answers
 
@@ -120,6 +148,32 @@ class Farm:
         for address in (NAT, DIRECT):
             wait_for(lambda a=address: self.asked(a) == servers, 60, lambda a=address: "%s serve %s: %s\n%s" % (
                 servers, a, self.asked(a), [self.log(n) for n, g in self.directors.items() if g.powered]))
+
+
+    def server(self, director, vip, name, net):
+        """What `haven lvs` says of it."""
+        services = json.loads(self.haven(director, "lvs --json"))["directors"][0]["services"]
+        service = next(s for s in services if s["service"] == "tcp %s:%d" % (vip, PORT))
+        return next(s for s in service["servers"] if s["address"] == "%s:%d" % (self.servers[name].address[net], PORT))
+
+
+class Held:
+    """A connection that has been made, and will ask."""
+
+    def __init__(self, client, address):
+        self.go = os.path.join(client.directory, "go." + address)
+        self.process = client.start("held", "python3", "-c", HELD, address, PORT, self.go, pipe=True)
+        self.wait("connected")
+
+    def wait(self, word):
+        line = self.process.stdout.readline().strip()
+        assert line == word, "%s: %s\n%s" % (self.go, line, self.process.output())
+
+    def ask(self):
+        with open(self.go, "w", encoding="ascii"):
+            pass
+        self.wait("answered")
+        self.process.wrapper.wait()
 
 
 @pytest.fixture
@@ -143,14 +197,33 @@ def test_clients_are_served_by_rewriting_and_directly_while_servers_and_director
     f.wait_table("alpha", f.wanted())
     assert f.table("beta") == []
     f.wait_answers({"one", "two"})
+    # drained, it gets nothing new
+    drained = f.haven("alpha", "drain %s" % f.servers["two"].address["back"])
+    assert "in 1 virtual service;" in drained, drained
+    f.wait_table("alpha", [l.replace("-m -w 3", "-m -w 0") for l in f.wanted()])
+    assert f.server("alpha", NAT, "two", "back")["state"] == "drained"
+    f.haven("alpha", "undrain %s" % f.servers["two"].address["back"])
+    f.wait_table("alpha", f.wanted())
+    one = f.server("alpha", DIRECT, "one", "front")
+    assert (one["state"], one["weight"], one["weight_wanted"], one["forward"]) == ("up", 1, 1, "direct"), one
+    assert one["traffic"]["connections"] > 0 and one["checks"][0]["state"] == "up", one
+    assert "director front of group lb: active" in f.haven("alpha", "lvs")
     # a server that dies leaves one table entry, and is quiet in the other
-    f.echoes["one"].kill()
+    f.pages["one"].kill()
     f.wait_table("alpha", f.wanted(nat=["two"], quiet=["one"]))
     f.wait_answers({"two"})
     # the other director has seen that too
+    assert f.server("beta", NAT, "one", "back")["state"] == "down"
+    # no more than their handshakes have passed
+    held = [Held(f.client, a) for a in (NAT, DIRECT)]
+    wait_for(lambda: len(f.directors["beta"].run("ipvsadm -Lnc").stdout.split("ESTABLISHED")) > 2, 20,
+             lambda: "beta knows of the connections: " + f.directors["beta"].run("ipvsadm -Lnc").stdout)
     f.directors["alpha"].kill()
     cut = now()
     f.wait_owner("beta")
+    # what had begun goes on
+    for h in held:
+        h.ask()
     f.wait_table("beta", f.wanted(nat=["two"], quiet=["one"]))
     f.wait_answers({"two"})
     print("served again %.1f s after the power cut" % (now() - cut))

@@ -26,6 +26,11 @@ static void a_request_is_read(void **state)
         assert_int_equal(r.count, 0);
         assert_true(r.after == 9007199254740993u);
 
+        line = "{\"command\":\"drain\",\"server\":\"[fd00::2]:80\"}";
+        assert_int_equal(request_parse(line, strlen(line), &r, error), 0);
+        assert_int_equal(r.kind, REQUEST_DRAIN);
+        assert_string_equal(r.server, "[fd00::2]:80");
+
         line = "{\"command\":\"maintenance\",\"on\":true,\"text\":\"new kernel\"}";
         assert_int_equal(request_parse(line, strlen(line), &r, error), 0);
         assert_true(r.on);
@@ -57,6 +62,8 @@ static void what_is_wrong_is_said(void **state)
                 {"{\"command\":\"standby\",\"node\":\"b\",\"for\":\"-2h\"}", "a duration such as"},
                 {"{\"command\":\"standby\",\"node\":\"b\",\"for\":\"0\"}", "a duration such as"},
                 {"{\"command\":\"standby\",\"node\":\"b\",\"for\":7200}", "a duration such as"},
+                {"{\"command\":\"drain\"}", "drain needs the member 'server'"},
+                {"{\"command\":\"lvs\",\"server\":\"10.0.0.11\"}", "lvs takes no member 'server'"},
                 {"{\"command\":\"maintenance\",\"on\":\"yes\"}", "true or false"},
                 {"{\"command\":\"maintenance\"}", "needs the member 'on'"},
                 {"{\"command\":\"maintenance\",\"on\":true,\"text\":"
