@@ -249,6 +249,9 @@ static int compare_checks(const void *a, const void *b)
         return strcmp(x->name, y->name);
 }
 
+static void build_checks(struct tree *t, const struct entry *e, struct config_check **ret_list,
+                         size_t *ret_count, struct config *c);
+
 static void build_node(struct tree *t, const struct entry *e, struct config *c)
 {
         struct config_node *n = &c->node[c->node_count];
@@ -267,6 +270,7 @@ static void build_node(struct tree *t, const struct entry *e, struct config *c)
                 tree_mistake(t, e->place, "node %s needs address: one address for each link", n->name);
         for (size_t i = 0; i < n->address_count; i++)
                 ip_format(&n->address[i], n->address_text[i]);
+        build_checks(t, e, &n->check, &n->check_count, c);
         c->node_count++;
 }
 
@@ -401,20 +405,39 @@ bool build_check(struct tree *t, const struct entry *e, struct config_check *k, 
         return true;
 }
 
-static void build_group_check(struct tree *t, const struct entry *e, struct config_group *g, struct config *c)
+/* The checks of a section, by name. */
+static void build_checks(struct tree *t, const struct entry *e, struct config_check **ret_list,
+                         size_t *ret_count, struct config *c)
 {
-        struct config_check *k = &g->check[g->check_count];
+        struct config_check *list = memory_new(e->child_count + 1, sizeof(*list));
+        size_t count = 0;
 
-        if (!build_check(t, e, k, c))
-                return;
-        for (size_t i = 0; i < g->check_count; i++)
-                if (strcmp(g->check[i].name, k->name) == 0) {
-                        complain_twice(t, e, k->name, g->check[i].place,
+        for (size_t i = 0; i < e->child_count; i++) {
+                const struct entry *child = e->child[i];
+                struct config_check *k = &list[count], *same = list;
+                if (!child->section || strcmp(child->word, "check") != 0)
+                        continue;
+                if (count == CHECKS_MAX) {
+                        tree_mistake(t, child->place, "more than %d checks in one %s", CHECKS_MAX, e->word);
+                        break;
+                }
+                if (!build_check(t, child, k, c))
+                        continue;
+                while (same < k && strcmp(same->name, k->name) != 0)
+                        same++;
+                if (same < k) {
+                        complain_twice(t, child, k->name, same->place,
                                        "give one of them a name of its own, as in name = front");
                         check_done(k);
-                        return;
+                        memset(k, 0, sizeof(*k));
+                        continue;
                 }
-        g->check_count++;
+                count++;
+        }
+        if (count > 1)
+                qsort(list, count, sizeof(*list), compare_checks);
+        *ret_list = list;
+        *ret_count = count;
 }
 
 static void build_group(struct tree *t, const struct entry *e, struct config *c)
@@ -433,7 +456,7 @@ static void build_group(struct tree *t, const struct entry *e, struct config *c)
         g->id = text_id(g->name);
         set_words(t, e, "group", NULL, &to);
         g->resource = memory_new(e->child_count + 1, sizeof(*g->resource));
-        g->check = memory_new(e->child_count + 1, sizeof(*g->check));
+        build_checks(t, e, &g->check, &g->check_count, c);
         for (size_t i = 0; i < e->child_count; i++) {
                 const struct entry *child = e->child[i];
                 int kind = child->section ? resource_kind_of(child->word) : -1;
@@ -441,13 +464,7 @@ static void build_group(struct tree *t, const struct entry *e, struct config *c)
                         tree_mistake(t, child->place, "more than %d resources in one group", RESOURCES_MAX);
                 else if (kind >= 0)
                         build_resource(t, child, (enum resource_kind)kind, g, c);
-                else if (child->section && strcmp(child->word, "check") == 0 && g->check_count == CHECKS_MAX)
-                        tree_mistake(t, child->place, "more than %d checks in one group", CHECKS_MAX);
-                else if (child->section && strcmp(child->word, "check") == 0)
-                        build_group_check(t, child, g, c);
         }
-        if (g->check_count > 1)
-                qsort(g->check, g->check_count, sizeof(*g->check), compare_checks);
 }
 
 static void build_watchdog(struct tree *t, const struct entry *e, struct config *c)

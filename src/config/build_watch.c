@@ -74,8 +74,8 @@ struct entry *check_for_host(const struct entry *check, const char *host, const 
                 to->section = from->section;
                 to->unknown = from->unknown;
                 for (size_t v = 0; v < from->value_count; v++) {
-                        char *text =
-                                with_host(from->value[v].text, host, port, known && known->type == &type_own_url);
+                        char *text = with_host(from->value[v].text, host, port,
+                                               known && known->type == &type_own_url);
                         entry_add_value(to, text, from->value[v].line);
                         free(text);
                 }

@@ -198,6 +198,11 @@ void config_free(struct config *c)
                 command_free(c->alert[i].header);
         }
         command_free(c->arbiter.endpoint);
+        for (size_t i = 0; c->node && i < c->node_count; i++) {
+                for (size_t k = 0; c->node[i].check && k < c->node[i].check_count; k++)
+                        check_done(&c->node[i].check[k]);
+                free(c->node[i].check);
+        }
         free(c->node);
         free(c->fence);
         free(c->group);

@@ -57,11 +57,17 @@ static const struct config_resource *find_resource(const struct config_group *g,
         return NULL;
 }
 
-static const struct config_check *find_check(const struct config_group *g, const struct config_check *like)
+/* The checks of a group or a node. */
+struct checks {
+        const struct config_check *check;
+        size_t count;
+};
+
+static const struct config_check *find_check(const struct checks *in, const struct config_check *like)
 {
-        for (size_t i = 0; i < g->check_count; i++)
-                if (g->check[i].kind == like->kind && strcmp(g->check[i].name, like->name) == 0)
-                        return &g->check[i];
+        for (size_t i = 0; i < in->count; i++)
+                if (in->check[i].kind == like->kind && strcmp(in->check[i].name, like->name) == 0)
+                        return &in->check[i];
         return NULL;
 }
 
@@ -109,22 +115,28 @@ static int compare_resources(const struct config_group *a, const struct config_g
         return count + compare_order(a, b, to);
 }
 
-static int compare_checks(const struct config_group *a, const struct config_group *b, FILE *to)
+/* `who`: "group web", "node alpha". */
+static int compare_checks(const struct checks *a, const struct checks *b, const char *owner, FILE *to)
 {
         char who[128];
         int count = 0;
 
-        for (size_t i = 0; i < a->check_count; i++)
-                if (!find_check(b, &a->check[i]))
-                        count += tell(to, a->name, "check", a->check[i].name, "removed");
-        for (size_t i = 0; i < b->check_count; i++) {
+        for (size_t i = 0; i < a->count; i++)
+                if (!find_check(b, &a->check[i])) {
+                        if (to)
+                                fprintf(to, "%s: check %s removed\n", owner, a->check[i].name);
+                        count++;
+                }
+        for (size_t i = 0; i < b->count; i++) {
                 const struct config_check *k = &b->check[i], *old = find_check(a, k);
                 if (!old) {
-                        count += tell(to, b->name, "check", k->name, "added");
+                        if (to)
+                                fprintf(to, "%s: check %s added\n", owner, k->name);
+                        count++;
                         continue;
                 }
                 struct target x = target_of(old, NULL), y = target_of(k, NULL);
-                snprintf(who, sizeof(who), "group %s, check %s", b->name, k->name);
+                snprintf(who, sizeof(who), "%s, check %s", owner, k->name);
                 count += compare("check", check_kind_name(k->kind), &x, &y, who, to);
         }
         return count;
@@ -138,7 +150,8 @@ static int compare_group(const struct config *a, const struct config_group *x, c
 
         snprintf(who, sizeof(who), "group %s", x->name);
         return compare("group", NULL, &from, &with, who, to) + compare_resources(x, y, to) +
-               compare_checks(x, y, to);
+               compare_checks(&(struct checks){x->check, x->check_count},
+                              &(struct checks){y->check, y->check_count}, who, to);
 }
 
 bool config_group_equal(const struct config *a, const struct config_group *x, const struct config *b,
@@ -271,6 +284,8 @@ static int compare_nodes(const struct config *a, const struct config *b, FILE *t
                 }
                 struct target x = target_of(&a->node[i], a), y = target_of(&b->node[n], b);
                 count += compare("node", NULL, &x, &y, who, to);
+                count += compare_checks(&(struct checks){a->node[i].check, a->node[i].check_count},
+                                        &(struct checks){b->node[n].check, b->node[n].check_count}, who, to);
         }
         for (size_t i = 0; i < b->node_count; i++)
                 if (config_find_node(a, b->node[i].name) < 0) {

@@ -173,22 +173,16 @@ static void judge_doubles(struct tree *t, const struct config *c, size_t group, 
 
 /* --- groups --- */
 
-static void judge_checks(struct tree *t, const struct config_group *g)
+void judge_check(struct tree *t, const struct config_check *k)
 {
         char timeout[SPAN_TEXT], interval[SPAN_TEXT];
 
-        for (size_t i = 0; i < g->check_count; i++) {
-                const struct config_check *k = &g->check[i];
-                if (k->timeout.us > k->interval.us)
-                        tree_mistake(t, k->place,
-                                     "check %s: timeout %s is longer than interval %s: looks would overlap",
-                                     k->name, span_format(k->timeout, timeout),
-                                     span_format(k->interval, interval));
-                if (k->kind == CHECK_TCP && k->ip.family && address_unusable(&k->ip) &&
-                    !address_is_loopback(&k->ip))
-                        tree_mistake(t, k->place, "check %s: its address %s", k->name,
-                                     address_unusable(&k->ip));
-        }
+        if (k->timeout.us > k->interval.us)
+                tree_mistake(t, k->place,
+                             "check %s: timeout %s is longer than interval %s: looks would overlap", k->name,
+                             span_format(k->timeout, timeout), span_format(k->interval, interval));
+        if (k->kind == CHECK_TCP && k->ip.family && address_unusable(&k->ip) && !address_is_loopback(&k->ip))
+                tree_mistake(t, k->place, "check %s: its address %s", k->name, address_unusable(&k->ip));
 }
 
 static bool all_can_be_fenced(const struct config *c, const struct config_group *g)
@@ -237,7 +231,8 @@ static void judge_group(struct tree *t, const struct config *c, size_t index)
                                      "write style = heartbeat",
                                      r->name);
         }
-        judge_checks(t, g);
+        for (size_t i = 0; i < g->check_count; i++)
+                judge_check(t, &g->check[i]);
 }
 
 /* A lease that the disk renewed must not end before one that a node did. */
@@ -386,6 +381,9 @@ void judge(struct tree *t, const struct config *c)
         judge_links(t, c);
         judge_arbiter(t, c);
         judge_disk_dead(t, c);
+        for (size_t i = 0; i < c->node_count; i++)
+                for (size_t k = 0; k < c->node[i].check_count; k++)
+                        judge_check(t, &c->node[i].check[k]);
         for (size_t g = 0; g < c->group_count; g++)
                 judge_group(t, c, g);
         judge_fences(t, c);

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "config/command.h"
+#include "config/judge.h"
 #include "config/words.h"
 
 #include <stdio.h>
@@ -107,6 +108,9 @@ static void judge_watch(struct tree *t, const struct config *c, const struct con
         for (size_t i = 0; i < w->service_count; i++) {
                 snprintf(who, sizeof(who), "service %s", w->service[i].name);
                 judge_depends(t, c, w->service[i].depends, w->service[i].place, who);
+                for (size_t k = 0; k < w->service[i].check_count; k++) /* all hosts' are alike */
+                        if (w->host_count > 0 && w->service[i].check[k].check[0])
+                                judge_check(t, w->service[i].check[k].check[0]);
         }
 }
 

@@ -4,6 +4,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void print_checks(const struct config *c, const struct config_check *check, size_t count, FILE *to)
+{
+        for (size_t i = 0; i < count; i++) {
+                struct target from = {.object = (void *)&check[i], .config = c};
+                const char *kind = check_kind_name(check[i].kind);
+
+                fprintf(to, "    check %s {\n", kind);
+                print_words("check", kind, &from, "        ", to);
+                fputs("    }\n", to);
+        }
+}
+
+static void print_node(const struct config *c, const struct config_node *n, FILE *to)
+{
+        struct target from = {.object = (void *)n, .config = c};
+
+        fprintf(to, "node %s {\n", n->name);
+        print_words("node", NULL, &from, "    ", to);
+        print_checks(c, n->check, n->check_count, to);
+        fputs("}\n", to);
+}
+
 static void print_group(const struct config *c, const struct config_group *g, FILE *to)
 {
         struct target from = {.object = (void *)g, .config = c};
@@ -23,13 +45,7 @@ static void print_group(const struct config *c, const struct config_group *g, FI
                         print_words(kind, NULL, &from, "        ", to);
                 fputs("    }\n", to);
         }
-        for (size_t i = 0; i < g->check_count; i++) {
-                const char *kind = check_kind_name(g->check[i].kind);
-                from.object = (void *)&g->check[i];
-                fprintf(to, "    check %s {\n", kind);
-                print_words("check", kind, &from, "        ", to);
-                fputs("    }\n", to);
-        }
+        print_checks(c, g->check, g->check_count, to);
         fputs("}\n", to);
 }
 
@@ -84,7 +100,7 @@ void config_print(const struct config *c, FILE *to)
 
         print_section(c, "cluster", NULL, c->cluster, c, to);
         for (size_t i = 0; i < c->node_count; i++)
-                print_section(c, "node", NULL, c->node[i].name, &c->node[i], to);
+                print_node(c, &c->node[i], to);
         print_section(c, "arbiter", arbiter, arbiter, &c->arbiter, to);
         if (c->watchdog.present)
                 print_section(c, "watchdog", NULL, NULL, &c->watchdog, to);

@@ -365,11 +365,12 @@ static const struct {
         const char *section;
         const char *inside;
 } sections[] = {
-        {"root", "cluster"},        {"root", "node"},        {"root", "arbiter"},  {"root", "group"},
-        {"root", "alert"},          {"root", "watchdog"},    {"root", "watch"},    {"watch", "service"},
-        {"watch service", "check"}, {"root", "fence"},       {"group", "address"}, {"group", "service"},
-        {"group", "process"},       {"group", "script"},     {"group", "check"},   {"group", "director"},
-        {"director", "pool"},       {"director", "virtual"}, {"pool", "real"},     {"pool", "check"},
+        {"root", "cluster"},        {"root", "node"},     {"root", "arbiter"},     {"root", "group"},
+        {"root", "alert"},          {"root", "watchdog"}, {"root", "watch"},       {"watch", "service"},
+        {"watch service", "check"}, {"root", "fence"},    {"group", "address"},    {"group", "service"},
+        {"group", "process"},       {"group", "script"},  {"group", "check"},      {"node", "check"},
+        {"group", "director"},      {"director", "pool"}, {"director", "virtual"}, {"pool", "real"},
+        {"pool", "check"},
 };
 
 /* Whether the row is of this section or one of its kinds, not of a section inside it. */

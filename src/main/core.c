@@ -282,6 +282,7 @@ static int serve(struct core *core)
         core_begin(core);
         core_before_tell(core);
         core_before_keep(core);
+        core_health_open(core, NULL);
         if (open_api(core) < 0)
                 return HAVEND_EXIT_FAILURE;
         inheritance_say(&core->inherited, SAY_READY);

@@ -54,7 +54,10 @@ struct core {
         struct checker *checker;         /* NULL: nothing has a check */
         char checker_program[PATH_SIZE]; /* haven-checker */
         struct watching *watching;
-        struct pinger *pinger; /* NULL: the arbiter is another */
+        bool unwell; /* a check of this node's own is down */
+        size_t unfit_count;
+        uint32_t unfit[GROUPS_MAX]; /* groups that the engine says this node cannot serve */
+        struct pinger *pinger;      /* NULL: the arbiter is another */
         struct fencer *fencer;
         struct arbiter_fence fence_arbiter;
         uv_timer_t fence_timer; /* its answer to the question */
@@ -125,6 +128,14 @@ void core_checks_reload(struct core *core, const struct config *old);
 uint32_t core_check_id(const struct config_group *g, const struct config_check *check);
 /* Removes floating addresses that an earlier run left in the kernel. */
 void core_clear_leftovers(struct core *core);
+
+/* core_health.c */
+/* Runs this node's own checks; after a reload, those that differ. `old`: NULL at the start. */
+void core_health_open(struct core *core, const struct config *old);
+/* False: the number is of no check of this node. */
+bool core_health_result(struct core *core, uint32_t id, const struct check_result *result);
+/* The engine says whether this node can serve the group. */
+void core_health_fit(struct core *core, int group, bool fit, const char *text);
 
 /* core_watch.c */
 int core_watch_open(struct core *core);

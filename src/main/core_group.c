@@ -196,7 +196,7 @@ int core_checks_open(struct core *core)
 
         for (size_t i = 0; i < core->config->group_count; i++)
                 any |= core->config->group[i].check_count > 0;
-        any |= core->config->watch_count > 0;
+        any |= core->config->watch_count > 0 || core->config->node[core->self].check_count > 0;
         if (!any || core->checker)
                 return 0;
         error = path_program("haven-checker", program);
@@ -258,6 +258,8 @@ void core_check_result(void *user, uint32_t id, const struct check_result *resul
                 core_watch_result(core, id, result);
                 return;
         }
+        if (core_health_result(core, id, result))
+                return;
         check = find_check(core->config, id, &group);
         if (!check || !result->changed)
                 return;
@@ -324,11 +326,12 @@ void core_report(void *user, const struct engine_report *r)
                 checks_start(core, r->group);
                 core_tell(core, "group-restarted", name, ALERT_DOWN, r->text);
                 break;
-        case ENGINE_UNFIT: tell_brain(core, r, CLUSTER_EV_FIT, false); break;
-        case ENGINE_FIT: tell_brain(core, r, CLUSTER_EV_FIT, true); break;
+        case ENGINE_UNFIT: core_health_fit(core, r->group, false, r->text); break;
+        case ENGINE_FIT: core_health_fit(core, r->group, true, r->text); break;
         case ENGINE_NOTE:
                 /* "KIND NAME: TEXT" */
-                core_tell(core, strncmp(r->text, "director ", 9) == 0 ? "director" : "address", name, 0, r->text);
+                core_tell(core, strncmp(r->text, "director ", 9) == 0 ? "director" : "address", name, 0,
+                          r->text);
                 break;
         }
 }

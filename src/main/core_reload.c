@@ -78,6 +78,7 @@ static struct config *put_in_place(struct core *core, struct config *fresh)
                 core_gate_open(core);
         core_addresses_reload(core);
         core_checks_reload(core, old);
+        core_health_open(core, old);
         if (core_watch_reload(core) < 0)
                 abort(); /* out of memory: the next core reads the new file from the start */
         core_event(core, &(struct cluster_event){.kind = CLUSTER_EV_TIME});

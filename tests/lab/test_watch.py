@@ -11,7 +11,7 @@ from lab import now, wait_for
 from lab.probe import start_echo
 
 WEB = 8080
-CHECK = "interval = 200ms  timeout = 400ms  fall = 2  rise = 1"
+CHECK = "interval = 200ms  timeout = 200ms  fall = 2  rise = 1"
 
 EXIM = """
 primary_hostname = post.lab
@@ -256,3 +256,44 @@ alert mon { for = "farm:http"  on = {down, up}  command = "%s -d %s mon.log" }
     wait_for(lambda: any(line.startswith("up farm http") and line.endswith(" " + address) for line in lines(log)), 30,
              lambda: str(lines(log)))
     assert shutil.which("mon") is None or lines(log)[1].startswith("DESCR=")
+
+
+def test_a_node_that_is_not_well_gives_its_groups_away(lab, cluster):
+    server = lab.add_client("uplink")
+    echo = start_echo(server, WEB)
+    check = "check tcp { name = uplink  address = %s  port = %d  %s }" % (server.address["front"], WEB, CHECK)
+    c = cluster(arbiter="none", links={"alpha": check})
+    c.start()
+    c.wait_group("web", "alpha")
+    echo.kill()
+    c.wait_group("web", "beta")
+    assert any(e["kind"] == "check-down" and "uplink" in e["text"] for e in c["alpha"].events())
+    assert any("uplink" in e["text"] and "cannot serve" in e["text"] for e in c["alpha"].events())
+    assert c["alpha"].status()["nodes"][0]["state"] == "online"
+    start_echo(server, WEB)
+    c.wait_group("web", "alpha")
+
+
+def test_a_machine_that_answers_but_does_not_serve_is_taken_over_from(lab, cluster):
+    told = os.path.join(lab.directory, "told")
+    group = """
+group web {
+    nodes = {alpha, beta}
+    restart = "0 in 1m"
+    address %s/24 { device = front }
+    check http { url = "http://%s:%d/"  %s }
+}
+""" % (lab.floating(), lab.floating(), WEB, CHECK)
+    c = cluster(arbiter="none", groups=[group], extra="""
+alert exec { on = {down, moved}  for = web  command = "/bin/sh -c 'echo $HAVEN_ALERT $HAVEN_SUBJECT $HAVEN_TEXT >> %s'" }
+""" % told)
+    echoes = {name: start_echo(c.machine(name), WEB) for name in ("alpha", "beta")}
+    c.start()
+    c.wait_group("web", "alpha")
+    echoes["alpha"].kill()  # the web server alone: alpha still answers to ping and heartbeats
+    c.wait_group("web", "beta")
+    wait_for(lambda: any(line.startswith("down web") and "refused" in line for line in lines(told)), 30,
+             lambda: "it is said what did not serve: %s" % lines(told))
+    wait_for(lambda: any(line.startswith("moved web") and "beta" in line for line in lines(told)), 30,
+             lambda: str(lines(told)))
+    assert next(n for n in c["beta"].status()["nodes"] if n["name"] == "alpha")["state"] == "online"

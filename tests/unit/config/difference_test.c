@@ -58,6 +58,9 @@ static const struct row {
         {CLUSTER NODES GROUP CHECK "}\ngroup h {\nnodes = a\nservice h { }\n}" ALERT, "group h: added\n",
          NULL},
         {CLUSTER NODES ALERT, "group g: removed\n", NULL},
+        {CLUSTER "node a {\naddress = 10.0.0.1\ncheck tcp {\naddress = 10.0.0.5\nport = 1\n}\n}\n"
+                 "node b { address = 10.0.0.2 }\n" GROUP CHECK "}\n" ALERT,
+         "node a: check tcp added\n", NULL},
         {ALL WATCH, "watch w: added\n", NULL},
         {ALL "alert mail { to = root }", "alert mail: added\n", NULL},
         {CLUSTER NODES GROUP CHECK "}", "alert exec: removed\n", NULL},
