@@ -69,17 +69,27 @@ static void print_group(const struct config *c, const struct config_group *g)
         putchar('\n');
 }
 
-/* What this set of nodes can promise; the same words as `haven status` has. */
+/* What this set of nodes can promise, in the words that `haven status` has; and what their number asks for.
+ */
 static void print_promise(const struct config *c)
 {
-        if (c->node_count % 2 == 0 && arbiter_kind_is_strong(c->arbiter.kind))
-                printf("arbiter %s (strong): a majority of nodes and arbiter decides: never two owners\n",
-                       arbiter_kind_name(c->arbiter.kind));
-        else if (c->node_count % 2 == 0)
-                printf("arbiter %s (weak): a network split can run both\n",
-                       arbiter_kind_name(c->arbiter.kind));
-        else if (c->node_count > 1)
-                printf("a majority of the nodes decides: never two owners\n");
+        const char *kind = arbiter_kind_name(c->arbiter.kind);
+
+        if (c->node_count < 2)
+                return;
+        if (c->node_count % 2)
+                printf("a majority of the nodes decides: never two owners; an even number of them wants an "
+                       "arbiter, named while havend is stopped on all\n");
+        else if (arbiter_kind_is_strong(c->arbiter.kind))
+                printf("arbiter %s (strong): a majority of nodes and arbiter decides: never two owners; an "
+                       "odd "
+                       "number of nodes has none, left out while havend is stopped on all\n",
+                       kind);
+        else if (c->arbiter.kind == ARBITER_NONE)
+                printf("arbiter none (weak): a network split can run both; an arbiter witness, disk, etcd or "
+                       "fence, or a third node, rules that out\n");
+        else
+                printf("arbiter %s (weak): a network split can run both\n", kind);
 }
 
 /* What the arbiter's disk must be able to, and what a takeover by it costs. */

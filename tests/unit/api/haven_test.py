@@ -287,6 +287,12 @@ def test_check_tells_good_from_bad(good, tmp_path):
     assert "cluster shop, 2 nodes, 1 group" in fine.stdout
     assert "group web: alpha, then beta; returns by itself as soon as alpha is well" in fine.stdout
     assert re.search(r"arbiter \w+ \(weak\): a network split can run both", fine.stdout)
+    alone = tmp_path / "alone.conf"
+    alone.write_text(re.sub(r"(?m)^arbiter .*\n", "", good.read_text()))
+    assert "arbiter none (weak): a network split can run both; an arbiter witness," in haven("check", str(alone)).stdout
+    three = tmp_path / "three.conf"
+    three.write_text(alone.read_text() + "node gamma { address = {10.0.0.3, fd00::3} }\n")
+    assert "never two owners; an even number of them wants an arbiter" in haven("check", str(three)).stdout
     bad = tmp_path / "bad.conf"
     bad.write_text(good.read_text().replace("failback = auto", "failback = sometimes"))
     wrong = haven("check", str(bad))
