@@ -210,23 +210,17 @@ static const char *claim_of(const uint8_t *frame, size_t size)
 static void hear(int fd)
 {
         uint8_t frame[2048];
-        char control[CMSG_SPACE(sizeof(struct timespec))];
+        int64_t arrived;
 
         for (;;) {
-                struct iovec iov = {frame, sizeof(frame)};
-                struct msghdr message = {.msg_iov = &iov,
-                                         .msg_iovlen = 1,
-                                         .msg_control = control,
-                                         .msg_controllen = sizeof(control)};
-                ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT);
+                ssize_t n = receive_stamped(fd, frame, sizeof(frame), &arrived);
 
                 if (n == -1)
                         return;
                 const char *claim = claim_of(frame, (size_t)n);
                 for (size_t m = 0; claim && m < machine_count; m++)
                         if (memcmp(frame + ETH_ALEN, machines[m].mac, ETH_ALEN) == 0)
-                                printf("%lld %s %s\n", (long long)arrival_us(&message), claim,
-                                       machines[m].name);
+                                printf("%lld %s %s\n", (long long)arrived, claim, machines[m].name);
         }
 }
 

@@ -7,11 +7,14 @@
  * all is mounted, and then only buries orphans, or becomes systemd, which boots UNIT. SIGKILL to that process
  * is a power failure: the kernel takes every process of the machine with it. The machine also dies when
  * whoever started it does, however that ends. */
+#define PROGRAM    "nodeinit"
+#define DIE_STATUS 1
+#include "machine.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,35 +24,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-__attribute__((format(printf, 1, 2), noreturn)) static void die(const char *format, ...)
-{
-        int error = errno;
-        va_list ap;
-
-        va_start(ap, format);
-        fputs("nodeinit: ", stderr);
-        vfprintf(stderr, format, ap);
-        va_end(ap);
-        fprintf(stderr, ": %s\n", strerror(error));
-        exit(1);
-}
-
-static void join_cgroup(const char *directory)
-{
-        char path[512];
-        int fd;
-
-        if (directory[0] == '\0')
-                return;
-        snprintf(path, sizeof path, "%s/cgroup.procs", directory);
-        fd = open(path, O_WRONLY | O_CLOEXEC);
-        if (fd == -1)
-                die("%s", path);
-        if (write(fd, "0", 1) == -1)
-                die("%s", path);
-        close(fd);
-}
 
 static void mount_fs(const char *type, const char *where)
 {

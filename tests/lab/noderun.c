@@ -6,11 +6,14 @@
  * the command is written to the file descriptor FD as a decimal line. noderun then waits, hands on SIGTERM,
  * SIGINT and SIGHUP, and ends as the command did (128 + signal where one killed it). When noderun dies, so
  * does the command; its own children do not. */
+#define PROGRAM    "noderun"
+#define DIE_STATUS 126
+#include "machine.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,37 +26,10 @@
 static const char *const kind[NAMESPACES] = {"cgroup", "ipc", "uts", "net", "pid", "mnt"};
 static volatile sig_atomic_t child;
 
-__attribute__((format(printf, 1, 2), noreturn)) static void die(const char *format, ...)
-{
-        int error = errno;
-        va_list ap;
-
-        va_start(ap, format);
-        fputs("noderun: ", stderr);
-        vfprintf(stderr, format, ap);
-        va_end(ap);
-        fprintf(stderr, ": %s\n", strerror(error));
-        exit(126);
-}
-
 static void on_signal(int number)
 {
         if (child > 0)
                 kill(child, number);
-}
-
-static void join_cgroup(const char *directory)
-{
-        char path[512];
-        int fd;
-
-        if (directory[0] == '\0')
-                return;
-        snprintf(path, sizeof path, "%s/cgroup.procs", directory);
-        fd = open(path, O_WRONLY | O_CLOEXEC);
-        if (fd == -1 || write(fd, "0", 1) == -1)
-                die("%s", path);
-        close(fd);
 }
 
 static void join_namespaces(const char *pid)

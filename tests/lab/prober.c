@@ -99,22 +99,18 @@ static void take_answer(const char *text, int64_t arrived)
 
 static void hear(int fd)
 {
-        char text[256], control[CMSG_SPACE(sizeof(struct timespec))];
+        char text[256];
+        int64_t arrived;
 
         for (;;) {
-                struct iovec iov = {text, sizeof text - 1};
-                struct msghdr message = {.msg_iov = &iov,
-                                         .msg_iovlen = 1,
-                                         .msg_control = control,
-                                         .msg_controllen = sizeof control};
-                ssize_t n = recvmsg(fd, &message, 0);
+                ssize_t n = receive_stamped(fd, text, sizeof text - 1, &arrived);
 
                 if (n == -1 && (errno == EAGAIN || errno == EINTR))
                         return;
                 if (n == -1)
                         continue; /* an ICMP error kept for us; each is reported once */
                 text[n] = '\0';
-                take_answer(text, arrival_us(&message));
+                take_answer(text, arrived);
         }
 }
 

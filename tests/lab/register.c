@@ -89,22 +89,18 @@ static int64_t sent_us[SENT_MAX];
 
 static void hear(int fd)
 {
-        char text[256], control[CMSG_SPACE(sizeof(struct timespec))];
+        char text[256];
+        int64_t arrived;
 
         for (;;) {
-                struct iovec iov = {text, sizeof text - 1};
-                struct msghdr message = {.msg_iov = &iov,
-                                         .msg_iovlen = 1,
-                                         .msg_control = control,
-                                         .msg_controllen = sizeof control};
-                ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT);
+                ssize_t n = receive_stamped(fd, text, sizeof text - 1, &arrived);
                 if (n == -1 && (errno == EAGAIN || errno == EINTR))
                         break;
                 if (n == -1)
                         continue; /* an ICMP error kept for us; each is reported once */
                 text[n] = '\0';
                 printf("ack %lld %lld %s\n", (long long)sent_us[strtoull(text, NULL, 10) % SENT_MAX],
-                       (long long)arrival_us(&message), text);
+                       (long long)arrived, text);
         }
         fflush(stdout);
 }

@@ -56,19 +56,24 @@ def example(name, cluster, nodes):
     return c
 
 
+def back_and_stays_away(c, name, group, owner):
+    """The node is well again, and the group does not return by itself, but when somebody says so."""
+    c.power_on(name)
+    c.wait_node(name, "online")
+    at = now()
+    wait_for(lambda: now() > at + 3, 5, "time to pass in which it could fail back")
+    c.wait_group(group, owner)
+    c.haven("move", group, name)
+    c.wait_group(group, name)
+
+
 def test_one_serves_and_one_stands_by(cluster):
     c = example("active-standby", cluster, 2)
     c.start()
     c.wait_group("web", "alpha")
     c.power_cut("alpha")
     c.wait_group("web", "beta", timeout=5)
-    c.power_on("alpha")
-    c.wait_node("alpha", "online")
-    at = now()
-    wait_for(lambda: now() > at + 3, 5, "time to pass in which it could fail back")
-    c.wait_group("web", "beta")  # alpha has to be well for a minute first
-    c.haven("move", "web", "alpha")
-    c.wait_group("web", "alpha")
+    back_and_stays_away(c, "alpha", "web", "beta")  # alpha has to be well for a minute first
 
 
 def test_two_take_over_from_each_other(cluster):
@@ -84,13 +89,7 @@ def test_two_take_over_from_each_other(cluster):
     c.power_cut("beta")
     c.wait_group("mail", "alpha", timeout=5)
     c.wait_group("web", "alpha")
-    c.power_on("beta")
-    c.wait_node("beta", "online")
-    at = now()
-    wait_for(lambda: now() > at + 3, 5, "time to pass in which it could fail back")
-    c.wait_group("mail", "alpha")  # stays until somebody says
-    c.haven("move", "mail", "beta")
-    c.wait_group("mail", "beta")
+    back_and_stays_away(c, "beta", "mail", "alpha")
 
 
 def test_a_spare_takes_over_whichever_fails(cluster):

@@ -9,7 +9,6 @@ from lab import now, wait_for
 from lab.haven import havend_program
 from lab.tools import build
 
-BINARIES = ["havend", "haven-core", "haven-guard", "haven-checker", "haven-check-curl.so"]
 
 
 def install(node, name, source=None, text=None):
@@ -28,6 +27,13 @@ def release(name):
     return os.path.join(os.path.dirname(havend_program()), name)
 
 
+def programs():
+    """All that a package installs beside havend."""
+    there = os.path.dirname(havend_program())
+    return [name for name in os.listdir(there) if name.startswith("haven") and os.path.isfile(release(name))
+            and os.access(release(name), os.X_OK)]
+
+
 def next_core():
     return os.path.join(build(), "tests", "lab", "haven-core-next")
 
@@ -40,7 +46,7 @@ def installed(cluster):
         for node in c.nodes.values():
             node.program = os.path.join(node.machine.directory, "bin", "havend")
             os.makedirs(os.path.dirname(node.program))
-            for name in BINARIES:
+            for name in programs():
                 install(node, name, release(name))
         c.start()
         return c

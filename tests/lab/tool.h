@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 
 /* CLOCK_BOOTTIME in microseconds: the same in every machine of the lab. */
@@ -32,6 +33,21 @@ static inline int64_t arrival_us(struct msghdr *message)
                               (wall.tv_nsec - stamp.tv_nsec) / 1000);
         }
         return now;
+}
+
+/* The next datagram that is there, up to `size` bytes of it, and when it came. As recv(2) with MSG_DONTWAIT.
+ */
+static inline ssize_t receive_stamped(int fd, void *bytes, size_t size, int64_t *ret_arrived)
+{
+        char control[CMSG_SPACE(sizeof(struct timespec))];
+        struct iovec iov = {bytes, size};
+        struct msghdr message = {
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+        ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT);
+
+        if (n != -1)
+                *ret_arrived = arrival_us(&message);
+        return n;
 }
 
 static volatile sig_atomic_t stopping;
