@@ -128,10 +128,37 @@ static void judge_director(struct tree *t, const struct config *c, size_t group,
         }
 }
 
+/* The kernel has one pair of sync daemons, and what one director does not know another may have set up. */
+static void judge_alone(struct tree *t, const struct config *c)
+{
+        const struct config_resource *first = NULL;
+        bool sync = false, sweep = false;
+        char place[PLACE_TEXT];
+
+        for (size_t g = 0; g < c->group_count; g++)
+                for (size_t i = 0; i < c->group[g].resource_count; i++) {
+                        const struct config_resource *r = &c->group[g].resource[i];
+                        if (!r->director)
+                                continue;
+                        if (first && (sweep || r->director->sweep))
+                                tree_mistake(t, r->place,
+                                             "sweep would remove the services of another director, on %s",
+                                             tree_place(t, r->place.file, first->place, place));
+                        if (sync && r->director->sync_interface[0])
+                                tree_mistake(t, r->place,
+                                             "sync-interface stands in one director only: it tells of all "
+                                             "connections");
+                        first = r;
+                        sync |= r->director->sync_interface[0] != '\0';
+                        sweep |= r->director->sweep;
+                }
+}
+
 void judge_directors(struct tree *t, const struct config *c)
 {
         for (size_t g = 0; g < c->group_count; g++)
                 for (size_t r = 0; r < c->group[g].resource_count; r++)
                         if (c->group[g].resource[r].director)
                                 judge_director(t, c, g, r);
+        judge_alone(t, c);
 }

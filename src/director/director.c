@@ -1,8 +1,7 @@
-#include "director/director.h"
+#include "director/director_inside.h"
 
 #include "base/log.h"
 #include "base/text.h"
-#include "director/keep.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -16,154 +15,18 @@
 #define LOOK_AGAIN span_s(10)
 #define MEND_AGAIN span_s(3) /* when the kernel refused something */
 
-/* What is being done, in turns. */
-enum task {
-        TASK_NONE,
-        TASK_START,
-        TASK_STOP,
-        TASK_LOOK,
-        TASK_VERIFY,
-};
-
-/* The checker's number for a check of the plan. */
-struct number {
-        uint32_t id;
-        size_t check;
-};
-
-/* Room above it, for those that give way. */
-#define NUMBER_LIMIT (UINT32_MAX - 100000)
-
-enum phase {
-        PHASE_SERVICES, /* read what services there are */
-        PHASE_SERVERS,  /* and whom they have */
-        PHASE_MAKE,     /* make the changes */
-};
-
-struct director {
-        struct director_setup setup;
-        char name[96];
-        char keep_path[256];
-        char checker_path[256];
-        struct plan *plan;
-        struct farm *farm;
-        struct number *number; /* of the plan's checks, sorted by id */
-        struct checker *checker;
-        struct ipvs kernel;
-        struct drains drains;
-
-        bool active;
-        enum task task;
-        enum phase phase;
-        bool renewed;        /* the plan is another since the table was set up */
-        struct table mine;   /* keys of what we have set up, or will */
-        struct table wanted; /* what `changes` leads to */
-        struct table seen;   /* the kernel's when it was last read whole, counters included */
-        struct table actual; /* the kernel's, as far as we know; ours only, while active */
-        size_t read;         /* services of `actual` whose servers have been read */
-        struct changes changes;
-        size_t made;
-        size_t refused;
-        char refusal[CHANGE_TEXT + IPVS_WHY];
-        char trouble[CHANGE_TEXT + IPVS_WHY + 64];
-        instant look_again;
-        bool more; /* services have changed that have not been followed yet */
-        uv_timer_t *timer;
-};
-
 static void set_timer(struct director *d);
 
-/* A service may have to become another. */
-static void look_soon(struct director *d)
+void director_look_soon(struct director *d)
 {
         d->more = true;
         set_timer(d);
 }
 
-/* --- the plan's checks --- */
-
-static const char *keep_name(const struct director *d, const char *what, char path[static 300])
+const char *director_file(const struct director *d, const char *what, char path[static DIRECTOR_PATH])
 {
-        snprintf(path, 300, "%s.%s", d->keep_path, what);
+        snprintf(path, DIRECTOR_PATH, "%s.%s", d->keep_path, what);
         return path;
-}
-
-static int compare_numbers(const void *one, const void *two)
-{
-        const struct number *a = one, *b = two;
-
-        return a->id < b->id ? -1 : a->id > b->id;
-}
-
-static const struct number *find_number(const struct number *sorted, size_t count, uint32_t id)
-{
-        struct number sought = {.id = id};
-
-        return count ? bsearch(&sought, sorted, count, sizeof(*sorted), compare_numbers) : NULL;
-}
-
-static void tell_server(const struct director *d, size_t check, const struct check_result *result)
-{
-        char text[REASON_TEXT + 128];
-
-        snprintf(text, sizeof(text), "%s is %s: %s", d->plan->check[check].name, verdict_name(result->state),
-                 result->text);
-        d->setup.on_event(d->setup.user, DIRECTOR_EV_NOTE, text);
-}
-
-static void on_result(void *user, uint32_t id, const struct check_result *result)
-{
-        struct director *d = user;
-        const struct number *number = find_number(d->number, d->plan->check_count, id);
-        char path[300];
-
-        if (!number || !result->changed)
-                return;
-        checker_save(d->checker, keep_name(d, "checks", path));
-        tell_server(d, number->check, result);
-        if (farm_hear(d->farm, number->check, result->state, instant_now()))
-                look_soon(d);
-}
-
-static void start_checks(struct director *d)
-{
-        char text[REASON_TEXT], path[300];
-        struct check_result result;
-        int error = 0;
-
-        if (d->setup.idle)
-                return;
-        if (d->plan->check_count && !d->checker) {
-                error = checker_new(d->setup.loop, d->setup.checker, on_result, d, &d->checker);
-                if (!error)
-                        checker_load(d->checker, keep_name(d, "checks", path)); /* without: all unknown */
-        }
-        for (size_t i = 0; i < d->plan->check_count && !error; i++) {
-                const struct number *n = &d->number[i];
-                error = checker_start(d->checker, n->id, &d->plan->check[n->check].check);
-                if (!error && checker_result(d->checker, n->id, &result, text))
-                        farm_hear(d->farm, n->check, result.state, instant_now());
-        }
-        if (error)
-                log_error("director: %s: checks cannot be started: %s", d->keep_path, strerror(-error));
-}
-
-/* A check keeps its number across plans and restarts by what it is called; of two of one number, one gives
- * way. */
-static struct number *number_checks(const struct plan *p)
-{
-        struct number *number = calloc(p->check_count + 1, sizeof(*number));
-
-        if (!number)
-                return NULL;
-        for (size_t i = 0; i < p->check_count; i++)
-                number[i] = (struct number){.id = text_id(p->check[i].name) % NUMBER_LIMIT, .check = i};
-        if (p->check_count > 1)
-                qsort(number, p->check_count, sizeof(*number), compare_numbers);
-        for (size_t i = 1; i < p->check_count; i++)
-                if (number[i].id <= number[i - 1].id)
-                        number[i].id = number[i - 1].id + 1;
-        return number;
 }
 
 /* --- changes --- */
@@ -187,7 +50,7 @@ static int claim(struct director *d)
 {
         const struct virtual_service *twin;
         struct table fresh = {0};
-        char path[300];
+        char path[DIRECTOR_PATH];
         int error = 0;
 
         for (size_t i = 0; i < d->plan->service_count && !error; i++) {
@@ -199,7 +62,7 @@ static int claim(struct director *d)
                 error = table_add(&d->mine, &fresh.service[i]) ? 0 : -ENOMEM;
         table_sort(&d->mine, &twin);
         if (!error && fresh.count)
-                error = keep_services(keep_name(d, "services", path), &d->mine);
+                error = keep_services(director_file(d, "services", path), &d->mine);
         table_free(&fresh);
         return error;
 }
@@ -207,7 +70,7 @@ static int claim(struct director *d)
 /* The table is as it shall be: ours is what is in it, and no more. */
 static void disclaim(struct director *d)
 {
-        char path[300];
+        char path[DIRECTOR_PATH];
         bool less = d->mine.count != d->actual.count;
 
         if (!less)
@@ -216,50 +79,7 @@ static void disclaim(struct director *d)
         if (d->task != TASK_STOP)
                 claim(d);
         else
-                keep_services(keep_name(d, "services", path), &d->mine);
-}
-
-/* --- the sync daemon --- */
-
-static void set_sysctl(const char *name, const char *value)
-{
-        char path[96];
-
-        snprintf(path, sizeof(path), "/proc/sys/net/ipv4/vs/%s", name);
-        FILE *file = fopen(path, "we");
-        if (!file || fputs(value, file) == EOF || fclose(file) == EOF)
-                log_warning("director: %s cannot be set to %s: %s", path, value, strerror(errno));
-}
-
-/* The kernel tells of a connection with its third packet, and that is by counting: one packet twice, and it
- * is the 53rd. So that the youngest survive too, each is told of once it is made, once more soon after, since
- * multicast may be lost, and then every ten seconds while it is in use (ip_vs_sync_conn_needed()). */
-static void set_when_told(void)
-{
-        set_sysctl("sync_refresh_period", "10");
-        set_sysctl("sync_retries", "1");
-        set_sysctl("sync_threshold", "0\t0");
-}
-
-/* Everybody listens; who is active tells, too. */
-static void sync_run(struct director *d, enum sync_role role, bool run)
-{
-        struct sync_daemon there[2];
-        int error;
-
-        if (!d->setup.sync.interface[0] || !d->kernel.socket || d->setup.idle)
-                return;
-        error = ipvs_sync_read(&d->kernel, there);
-        if (!error && run != there[role].running) {
-                if (run)
-                        set_when_told();
-                error = run ? ipvs_sync_start(&d->kernel, role, &d->setup.sync)
-                            : ipvs_sync_stop(&d->kernel, role);
-        }
-        if (error)
-                log_warning("director: connections are not %s on %s: %s",
-                            role == SYNC_MASTER ? "told to the standby" : "heard of from the active director",
-                            d->setup.sync.interface, strerror(-error));
+                keep_services(director_file(d, "services", path), &d->mine);
 }
 
 /* --- turns --- */
@@ -339,12 +159,12 @@ static void made(struct director *d)
         switch (d->task) {
         case TASK_START:
                 d->active = true;
-                sync_run(d, SYNC_MASTER, true);
+                director_sync(d, SYNC_MASTER, true);
                 end(d, DIRECTOR_EV_STARTED, "");
                 break;
         case TASK_STOP: end(d, DIRECTOR_EV_STOPPED, ""); break;
         case TASK_VERIFY:
-                sync_run(d, SYNC_MASTER, true);
+                director_sync(d, SYNC_MASTER, true);
                 begin(d, TASK_NONE);
                 break;
         case TASK_LOOK:
@@ -389,11 +209,11 @@ static void looked(struct director *d)
 
 static int open_kernel(struct director *d)
 {
-        char path[300];
+        char path[DIRECTOR_PATH];
         int error = d->kernel.socket ? 0 : ipvs_open(&d->kernel);
 
         if (!error && !d->mine.count)
-                kept_services(keep_name(d, "services", path), &d->mine); /* of a core before us */
+                kept_services(director_file(d, "services", path), &d->mine); /* of a core before us */
         return error ? error : claim(d);
 }
 
@@ -489,6 +309,7 @@ static void tend(struct director *d)
         instant now = instant_now();
         size_t n = 0, i = 0;
 
+        director_save_checks(d);
         d->more = false;
         if (!d->active)
                 return;
@@ -517,15 +338,14 @@ static void on_timer(uv_timer_t *timer)
 
 static void set_timer(struct director *d)
 {
-        instant now = instant_now(), due;
+        instant now = instant_now(), due = d->save_due;
 
         if (d->task != TASK_NONE || d->more)
                 due = now;
         else if (d->active)
-                due = instant_min(d->look_again, farm_due(d->farm, now));
-        else
-                return;
-        uv_timer_start(d->timer, on_timer, (uint64_t)span_to_ms(span_between(now, due)), 0);
+                due = instant_min(due, instant_min(d->look_again, farm_due(d->farm, now)));
+        if (due.us != INSTANT_NEVER.us)
+                uv_timer_start(d->timer, on_timer, (uint64_t)span_to_ms(span_between(now, due)), 0);
 }
 
 /* --- orders --- */
@@ -539,7 +359,7 @@ void director_start(struct director *d)
 void director_stop(struct director *d)
 {
         d->active = d->more = false;
-        sync_run(d, SYNC_MASTER, false);
+        director_sync(d, SYNC_MASTER, false);
         begin(d, TASK_STOP);
         set_timer(d);
 }
@@ -554,7 +374,7 @@ void director_look(struct director *d)
 static int take_plan(struct director *d, struct plan *plan)
 {
         struct plan *kept = malloc(sizeof(*kept));
-        struct number *number = kept ? number_checks(plan) : NULL;
+        struct number *number = kept ? director_number_checks(plan) : NULL;
         struct farm *farm = NULL;
 
         if (number) {
@@ -578,14 +398,14 @@ static int take_plan(struct director *d, struct plan *plan)
         d->number = number;
         for (size_t i = 0; i < d->drains.count; i++)
                 farm_drain(farm, &d->drains.server[i].ip, d->drains.server[i].port, true);
-        start_checks(d);
+        director_start_checks(d);
         return 0;
 }
 
 int director_new(const struct director_setup *setup, struct plan *plan, struct director **ret_director)
 {
         struct director *d = calloc(1, sizeof(*d));
-        char path[300];
+        char path[DIRECTOR_PATH];
 
         if (!d) {
                 plan_free(plan);
@@ -596,8 +416,8 @@ int director_new(const struct director_setup *setup, struct plan *plan, struct d
         text_copy(d->checker_path, sizeof(d->checker_path), setup->checker);
         d->setup.checker = d->checker_path;
         text_copy(d->keep_path, sizeof(d->keep_path), setup->keep);
-        d->look_again = INSTANT_NEVER;
-        kept_drains(keep_name(d, "drained", path), &d->drains);
+        d->look_again = d->save_due = INSTANT_NEVER;
+        kept_drains(director_file(d, "drained", path), &d->drains);
         d->timer = malloc(sizeof(*d->timer));
         if (d->timer) {
                 uv_timer_init(setup->loop, d->timer);
@@ -611,7 +431,7 @@ int director_new(const struct director_setup *setup, struct plan *plan, struct d
                 return error;
         }
         if (!setup->idle && ipvs_open(&d->kernel) == 0) /* else it is tried, and said, at the start */
-                sync_run(d, SYNC_BACKUP, true);
+                director_sync(d, SYNC_BACKUP, true);
         *ret_director = d;
         return 0;
 }
@@ -654,9 +474,7 @@ int director_set_plan(struct director *d, struct plan *plan)
                 d->number = old;
                 return error;
         }
-        for (size_t i = 0; i < count; i++)
-                if (!find_number(d->number, d->plan->check_count, old[i].id))
-                        checker_stop(d->checker, old[i].id);
+        director_stop_checks(d, old, count);
         free(old);
         d->renewed = true;
         if (d->task != TASK_NONE)
@@ -670,11 +488,11 @@ int director_set_plan(struct director *d, struct plan *plan)
 size_t director_drain(struct director *d, const struct ip *ip, uint16_t port, bool drain)
 {
         size_t places = farm_drain(d->farm, ip, port, drain);
-        char path[300];
+        char path[DIRECTOR_PATH];
 
         if (places && drains_set(&d->drains, ip, port, drain) == 0)
-                keep_drains(keep_name(d, "drained", path), &d->drains);
-        look_soon(d);
+                keep_drains(director_file(d, "drained", path), &d->drains);
+        director_look_soon(d);
         return places;
 }
 
@@ -743,13 +561,4 @@ int director_read(struct director *d, struct table *ret_table, size_t *ret_forei
         if (error)
                 table_free(ret_table);
         return error;
-}
-
-bool director_check(const struct director *d, size_t check, struct check_result *ret_result,
-                    char text[static REASON_TEXT])
-{
-        for (size_t i = 0; d->checker && i < d->plan->check_count; i++)
-                if (d->number[i].check == check)
-                        return checker_result(d->checker, d->number[i].id, ret_result, text);
-        return false;
 }

@@ -230,6 +230,21 @@ def test_clients_are_served_by_rewriting_and_directly_while_servers_and_director
     f.start("one")
     f.wait_table("beta", f.wanted())
     f.wait_answers({"one", "two"})
+    # the daemon dies, and is back: nothing happens to the table
+    connections = f.server("beta", DIRECT, "one", "front")["traffic"]["connections"]
+    f.directors["beta"].run("kill -9 $(pidof haven-core)")
+    wait_for(lambda: "lb: active" in f.haven("beta", "lvs", check=False), 30,
+             lambda: "the next core answers\n" + f.log("beta"))
+    f.wait_owner("beta")
+    assert f.server("beta", DIRECT, "one", "front")["traffic"]["connections"] >= connections, "it was set up anew"
+    # a reload changes what differs
+    f.cluster.configure("beta", f.cluster.text.replace("weight = 3", "weight = 5"))
+    f.haven("beta", "reload")
+    f.wait_table("beta", [l.replace("-w 3", "-w 5") for l in f.wanted()])
+    assert f.server("beta", NAT, "one", "back")["traffic"]["connections"] > 0, "it was set up anew"
+    f.cluster.configure("beta")
+    f.haven("beta", "reload")
+    f.wait_table("beta", f.wanted())
     # somebody clears the table: it comes back
     f.directors["beta"].run("ipvsadm -C; ipvsadm -A -t 10.77.9.9:80 -s rr")
     f.wait_table("beta", f.wanted() + ["-A -t 10.77.9.9:80 -s rr"], timeout=60)

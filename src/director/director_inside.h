@@ -1,0 +1,82 @@
+/* director_inside.h - what a director is made of; for the files director*.c only, everybody else reads
+ * director.h.
+ *
+ * director.c        its orders, and the turns in which it reads, compares and changes the kernel's table
+ * director_checks.c the checks of its plan
+ * director_sync.c   who is told of its connections
+ */
+#pragma once
+
+#include "director/director.h"
+#include "director/keep.h"
+
+/* What is being done, in turns. */
+enum task {
+        TASK_NONE,
+        TASK_START,
+        TASK_STOP,
+        TASK_LOOK,
+        TASK_VERIFY,
+};
+
+/* The checker's number for a check of the plan. */
+struct number {
+        uint32_t id;
+        size_t check;
+};
+
+enum phase {
+        PHASE_SERVICES, /* read what services there are */
+        PHASE_SERVERS,  /* and whom they have */
+        PHASE_MAKE,     /* make the changes */
+};
+
+struct director {
+        struct director_setup setup;
+        char name[96];
+        char keep_path[256];
+        char checker_path[256];
+        struct plan *plan;
+        struct farm *farm;
+        struct number *number; /* of the plan's checks, sorted by id */
+        struct checker *checker;
+        struct ipvs kernel;
+        struct drains drains;
+
+        bool active;
+        enum task task;
+        enum phase phase;
+        bool renewed;        /* the plan is another since the table was set up */
+        struct table mine;   /* keys of what we have set up, or will */
+        struct table wanted; /* what `changes` leads to */
+        struct table seen;   /* the kernel's when it was last read whole, counters included */
+        struct table actual; /* the kernel's, as far as we know; ours only, while active */
+        size_t read;         /* services of `actual` whose servers have been read */
+        struct changes changes;
+        size_t made;
+        size_t refused;
+        char refusal[CHANGE_TEXT + IPVS_WHY];
+        char trouble[CHANGE_TEXT + IPVS_WHY + 64];
+        instant look_again;
+        instant save_due; /* verdicts have changed, and are written down then; INSTANT_NEVER: none have */
+        bool more;        /* services have changed that have not been followed yet */
+        uv_timer_t *timer;
+};
+
+/* The path of one of its files in the run directory. */
+#define DIRECTOR_PATH 300
+const char *director_file(const struct director *d, const char *what, char path[static DIRECTOR_PATH]);
+/* A service may have to become another. */
+void director_look_soon(struct director *d);
+
+/* By id, each its own. NULL: no memory. */
+struct number *director_number_checks(const struct plan *p);
+/* Starts what the plan has, and hears what is known already. */
+void director_start_checks(struct director *d);
+/* Stops what the plan has no more; `old` is what was started before, `count` of them. */
+void director_stop_checks(struct director *d, const struct number *old, size_t count);
+/* So that the next daemon need not begin with not knowing. */
+void director_save_checks(struct director *d);
+
+/* Everybody listens; who is active tells, too. */
+void director_sync(struct director *d, enum sync_role role, bool run);
