@@ -23,6 +23,31 @@ struct witness_refused {
         char from[IP_TEXT]; /* the last one */
 };
 
+#define WITNESS_FILE_HASH  16
+#define WITNESS_FILE_BYTES (64 + DOCUMENT_BYTES_MAX + WITNESS_FILE_HASH)
+#define WITNESS_FILE_NAME  (NAME_SIZE + 8)
+
+/* What is being written to a cluster's file, in a thread: the loop goes on with the other clusters. */
+struct witness_writing {
+        uv_work_t work;
+        bool busy; /* all below is the thread's */
+        char name[WITNESS_FILE_NAME];
+        size_t n;
+        uint8_t bytes[WITNESS_FILE_BYTES];
+        int error;
+};
+
+/* Questions that came while the answer to another of their cluster was not on disk. More of them are asked
+ * again. */
+#define WITNESS_WAITING_MAX 4
+
+struct witness_waiting {
+        uv_udp_t *udp;
+        struct sockaddr_storage from;
+        size_t n;
+        uint8_t *body; /* sealed no more; ours to free */
+};
+
 struct served {
         char name[NAME_SIZE];
         struct seal seal;
@@ -32,6 +57,19 @@ struct served {
         instant last; /* question */
         instant refilled;
         int64_t tokens_us; /* room for questions, in microseconds of the rate */
+        struct witness_process *process;
+        struct witness_writing writing;
+        void (*written)(struct served *s, int error);
+        struct { /* what it promises once it is written */
+                uv_udp_t *udp;
+                struct sockaddr_storage to;
+                size_t n;
+                uint8_t packet[PACKET_MAX];
+                bool was_voter;
+                uint32_t was_term, was_vote;
+        } answer;
+        size_t waiting_count;
+        struct witness_waiting waiting[WITNESS_WAITING_MAX];
 };
 
 struct witness_process {
@@ -46,17 +84,21 @@ struct witness_process {
         uv_signal_t term, interrupt;
         struct api *api;
         struct witness_refused refused[PACKET_REFUSALS];
-        uint8_t body[PACKET_BODY_MAX], answer[PACKET_BODY_MAX], packet[PACKET_MAX], input[PACKET_MAX];
+        uint8_t body[PACKET_BODY_MAX], answer[PACKET_BODY_MAX], input[PACKET_MAX];
 };
 
 /* witness_serve.c */
 int witness_listen(struct witness_process *p);
+/* When no write is under way any more. */
+void witness_serve_end(struct served *s);
 
 /* witness_file.c */
 /* What stands on disk for this cluster; all zero, with the reason in s->trouble, if that is nothing valid. */
 void witness_file_load(struct witness_process *p, struct served *s);
-/* 0, or a negative errno, with the reason in s->trouble. */
-int witness_file_save(struct witness_process *p, struct served *s);
+/* Begins to write what is to be kept; `done` is called from the loop, with 0 or a negative errno (then the
+ * reason is in s->trouble). Not while a write of this cluster is under way. */
+void witness_file_save(struct witness_process *p, struct served *s,
+                       void (*done)(struct served *s, int error));
 
 /* witness_view.c */
 json_t *witness_report(void *user);

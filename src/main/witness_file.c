@@ -14,17 +14,16 @@
 #include "base/log.h"
 #include "cluster/version.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
-#define FILE_MAGIC        0x48565754u
-#define FILE_VERSION      1
-#define FILE_HASH         16
-#define WITNESS_FILE_NAME (NAME_SIZE + 8)
-
-#define FILE_BYTES (64 + DOCUMENT_BYTES_MAX + FILE_HASH)
+#define FILE_MAGIC   0x48565754u
+#define FILE_VERSION 1
+#define FILE_HASH    WITNESS_FILE_HASH
+#define FILE_BYTES   WITNESS_FILE_BYTES
 
 /* In the directory we stand in: whoever we have become need not be let through the ones above it. */
 static const char *file_name(const struct served *s, char name[static WITNESS_FILE_NAME])
@@ -112,19 +111,40 @@ void witness_file_load(struct witness_process *p, struct served *s)
                     s->name, p->state_dir, name, wrong);
 }
 
-int witness_file_save(struct witness_process *p, struct served *s)
+static void on_thread(uv_work_t *work)
 {
-        uint8_t bytes[FILE_BYTES];
-        char name[WITNESS_FILE_NAME];
-        int error = file_replace(file_name(s, name), bytes, encode(&s->witness.kept, bytes), 0600);
+        struct served *s = work->data;
+        struct witness_writing *w = &s->writing;
 
-        if (!error) {
-                s->trouble[0] = '\0';
-                return 0;
-        }
-        if (!s->trouble[0])
-                log_error("%s: cannot write %s/%s: %s -> it promises nothing new", s->name, p->state_dir,
-                          name, strerror(-error));
-        snprintf(s->trouble, sizeof(s->trouble), "cannot write its state: %.80s", strerror(-error));
-        return error;
+        w->error = file_replace(w->name, w->bytes, w->n, 0600);
+}
+
+static void on_written(uv_work_t *work, int status)
+{
+        struct served *s = work->data;
+        int error = status ? status : s->writing.error;
+
+        s->writing.busy = false;
+        if (error && !s->trouble[0])
+                log_error("%s: cannot write %s/%s: %s -> it promises nothing new", s->name,
+                          s->process->state_dir, s->writing.name, strerror(-error));
+        s->trouble[0] = '\0';
+        if (error)
+                snprintf(s->trouble, sizeof(s->trouble), "cannot write its state: %.80s", strerror(-error));
+        s->written(s, error);
+}
+
+void witness_file_save(struct witness_process *p, struct served *s, void (*done)(struct served *s, int error))
+{
+        struct witness_writing *w = &s->writing;
+
+        assert(!w->busy);
+        w->busy = true;
+        s->process = p;
+        s->written = done;
+        file_name(s, w->name);
+        w->n = encode(&s->witness.kept, w->bytes);
+        w->work.data = s;
+        int error = uv_queue_work(p->loop, &w->work, on_thread, on_written);
+        assert(error == 0); /* it only fails without a function */
 }

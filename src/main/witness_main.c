@@ -218,10 +218,15 @@ int main(int argc, char **argv)
         uv_signal_start(&p->interrupt, on_end, SIGINT);
         sd_notify(0, "READY=1");
         uv_run(p->loop, UV_RUN_DEFAULT);
+        for (size_t i = 0; i < p->served_count; i++)
+                while (p->served[i].writing.busy)
+                        uv_run(p->loop, UV_RUN_ONCE);
         api_free(p->api); /* the socket's file stays: we may not remove it any more */
         uv_run(p->loop, UV_RUN_NOWAIT);
-        for (size_t i = 0; i < p->served_count; i++)
+        for (size_t i = 0; i < p->served_count; i++) {
+                witness_serve_end(&p->served[i]);
                 seal_done(&p->served[i].seal);
+        }
         free(p->served);
         free(p);
         return HAVEND_EXIT_OK;

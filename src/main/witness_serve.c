@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SECOND_US 1000000LL
@@ -47,38 +48,59 @@ static bool may_ask(struct served *s, instant now)
         return true;
 }
 
-static void note_change(const struct served *s, const struct witness_kept *was)
+static void note_change(const struct served *s)
 {
         const struct witness_kept *is = &s->witness.kept;
 
-        if (is->voter && !was->voter)
+        if (is->voter && !s->answer.was_voter)
                 log_info("%s: readmitted in term %u", s->name, is->term);
-        else if (!is->voter && was->voter)
+        else if (!is->voter && s->answer.was_voter)
                 log_warning("%s: its state, of term %u, is older than what it has told: was it put back from "
                             "a copy? "
                             "-> no vote until a leader that does not need it readmits this witness",
-                            s->name, was->term);
-        else if (is->term != was->term || is->vote != was->vote)
+                            s->name, s->answer.was_term);
+        else if (is->term != s->answer.was_term || is->vote != s->answer.was_vote)
                 log_info("%s: term %u: vote given", s->name, is->term);
 }
 
-static void answer(struct witness_process *p, struct served *s, uv_udp_t *udp, const struct sockaddr *to,
-                   const struct witness_answer *a)
+/* As it is now: what it says of times is conservative when it leaves later. */
+static void answer_make(struct witness_process *p, struct served *s, uv_udp_t *udp, const struct sockaddr *to,
+                        const struct witness_answer *a)
 {
         int n = answer_encode(a, p->answer, sizeof(p->answer));
 
         if (n > 0)
-                n = seal_close(&s->seal, p->answer, (size_t)n, p->packet, sizeof(p->packet));
-        if (n <= 0)
-                return;
-        uv_buf_t buffer = uv_buf_init((char *)p->packet, (unsigned)n);
-        (void)uv_udp_try_send(udp, &buffer, 1, to); /* what is lost is asked again */
+                n = seal_close(&s->seal, p->answer, (size_t)n, s->answer.packet, sizeof(s->answer.packet));
+        s->answer.n = n > 0 ? (size_t)n : 0;
+        s->answer.udp = udp;
+        memcpy(&s->answer.to, to,
+               to->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+}
+
+static void answer_send(struct served *s)
+{
+        uv_buf_t buffer = uv_buf_init((char *)s->answer.packet, (unsigned)s->answer.n);
+
+        if (s->answer.n)
+                (void)uv_udp_try_send(s->answer.udp, &buffer, 1,
+                                      (struct sockaddr *)&s->answer.to); /* what is lost is asked again */
+}
+
+static void serve_waiting(struct served *s);
+
+static void on_saved(struct served *s, int error)
+{
+        if (error == 0) { /* what is not on disk was never promised */
+                s->witness.dirty = false;
+                note_change(s);
+                answer_send(s);
+        }
+        serve_waiting(s);
 }
 
 static void serve(struct witness_process *p, struct served *s, uv_udp_t *udp, const struct sockaddr *from,
                   const struct witness_question *q)
 {
-        static struct witness_kept was; /* large; there is one thread */
         struct witness_answer a;
         instant now = instant_now();
 
@@ -88,18 +110,54 @@ static void serve(struct witness_process *p, struct served *s, uv_udp_t *udp, co
                 s->too_many++;
                 return;
         }
-        was.term = s->witness.kept.term;
-        was.vote = s->witness.kept.vote;
-        was.voter = s->witness.kept.voter;
+        s->answer.was_term = s->witness.kept.term;
+        s->answer.was_vote = s->witness.kept.vote;
+        s->answer.was_voter = s->witness.kept.voter;
         if (witness_judge(&s->witness, now, q, &a) == WITNESS_OLD) {
                 s->old++;
                 return;
         }
-        if (s->witness.dirty && witness_file_save(p, s) < 0)
-                return; /* what is not on disk was never promised */
-        s->witness.dirty = false;
-        note_change(s, &was);
-        answer(p, s, udp, from, &a);
+        answer_make(p, s, udp, from, &a);
+        if (s->witness.dirty)
+                witness_file_save(p, s, on_saved);
+        else
+                answer_send(s);
+}
+
+/* A disk that takes its time must not make a cluster forget who asked meanwhile. */
+static void wait_for_turn(struct witness_process *p, struct served *s, uv_udp_t *udp,
+                          const struct sockaddr *from, size_t n)
+{
+        struct witness_waiting *w = &s->waiting[s->waiting_count];
+
+        if (s->waiting_count == WITNESS_WAITING_MAX || !(w->body = malloc(n)))
+                return;
+        s->waiting_count++;
+        s->process = p;
+        w->udp = udp;
+        w->n = n;
+        memcpy(w->body, p->body, n);
+        memcpy(&w->from, from,
+               from->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+}
+
+static void serve_waiting(struct served *s)
+{
+        while (s->waiting_count && !s->writing.busy) {
+                struct witness_waiting w = s->waiting[0];
+                struct witness_question q;
+                s->waiting_count--;
+                memmove(&s->waiting[0], &s->waiting[1], s->waiting_count * sizeof(w));
+                if (question_decode(w.body, w.n, &q) == PACKET_ACCEPTED)
+                        serve(s->process, s, w.udp, (struct sockaddr *)&w.from, &q);
+                free(w.body);
+        }
+}
+
+void witness_serve_end(struct served *s)
+{
+        while (s->waiting_count)
+                free(s->waiting[--s->waiting_count].body);
 }
 
 static void on_packet(uv_udp_t *udp, ssize_t n, const uv_buf_t *buffer, const struct sockaddr *from,
@@ -124,6 +182,8 @@ static void on_packet(uv_udp_t *udp, ssize_t n, const uv_buf_t *buffer, const st
                 why = question_decode(p->body, length, &q);
         if (why != PACKET_ACCEPTED || !s)
                 refuse(p, why, from);
+        else if (s->writing.busy)
+                wait_for_turn(p, s, udp, from, length);
         else
                 serve(p, s, udp, from, &q);
 }

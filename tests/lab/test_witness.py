@@ -1,11 +1,14 @@
 """Two nodes and a witness: a split runs nothing twice, and the witness alone is missed by nobody."""
 import os
+import shutil
 import subprocess
+import tempfile
 
 import pytest
 
 from lab import now, wait_for
 from lab.haven import haven_program, run
+from lab.tools import tool
 from lab.witness import Witness
 
 TAKEN_WITHIN = 1.0  # dead, the rounds to the witness, the start; with room for a busy machine
@@ -142,3 +145,30 @@ def test_one_witness_serves_two_clusters_and_refuses_strangers(witnessed, lab):
     assert owner != "root", "it gave up root"
     cut = c.power_cut("beta")
     assert c.watcher.none_held(c.address, cut, now()) == 0
+
+
+@pytest.fixture
+def slow():
+    """The name of a file that makes a disk slow, where somebody who has given up root can look for it."""
+    directory = tempfile.mkdtemp(prefix="haven-slow-")
+    os.chmod(directory, 0o777)
+    yield os.path.join(directory, "disk")
+    shutil.rmtree(directory)
+
+
+def test_a_disk_that_takes_its_time_keeps_the_witness_from_nothing_else(witnessed, slow):
+    """A vote waits for its write; the witness goes on answering others."""
+    c = witnessed()
+    c.witness.kill()
+    c.witness.wrap = ["env", "LD_PRELOAD=" + tool("slowsync.so"), "LAB_SLOWSYNC=" + slow, "LAB_SLOWSYNC_S=6"]
+    c.witness.start()
+    c.witness.wait_state("lab", "voter")
+    wait_for(lambda: c.witness.served("lab")["asked"] > 0, 10, "the cluster asks again")
+    with open(slow, "w", encoding="ascii"):
+        pass
+    c.power_cut("alpha")
+    wait_for(lambda: os.path.exists(slow + ".busy"), 20, "a vote is being written", 0.02)
+    c.witness.served("lab")
+    assert os.path.exists(slow + ".busy"), "the witness answered only after its write"
+    os.unlink(slow)
+    c.watcher.wait_holder(c.address, "beta", 30)

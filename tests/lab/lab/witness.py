@@ -23,6 +23,7 @@ class Witness:
         self.socket = os.path.join(self.run_dir, "witness.sock")
         self.config = os.path.join(self.machine.directory, "witness.conf")
         self.clusters = {}
+        self.wrap = []  # a command that becomes havend, such as env(1) with variables
         self.daemon = None
 
     def arbiter(self):
@@ -35,7 +36,7 @@ class Witness:
 
     def start(self):
         os.makedirs(self.run_dir, exist_ok=True)
-        self.daemon = self.machine.start("havend", havend_program(), "--witness", "-c", self.config, "-f",
+        self.daemon = self.machine.start("havend", *self.wrap, havend_program(), "--witness", "-c", self.config, "-f",
                                          "--run-dir", self.run_dir, "--state-dir", self.state_dir)
         wait_for(lambda: self.status() is not None, 5, lambda: "the witness to answer\n" + self.daemon.output())
 
