@@ -168,7 +168,7 @@ def test_a_name_server_is_right_wrong_frozen_and_dead(stage):
     assert ask("www.example.org") == "works"
     process.stop()
     wait_for(lambda: not stage.server.pids("nsd"), 20, "nsd to end")
-    assert ask("www.example.org") == "refused"
+    assert ask("www.example.org") in ("refused", "silent"), "kernels do not say port unreachable as often as asked"
 
 
 def test_a_machine_answers_until_its_cable_is_out(lab, stage):
