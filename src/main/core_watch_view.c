@@ -93,6 +93,21 @@ static const char *quiet_of(const struct watching *w, const struct watched *t, c
         return t->blocked ? "behind a failure" : t->flapping ? "flapping" : "";
 }
 
+/* Of what another node runs, failures are known one by one, the rest by number. */
+static enum watched_state state_seen(const struct watching *w, const struct watched *t)
+{
+        struct watch_summary summary;
+
+        if (watches_runs(w->watches, t->watch) || t->state == WATCHED_DOWN)
+                return t->state;
+        return watching_summary(w, t->watch, &summary) && summary.unknown == 0 ? WATCHED_UP : WATCHED_UNKNOWN;
+}
+
+static bool knows_age(const struct watching *w, const struct watched *t)
+{
+        return t->since.us != 0 && (watches_runs(w->watches, t->watch) || t->state == WATCHED_DOWN);
+}
+
 static json_t *report_watched(const struct watching *w, const struct watched *t,
                               const struct watch_time *time)
 {
@@ -102,9 +117,9 @@ static json_t *report_watched(const struct watching *w, const struct watched *t,
         set_text(one, "watch", c->name);
         set_text(one, "service", c->service[t->service].name);
         set_text(one, "host", c->host[t->host]);
-        set_text(one, "state", state_names[t->state]);
+        set_text(one, "state", state_names[state_seen(w, t)]);
         json_object_set_new(one, "age_us",
-                            json_integer(t->since.us ? span_between(t->since, time->now).us : -1));
+                            json_integer(knows_age(w, t) ? span_between(t->since, time->now).us : -1));
         set_text(one, "text", t->text);
         set_text(one, "quiet", quiet_of(w, t, time));
         return one;

@@ -87,6 +87,9 @@ static void try_body(const uint8_t *data, size_t n)
         if (packet_decode(data, n, &m) != PACKET_ACCEPTED)
                 return;
         check_message(&m);
+        size_t post_n;
+        const uint8_t *post = packet_post(data, n, &post_n);
+        assert(!post || (post >= data && post + post_n <= data + n));
         int first_n = packet_encode(&m, opened, sizeof(opened));
         assert(first_n > 0);
         enum packet_refusal why = packet_decode(opened, (size_t)first_n, &second);

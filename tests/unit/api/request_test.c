@@ -38,6 +38,26 @@ static void a_request_is_read(void **state)
         assert_string_equal(r.text, "new kernel");
 }
 
+static void what_is_watched_is_named_as_people_name_it(void **state)
+{
+        char error[REQUEST_ERROR_SIZE];
+        struct request r;
+        const char *line =
+                "{\"command\":\"silence\",\"about\":\"web:http@10.1.0.1\",\"for\":\"2h\",\"who\":\"me\"}";
+
+        assert_int_equal(request_parse(line, strlen(line), &r, error), 0);
+        assert_int_equal(r.kind, REQUEST_SILENCE);
+        assert_string_equal(r.about, "web:http@10.1.0.1");
+        assert_string_equal(r.who, "me");
+        assert_int_equal(r.lasts.us, span_s(7200).us);
+        line = "{\"command\":\"silence\",\"about\":\"web\"}";
+        assert_int_not_equal(request_parse(line, strlen(line), &r, error), 0);
+        assert_non_null(strstr(error, "silence needs the member 'for'"));
+        line = "{\"command\":\"ack\",\"about\":\"\"}";
+        assert_int_not_equal(request_parse(line, strlen(line), &r, error), 0);
+        assert_non_null(strstr(error, "WATCH:SERVICE@HOST"));
+}
+
 static void what_is_wrong_is_said(void **state)
 {
         const struct {
@@ -101,6 +121,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_request_is_read),
+                cmocka_unit_test(what_is_watched_is_named_as_people_name_it),
                 cmocka_unit_test(what_is_wrong_is_said),
                 cmocka_unit_test(bytes_that_are_no_text_are_refused),
         };

@@ -25,6 +25,10 @@ struct end {
         struct transport *transport;
         int self;
         int messages, copies, hints, refused, link_changes;
+        int posts; /* heard */
+        size_t post_n;
+        char post[POST_MAX + 1]; /* to be sent */
+        char heard[POST_MAX + 1];
         struct message last;
         instant received;
         int link, node, error;
@@ -56,6 +60,25 @@ static void on_copy(void *user, int node, int link, instant received)
 
         e->copies++;
         e->node = node;
+}
+
+static size_t give_post(void *user, int node, uint8_t *bytes, size_t size)
+{
+        struct end *e = user;
+
+        assert_true(e->post_n <= size);
+        memcpy(bytes, e->post, e->post_n);
+        return e->post_n;
+}
+
+static void on_post(void *user, int node, const uint8_t *bytes, size_t n)
+{
+        struct end *e = user;
+
+        assert_true(n <= POST_MAX);
+        memcpy(e->heard, bytes, n);
+        e->heard[n] = '\0';
+        e->posts++;
 }
 
 static void on_hint(void *user, int node, int link)
@@ -114,6 +137,8 @@ static void end_open_with(struct scene *s, int self, const struct keyring *keys)
                                         .on_hint = on_hint,
                                         .on_refused = on_refused,
                                         .on_link = on_link,
+                                        .post = give_post,
+                                        .on_post = on_post,
                                         .user = e};
 
         *e = (struct end){.self = self};
@@ -293,6 +318,26 @@ static void each_wrong_packet_is_refused_by_name(void **state)
 }
 
 /* After `reload` on one node only: the other is alive all the same, and must be known to be. */
+static void what_rides_along_arrives_on_every_link(void **state)
+{
+        struct scene *s = scene_new();
+
+        end_open(s, 0);
+        end_open(s, 1);
+        say(s, 0, 1, 1);
+        wait_until(s, &s->end[1].copies, 1);
+        assert_int_equal(s->end[1].posts, 0);
+        memset(s->end[0].post, 'x', POST_MAX);
+        s->end[0].post_n = POST_MAX;
+        say(s, 0, 1, 2);
+        wait_until(s, &s->end[1].copies, 2);
+        assert_int_equal(s->end[1].posts, LINKS);
+        assert_string_equal(s->end[1].heard, s->end[0].post);
+        assert_int_equal(s->end[1].last.seq, 2); /* the message is what it was */
+        assert_int_equal(s->end[1].refused, 0);
+        scene_free(s);
+}
+
 static void a_node_of_another_membership_is_heard(void **state)
 {
         struct scene *s = scene_new();
@@ -465,6 +510,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_message_arrives_once_and_proves_every_link),
                 cmocka_unit_test(each_wrong_packet_is_refused_by_name),
+                cmocka_unit_test(what_rides_along_arrives_on_every_link),
                 cmocka_unit_test(a_node_of_another_membership_is_heard),
                 cmocka_unit_test(another_key_is_named_and_a_changed_one_heard),
                 cmocka_unit_test(too_long_a_packet_is_named),
