@@ -160,6 +160,28 @@ static void everywhere_becomes_one(struct stage *s)
         expect_runs(s, false, false, true);
 }
 
+/* Also by one that has not heard that no file names it any more, until somebody says that it is off. */
+static void everywhere_becomes_one_as_a_node_goes(struct stage *s)
+{
+        world_isolate(s->w, 2, true);
+        stage_wait_some(s, span_s(1));
+        stage_order(s, ORDER_STOP, 2, NODE_NONE, SPAN_ZERO);
+        stage_run(s, span_s(1));
+        for (uint8_t i = 0; i < 2; i++) {
+                world_name_nodes(s->w, i, 3);
+                world_configure(s->w, i, FILE_TURNED, true);
+        }
+        stage_run(s, span_s(1));
+        stage_order(s, ORDER_START, 2, NODE_NONE, SPAN_ZERO);
+        stage_run(s, span_s(3));
+        expect(s, world_has_voters(s->w, 3), "who is in no file votes");
+        expect_runs(s, false, false, true);
+        world_power_off(s->w, 2);
+        stage_order(s, ORDER_CONFIRM_OFF, 2, 2, SPAN_ZERO);
+        stage_run(s, span_s(2));
+        expect_runs(s, true, false, false);
+}
+
 /* The owner is cut off and holds it, perhaps, until it is heard. */
 static void one_becomes_everywhere(struct stage *s)
 {
@@ -226,6 +248,10 @@ const struct scenario scenarios_moves[] = {
          "who may still run it is waited for, whatever files say",
          {.nodes = 3, .groups = 3, .everywhere = true},
          everywhere_becomes_one},
+        {"everywhere-becomes-one-as-a-node-goes",
+         "who was taken out of the files unheard may still run it",
+         {.nodes = 3, .groups = 3, .everywhere = true},
+         everywhere_becomes_one_as_a_node_goes},
         {"one-becomes-everywhere",
          "who may still hold it is waited for",
          {.nodes = 3, .groups = 3},

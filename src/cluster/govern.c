@@ -355,14 +355,23 @@ static bool tend_group(struct cluster *c, uint8_t g, const struct assignment *a)
 
 /* --- where it goes --- */
 
-/* Groups that the document has on `node`, or that have to let go there first. */
+static bool owes(const struct assignment *a, uint8_t node)
+{
+        for (uint8_t i = 0; i < a->debt_count; i++)
+                if (a->debt[i].node == node)
+                        return true;
+        return false;
+}
+
+/* Groups that the document has on `node`, or that have to let go there first: who was taken from may still be
+ * stopping. */
 static uint64_t groups_on(const struct cluster *c, uint8_t node)
 {
         uint64_t groups = 0;
 
         for (uint8_t g = 0; g < c->settings->group_count; g++) {
                 const struct assignment *a = assigned(c, g);
-                if (a && (a->owner == node || a->from == node))
+                if (a && (a->owner == node || a->from == node || owes(a, node)))
                         groups |= 1ULL << g;
         }
         return groups;

@@ -168,8 +168,12 @@ static enum group_state ownerless(const struct cluster *c, uint8_t g, const stru
                 return a->from == NODE_NONE ? GROUP_STOPPED : GROUP_STOPPING;
         uint8_t runner = a->spread == GROUP_ON_ONE ? NODE_NONE : everywhere_runner(c, g);
         if (runner != NODE_NONE) {
-                snprintf(text, size, "it ran everywhere, and %s has not said yet that it runs it no more",
-                         node_name(c, runner));
+                const char *who = node_name(c, runner);
+                snprintf(text, size,
+                         "it ran everywhere, and %s has not said yet that it runs it no more; start havend "
+                         "there, "
+                         "or, if it is off for certain: haven confirm-off %s",
+                         *who ? who : "one that is in no file any more", *who ? who : "NODE");
                 return GROUP_BLOCKED;
         }
         placement_ask(c, &q);

@@ -14,8 +14,8 @@ void complain_twice(struct tree *t, const struct entry *e, const char *name, str
 bool build_check(struct tree *t, const struct entry *e, struct config_check *k, struct config *c);
 
 /* build_watch.c */
-/* The check's section as it is for one host: that in place of %h and for the word that says what to connect to; with
- * `port`, that in place of %p. */
+/* The check's section as it is for one host: that in place of %h and for the word that says what to connect
+ * to; with `port`, that in place of %p. */
 struct entry *check_for_host(const struct entry *check, const char *host, const char *port);
 /* Its words as they are printed: with %h where it was written, without what the host stands for. */
 char *check_text(const struct entry *check, const struct config_check *built, const struct config *c);
@@ -27,5 +27,5 @@ void build_alert(struct tree *t, const struct entry *e, struct config *c);
 void build_alerts_name(struct tree *t, struct config *c);
 
 /* build_director.c */
-void build_director(struct tree *t, const struct entry *e, struct config_resource *r, const struct config_group *g,
-                    struct config *c);
+void build_director(struct tree *t, const struct entry *e, struct config_resource *r,
+                    const struct config_group *g, struct config *c);

@@ -90,7 +90,7 @@ void quoted_print(const char *text, FILE *to);
 extern const struct value_type type_string, type_url, type_own_url, type_pattern, type_statuses, type_headers,
         type_answers;                                                    /* value_check.c */
 extern const struct value_type type_command, type_environment;           /* value_command.c */
-extern const struct value_type type_endpoint; /* value_director.c */
+extern const struct value_type type_endpoint;                            /* value_director.c */
 extern const struct value_type type_serials, type_broadcasts, type_hops; /* value_link.c */
 extern const struct value_type type_span, type_int, type_port, type_bool, type_choice, type_text, type_path,
         type_name, type_device, type_ip, type_ips, type_endpoints, type_nodes, type_groups, type_failback,

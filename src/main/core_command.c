@@ -1,6 +1,8 @@
 /* Operators' orders: names become indices, the brain carries them out, the end is told to who asked. */
 #include "main/core.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,9 +22,20 @@ static void reply_reload(struct core *core, const struct api_command *c, struct 
         api_reply_send(reply, error, text);
 }
 
+/* Who is in no file any more may still have to be said to be off. */
+static int find_node(const struct config *config, const struct api_command *c)
+{
+        int node = config_find_node(config, c->node);
+
+        for (size_t i = 0; node < 0 && c->kind == API_CONFIRM_OFF && i < config->node_count; i++)
+                if (!config->node[i].name[0] && config->node[i].id == text_id(c->node))
+                        node = (int)i;
+        return node;
+}
+
 static bool fill(struct core *core, const struct api_command *c, struct order *o, char *text, size_t size)
 {
-        int node = c->node[0] ? config_find_node(core->config, c->node) : -1;
+        int node = c->node[0] ? find_node(core->config, c) : -1;
         int group = c->group[0] ? config_find_group(core->config, c->group) : -1;
 
         if (c->group[0] && group < 0) {

@@ -252,8 +252,8 @@ static bool get_record(struct reader *from, struct board_record *ret, const uint
         get_part(from, &value);
         ret->n = (uint16_t)reader_left(&value);
         *ret_bytes = value.at;
-        return !from->failed && ret->key != UINT64_MAX && ret->n <= BOARD_VALUE_MAX && ret->clock < UINT64_MAX / 2 &&
-               (!ret->erased || ret->n == 0);
+        return !from->failed && ret->key != UINT64_MAX && ret->n <= BOARD_VALUE_MAX &&
+               ret->clock < UINT64_MAX / 2 && (!ret->erased || ret->n == 0);
 }
 
 /* The change that follows this number, and that the peer has not told us itself. */
