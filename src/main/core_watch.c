@@ -427,13 +427,13 @@ static bool all_met(const struct watching *w, instant now)
 
 static enum desk_role role_now(const struct watching *w, instant now)
 {
-        if (w->leads_since.us != INSTANT_NEVER.us) {
-                bool handed = instant_reached(now, instant_add(w->leads_since, HANDOVER)) && all_met(w, now);
-                return handed || instant_reached(now, instant_add(w->leads_since, HANDOVER_MOST))
-                               ? DESK_LEADS
-                               : DESK_WAITS;
-        }
-        return instant_reached(now, instant_add(w->leader_seen, ALONE_AFTER)) ? DESK_ALONE : DESK_WAITS;
+        if (w->leads_since.us == INSTANT_NEVER.us)
+                return instant_reached(now, instant_add(w->leader_seen, ALONE_AFTER)) ? DESK_ALONE
+                                                                                      : DESK_WAITS;
+        if (instant_reached(now, instant_add(w->leads_since, HANDOVER_MOST)))
+                return DESK_LEADS;
+        return instant_reached(now, instant_add(w->leads_since, HANDOVER)) && all_met(w, now) ? DESK_LEADS
+                                                                                              : DESK_WAITS;
 }
 
 void core_watch_turn(struct core *core)

@@ -201,6 +201,13 @@ alert mail { to = {ops@post.lab, "The Night <night@post.lab>"}  server = smtp://
     c[others[0]].haven("ack", one, "new disk")
     assert post.wait(2, "a mail of the acknowledgement")[1][0] == "[lab] acknowledged: " + one
 
+    text = c[others[1]].haven("status").stdout
+    assert "1 up, 1 down, seen by " + first in text and "http@%s down for" % servers[0].address["front"] in text
+    text = c[others[1]].haven("checks").stdout
+    assert "%s  down for" % one in text and "(acknowledged)" in text and "new disk" in text and two + "  up" in text
+    wrong = c[first].haven("ack", two, check=False)
+    assert wrong.returncode == 1 and "nothing of %s is down" % two in wrong.stderr
+
     post.stop()
     echoes[1].kill()
     c.wait_status(lambda s: s["alerts"]["waiting"] == 1, "all have what could not be told")

@@ -106,11 +106,15 @@ static void range_text(const struct word *w, char *text, size_t size)
 
 static void the_manual_says_what_the_table_says(void **state)
 {
-        char *pages[] = {file_text(MANUAL), file_text(MANUAL_CHECKS)};
+        char *pages[] = {file_text(MANUAL), file_text(MANUAL_CHECKS), file_text(MANUAL_ALERTS)};
         const struct word *w;
 
         for (size_t i = 0; (w = word_at(i)); i++) {
-                const char *page = pages[w >= check_words && w < check_words + check_words_count];
+                bool alerts = word_is_of(w, "alert", NULL) || strncmp(w->section, "alert ", 6) == 0 ||
+                              strncmp(w->section, "watch", 5) == 0;
+                bool dog = strcmp(w->section, "watchdog") == 0;
+                const char *page =
+                        pages[alerts && !dog ? 2 : w >= check_words && w < check_words + check_words_count];
                 char *text = chapter(page, w->section), range[64];
                 char *said = paragraph(text, w->section, w->name);
                 if (w->required)
@@ -132,8 +136,8 @@ static void the_manual_says_what_the_table_says(void **state)
                 free(said);
                 free(text);
         }
-        free(pages[0]);
-        free(pages[1]);
+        for (size_t i = 0; i < COUNT(pages); i++)
+                free(pages[i]);
 }
 
 /* And no word that does not exist. */
@@ -162,6 +166,7 @@ static void the_manual_knows_no_other_words(void **state)
 {
         knows_no_other_words(MANUAL);
         knows_no_other_words(MANUAL_CHECKS);
+        knows_no_other_words(MANUAL_ALERTS);
 }
 
 int main(void)
