@@ -1,6 +1,7 @@
 """A pair whose third vote is on a disk that both see: here a file that both machines have."""
 import json
 import os
+import re
 import signal
 
 from lab import now, wait_for
@@ -8,14 +9,14 @@ from lab.haven import haven_program
 from lab.tools import run
 
 
-def shared(c, link):
+def shared(c, link, nodes=2):
     """Prepares the area; its text for the configuration."""
     path = os.path.join(c.lab.directory, "arbiter.disk")
     text = "arbiter disk { device = %s  dead = 2s  link = %s }\n" % (path, "yes" if link else "no")
     c.text = c.text.replace("arbiter none\n", "") + text
     for name in c.nodes:
         c.configure(name)
-    run(haven_program(), "disk", "init", path, "-c", c.config_path("alpha"))
+    run(haven_program(), "disk", "init", path, "-c", c.config_path("alpha"), "--nodes", str(nodes))
     return path
 
 
@@ -128,3 +129,54 @@ def test_a_core_killed_while_the_disk_decides_is_not_noticed(cluster):
     past(before, 3)
     assert c.watcher.holders(c.address) == [owner]
     assert c.watcher.none_held(c.address, before, now()) == 0
+
+
+def test_a_node_is_replaced_beside_the_disk_while_the_other_runs_on(cluster, prober):
+    """The area has room for more numbers than the pair has; who went keeps its own."""
+    c = cluster(nodes=["beta", "gamma", "alpha"], service="process", arbiter="none")
+
+    def pair(*names):
+        text = c.whole
+        for name in c.every:
+            if name not in names:
+                text = re.sub(r"(?m)^node %s .*\n" % name, "", text)
+        return re.sub(r"(?m)^    nodes = .*", "    nodes = {%s}" % ", ".join(names), text)
+
+    c.every = dict(c.nodes)
+    late = c.nodes.pop("alpha")
+    c.disk = os.path.join(c.lab.directory, "arbiter.disk")
+    c.whole = c.text.replace("arbiter none\n", "") + "arbiter disk { device = %s  dead = 2s }\n" % c.disk
+    c.reconfigure(pair("beta", "gamma"))
+    run(haven_program(), "disk", "init", c.disk, "-c", c.config_path("beta"), "--nodes", "3")
+    measured = run(haven_program(), "disk", "measure", c.disk, "-c", c.config_path("beta"), "--json")
+    assert json.loads(measured)["count"] > 0
+    c.start()
+    c.wait_status(lambda s: "answers in" in s["quorum"]["text"], "the disk answers")
+    c["beta"].haven("move", "web", "beta")
+    c.wait_group("web", "beta")
+    client = prober(c.address)
+    client.wait_answer()
+    c["gamma"].stop()
+    c.wait_node("gamma", "offline", names=["beta"])
+    before = c.wait_quiet(client, 0.3)
+
+    del c.nodes["gamma"]
+    c.nodes["alpha"] = late
+    c.reconfigure(pair("beta", "alpha"))
+    late.start()
+    c["beta"].haven("reload")
+    c.wait_status(lambda s: sorted(n["name"] for n in s["nodes"] if n["state"] == "online") == ["alpha", "beta"]
+                  and s["quorum"]["survives"].startswith("one more"), "alpha in gamma's place")
+    assert client.during(before, c.wait_quiet(client, 0.3)) == []
+    cut = now()
+    c.lab.cut_pair(c.machine("alpha"), c.machine("beta"))
+    past(cut, 4)
+    assert len(c.watcher.holders(c.address)) == 1 and c.watcher.both_held(c.address, cut, now()) == 0
+    c.lab.heal()
+    c.wait_well()
+
+    # a third number after gamma's and alpha's has no room
+    c.configure("beta", pair("beta", "alpha").replace("node alpha", "node delta").replace("alpha}", "delta}"))
+    c["alpha"].stop()
+    refused = c["beta"].haven("reload", check=False)
+    assert refused.returncode == 1 and "has room for 3 nodes and 4 numbers are needed" in refused.stderr, refused.stderr

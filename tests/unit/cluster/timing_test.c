@@ -62,6 +62,20 @@ static void the_default_is_what_is_documented(void **state)
         assert_in_range(t.lease.us, 87000, 89000);
 }
 
+/* L_disk / (1 - rho) + M <= D_disk / (1 + rho), and no shorter than the nodes'. */
+static void a_slower_arbiter_has_a_lease_of_its_own(void **state)
+{
+        struct timing t = timing_derive(span_ms(100), span_ms(500));
+
+        assert_int_equal(timing_arbiter_lease(&t, SPAN_ZERO).us, t.lease.us);
+        assert_int_equal(timing_arbiter_lease(&t, t.dead).us, t.lease.us);
+        for (int64_t dead = 501; dead < 60000; dead += 137) {
+                int64_t lease = timing_arbiter_lease(&t, span_ms(dead)).us;
+                assert_true(lease * 100 / 99 + t.margin.us <= dead * 1000 * 100 / 101);
+                assert_true(lease >= t.lease.us && lease > dead * 970 - 51000);
+        }
+}
+
 /* Each inequality refuses by itself. */
 static void what_breaks_one_of_them_is_refused(void **state)
 {
@@ -93,6 +107,7 @@ int main(void)
                 cmocka_unit_test(what_the_user_may_ask_for),
                 cmocka_unit_test(a_lease_ends_before_anybody_calls_its_holder_dead),
                 cmocka_unit_test(the_default_is_what_is_documented),
+                cmocka_unit_test(a_slower_arbiter_has_a_lease_of_its_own),
                 cmocka_unit_test(what_breaks_one_of_them_is_refused),
         };
 

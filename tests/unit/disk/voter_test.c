@@ -107,6 +107,28 @@ static void one_candidate_of_a_term_wins(void **state)
         assert_false(ask(0, question(ARBITER_VOTE, 5)).yes);
 }
 
+/* What binds longer than D is waited for, and nobody is asked to lead beside it before. */
+static void a_longer_promise_is_in_the_record(void **state)
+{
+        struct arbiter_question q = question(ARBITER_VOTE, 1);
+
+        q.promise = span_s(3);
+        assert_true(ask(0, q).yes);
+        q.ask = ARBITER_RENEW;
+        ask(1, question(ARBITER_WATCH, 0));
+        assert_true(ask(0, q).yes);
+        ask(1, question(ARBITER_WATCH, 0));
+        now.us += span_s(3).us - q.dead.us - 100000;
+        assert_false(ask(1, question(ARBITER_VOTE, 2)).yes);
+        now.us += 200000;
+        struct arbiter_answer a = ask(1, question(ARBITER_VOTE, 2));
+        assert_true(a.yes);
+        assert_in_range(a.left.us, q.dead.us - 250000, q.dead.us);
+        now.us += span_s(5).us;
+        a = ask(1, question(ARBITER_VOTE, 2));
+        assert_true(a.yes && a.left.us <= 0);
+}
+
 static void a_vote_is_as_old_as_the_disk_was_seen_unchanged(void **state)
 {
         ask(0, question(ARBITER_WATCH, 0));
@@ -395,6 +417,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup(one_candidate_of_a_term_wins, begin_all),
+                cmocka_unit_test_setup(a_longer_promise_is_in_the_record, begin_all),
                 cmocka_unit_test_setup(a_vote_is_as_old_as_the_disk_was_seen_unchanged, begin_all),
                 cmocka_unit_test_setup(a_leader_that_renews_is_let_be, begin_all),
                 cmocka_unit_test_setup(a_renewal_counts_from_before_the_write_and_not_unread, begin_all),
