@@ -3,9 +3,9 @@
 #include "base/text.h"
 #include "disk/exchange.h"
 #include "monitor/child.h"
+#include "monitor/child_talk.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -33,8 +33,7 @@ struct disk {
 
         enum disk_phase phase;
         struct child *child;
-        uv_poll_t *poll; /* on `socket`; NULL: no process */
-        int socket;
+        struct child_talk talk; /* with it */
         uv_timer_t *timer;
         uint32_t number; /* of the operation under way or done last */
         instant began;   /* it; or when the process was started */
@@ -66,19 +65,9 @@ static void set_state(struct disk *d, bool works, const char *text)
 
 /* --- the process --- */
 
-static void on_poll_closed(uv_handle_t *handle)
-{
-        free(handle);
-}
-
 static void process_forget(struct disk *d)
 {
-        if (d->poll) {
-                uv_close((uv_handle_t *)d->poll, on_poll_closed);
-                close(d->socket);
-        }
-        d->poll = NULL;
-        d->socket = -1;
+        child_talk_close(&d->talk);
         d->phase = DISK_ABSENT;
         d->number++;
 }
@@ -135,25 +124,13 @@ static int process_run(struct disk *d, int child_socket)
 
 static int process_open(struct disk *d)
 {
-        int pair[2];
+        int child_end;
+        int error = child_talk_open(&d->talk, d->setup.loop, on_socket, d, &child_end);
 
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
-                return -errno;
-        fcntl(pair[0], F_SETFL, O_NONBLOCK);
-        d->poll = malloc(sizeof(*d->poll));
-        int error = d->poll ? uv_poll_init(d->setup.loop, d->poll, pair[0]) : -ENOMEM;
-        if (error) {
-                free(d->poll);
-                d->poll = NULL;
-                close(pair[0]);
-                close(pair[1]);
+        if (error)
                 return error;
-        }
-        d->socket = pair[0];
-        d->poll->data = d;
-        uv_poll_start(d->poll, UV_READABLE, on_socket);
-        error = process_run(d, pair[1]);
-        close(pair[1]);
+        error = process_run(d, child_end);
+        close(child_end);
         return error;
 }
 
@@ -220,7 +197,7 @@ static bool operation_begin(struct disk *d)
         d->x->write_which = op.which;
         d->x->write_n = op.write ? (uint32_t)record_encode(d, &op.record) : 0;
         fill_mail(d);
-        if (send(d->socket, &d->number, sizeof(d->number), MSG_NOSIGNAL) == -1)
+        if (send(d->talk.socket, &d->number, sizeof(d->number), MSG_NOSIGNAL) == -1)
                 return false; /* it is dead: its exit is told by itself */
         return true;
 }
@@ -370,7 +347,7 @@ static void on_socket(uv_poll_t *poll, int status, int events)
         struct disk *d = poll->data;
         struct exchange_word word;
 
-        ssize_t n = recv(d->socket, &word, sizeof(word), MSG_DONTWAIT);
+        ssize_t n = recv(d->talk.socket, &word, sizeof(word), MSG_DONTWAIT);
         if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR)) {
                 uv_poll_stop(poll); /* its exit is told by itself */
                 return;
@@ -409,7 +386,8 @@ int disk_new(const struct disk_setup *setup, struct disk **ret_disk)
         if (!d)
                 return -ENOMEM;
         d->setup = *setup;
-        d->socket = d->memory = -1;
+        d->talk = CHILD_TALK_NONE;
+        d->memory = -1;
         d->x = MAP_FAILED;
         text_copy(d->program, sizeof(d->program), setup->program);
         text_copy(d->device, sizeof(d->device), setup->device);

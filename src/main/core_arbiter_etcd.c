@@ -7,9 +7,9 @@
 #include "cluster/register.h"
 #include "etcd/exchange.h"
 #include "monitor/child.h"
+#include "monitor/child_talk.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +30,7 @@ struct etcd_way {
         char program[PATH_SIZE], key[192];
         struct child *child; /* NULL: none runs */
         instant started;
-        int socket;
-        uv_poll_t *poll;
+        struct child_talk talk; /* with it */
         struct register_arbiter judge;
         bool busy, waits;
         int tries;
@@ -45,19 +44,9 @@ struct etcd_way {
 
 /* --- the process --- */
 
-static void on_poll_closed(uv_handle_t *poll)
-{
-        free(poll);
-}
-
 static void forget(struct etcd_way *w)
 {
-        if (w->poll)
-                uv_close((uv_handle_t *)w->poll, on_poll_closed);
-        if (w->socket != -1)
-                close(w->socket);
-        w->poll = NULL;
-        w->socket = -1;
+        child_talk_close(&w->talk);
         w->busy = false;
 }
 
@@ -104,26 +93,17 @@ static int run(struct etcd_way *w, int socket)
 
 static int start(struct etcd_way *w)
 {
-        int pair[2];
+        int child_end;
 
         w->started = instant_now();
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
-                return -errno;
-        fcntl(pair[0], F_SETFL, O_NONBLOCK);
-        w->poll = malloc(sizeof(*w->poll));
-        int error = w->poll ? run(w, pair[1]) : -ENOMEM;
-        close(pair[1]);
-        if (error) {
-                free(w->poll);
-                w->poll = NULL;
-                close(pair[0]);
+        int error = child_talk_open(&w->talk, w->core->loop, on_reply, w, &child_end);
+        if (error)
                 return error;
-        }
-        w->socket = pair[0];
-        uv_poll_init(w->core->loop, w->poll, w->socket);
-        w->poll->data = w;
-        uv_poll_start(w->poll, UV_READABLE, on_reply);
-        return 0;
+        error = run(w, child_end);
+        close(child_end);
+        if (error)
+                forget(w);
+        return error;
 }
 
 /* --- asking --- */
@@ -142,7 +122,7 @@ static void send_request(struct etcd_way *w, enum etcd_op op)
         w->request.id++;
         w->request.op = op;
         w->request.timeout_ms = (uint32_t)(w->now.q.dead.us / 1000);
-        w->busy = send(w->socket, &w->request, sizeof(w->request), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+        w->busy = send(w->talk.socket, &w->request, sizeof(w->request), MSG_NOSIGNAL | MSG_DONTWAIT) ==
                   (ssize_t)sizeof(w->request);
         w->sent = instant_now();
 }
@@ -240,7 +220,7 @@ static void on_reply(uv_poll_t *poll, int status, int events)
 {
         struct etcd_way *w = poll->data;
 
-        ssize_t n = recv(w->socket, &w->reply, sizeof(w->reply), MSG_DONTWAIT);
+        ssize_t n = recv(w->talk.socket, &w->reply, sizeof(w->reply), MSG_DONTWAIT);
         if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR)) {
                 uv_poll_stop(poll); /* it has ended: on_exit_of() follows */
                 return;
@@ -264,7 +244,7 @@ int core_arbiter_etcd_open(struct core *core)
                 return -ENOMEM;
         core->etcd = w;
         w->core = core;
-        w->socket = -1;
+        w->talk = CHILD_TALK_NONE;
         snprintf(w->key, sizeof(w->key), "%s%s", core->config->arbiter.key_prefix, core->config->cluster);
         return path_program("haven-etcd", w->program);
 }
