@@ -304,3 +304,41 @@ alert exec { on = {down, moved}  for = web  command = "/bin/sh -c 'echo $HAVEN_A
     wait_for(lambda: any(line.startswith("moved web") and "beta" in line for line in lines(told)), 30,
              lambda: str(lines(told)))
     assert next(n for n in c["beta"].status()["nodes"] if n["name"] == "alpha")["state"] == "online"
+
+
+def test_a_reload_and_a_dead_core_forget_nothing(lab, cluster):
+    servers = [lab.add_client("s%d" % i) for i in (1, 2)]
+    start_echo(servers[1], WEB)
+    one, two = ["farm:http@" + s.address["front"] for s in servers]
+    told = os.path.join(lab.directory, "told")
+    watch = """
+watch farm {
+    hosts = {%s}
+    service http { check http { url = "http://%%h:%d/"  %s } }
+}
+alert exec { for = farm  command = "/bin/sh -c 'echo $HAVEN_ALERT $HAVEN_SUBJECT >> %s'" }
+"""
+    c = cluster(arbiter="none", extra=watch % (servers[0].address["front"], WEB, CHECK, told))
+    c.start()
+    wait_for(lambda: lines(told) == ["down " + one], 30, lambda: str(lines(told)))
+    c[leader(c)].haven("silence", "1h", one, "moving the rack")
+
+    both = ", ".join(s.address["front"] for s in servers)
+    c.reconfigure(c.text.replace("hosts = {%s}" % servers[0].address["front"], "hosts = {%s}" % both))
+    for node in c.nodes.values():
+        node.haven("reload")
+    wait_state(c, leader(c), two, "up")
+    assert state(c, leader(c), one) == "down"
+
+    first = leader(c)
+    c[first].kill("core")
+    c.wait_well()
+    wait_state(c, leader(c), two, "up")
+    assert state(c, leader(c), one) == "down"
+    assert [(m["about"], m["text"]) for m in checks(c, leader(c))["marks"]] == [(one, "moving the rack")]
+    c[first].haven("enable", one)
+    quiet_for(1.5)
+    assert lines(told) == ["down " + one]
+    start_echo(servers[0], WEB)
+    wait_for(lambda: len(lines(told)) > 1, 30, lambda: str(lines(told)))
+    assert lines(told) == ["down " + one, "up " + one]
