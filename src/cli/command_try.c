@@ -144,7 +144,7 @@ enum cli_status command_try(const char *text, bool as_json)
 {
         struct config *c = read_check(text);
         char program[PATH_SIZE];
-        struct packet report;
+        struct packet report = {0};
         int fd, error;
         pid_t pid;
 

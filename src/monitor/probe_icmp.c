@@ -6,6 +6,7 @@
 #include "monitor/icmp_socket.h"
 #include "monitor/probe.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/icmp.h>
 #include <netinet/icmp6.h>
@@ -35,6 +36,12 @@ struct echo {
 _Static_assert(sizeof(struct echo) == 8 + TOKEN_SIZE, "as it is on the wire");
 
 struct icmp_room;
+struct probe;
+
+/* By what its packets say they belong to. */
+struct slot {
+        struct probe *probe; /* NULL: free */
+};
 
 struct probe {
         struct icmp_room *icmp;
@@ -68,7 +75,7 @@ struct icmp_room {
         uv_prepare_t flush;
         int handles; /* open ones; free with the last */
         uint16_t id;
-        struct probe **slot;
+        struct slot *slot;
         uint32_t slot_count;
         uint32_t *free_slot;
         uint32_t free_count;
@@ -85,7 +92,7 @@ static int take_slot(struct icmp_room *icmp, struct probe *p)
 {
         if (icmp->free_count == 0) {
                 uint32_t count = icmp->slot_count == 0 ? 64 : icmp->slot_count * 2;
-                struct probe **slot = reallocarray(icmp->slot, count, sizeof(*slot));
+                struct slot *slot = reallocarray(icmp->slot, count, sizeof(*slot));
                 uint32_t *list;
 
                 if (slot == NULL)
@@ -96,12 +103,12 @@ static int take_slot(struct icmp_room *icmp, struct probe *p)
                         return -ENOMEM;
                 icmp->free_slot = list;
                 while (icmp->slot_count < count) {
-                        icmp->slot[icmp->slot_count] = NULL;
+                        icmp->slot[icmp->slot_count].probe = NULL;
                         icmp->free_slot[icmp->free_count++] = icmp->slot_count++;
                 }
         }
         p->slot = icmp->free_slot[--icmp->free_count];
-        icmp->slot[p->slot] = p;
+        icmp->slot[p->slot].probe = p;
         return 0;
 }
 
@@ -140,7 +147,7 @@ static void probe_free(struct probe *p)
                 unqueue(p);
         if (p->pace != NULL)
                 uv_close((uv_handle_t *)p->pace, on_pace_closed);
-        p->icmp->slot[p->slot] = NULL;
+        p->icmp->slot[p->slot].probe = NULL;
         p->icmp->free_slot[p->icmp->free_count++] = p->slot;
         free(p);
 }
@@ -268,21 +275,33 @@ static void write_packet(struct outgoing *o, int i, const struct probe *p)
                 set_source(m, o->control[i].bytes, &p->check->source);
 }
 
-/* The packet at the queue's head has left, or has not and will not. */
-static void head_sent(struct door *door, int error, instant now)
+/* Who is first in the queue, and is not any more. */
+static struct probe *take_head(struct door *door)
 {
         struct probe *p = door->first;
-        struct ending e = {.detail = error};
 
-        unqueue(p);
-        if (error != 0) {
-                e.reason = reason_from_errno(error, false);
-                probe_over(p, &e);
-                return;
-        }
+        assert(p != NULL);
+        door->first = p->next;
+        if (door->first == NULL)
+                door->last = &door->first;
+        p->queued = false;
+        return p;
+}
+
+static void head_sent(struct door *door, instant now)
+{
+        struct probe *p = take_head(door);
+
         p->sent_at[p->sent++] = now;
         if (p->sent == p->check->icmp.packets && p->pace != NULL)
                 uv_timer_stop(p->pace);
+}
+
+static void head_failed(struct door *door, int error)
+{
+        struct ending e = {.reason = reason_from_errno(error, false), .detail = error};
+
+        probe_over(take_head(door), &e);
 }
 
 /* False when the socket takes no more now. */
@@ -298,11 +317,11 @@ static bool send_batch(struct door *door)
         if (sent == -1 && (errno == EAGAIN || errno == ENOBUFS))
                 return false;
         if (sent == -1) {
-                head_sent(door, errno, now); /* of the first alone; the others are tried again */
+                head_failed(door, errno); /* of the first alone; the others are tried again */
                 return true;
         }
         while (sent-- > 0)
-                head_sent(door, 0, now);
+                head_sent(door, now);
         return true;
 }
 
@@ -330,7 +349,7 @@ static void on_flush(uv_prepare_t *prepare)
 
 static void take_echo(struct icmp_room *icmp, const struct echo *echo, const struct ip *from, instant now)
 {
-        struct probe *p = echo->slot < icmp->slot_count ? icmp->slot[echo->slot] : NULL;
+        struct probe *p = echo->slot < icmp->slot_count ? icmp->slot[echo->slot].probe : NULL;
         struct ending e = {0};
 
         if (p == NULL || p->secret != echo->secret || echo->number >= (uint32_t)p->sent ||
