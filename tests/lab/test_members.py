@@ -88,7 +88,7 @@ def told(c, subject, text):
 
 
 def test_a_node_is_added_and_one_is_taken_out_while_everything_runs(cluster, prober):
-    c = cluster(nodes=["beta", "gamma", "alpha"], service="process", arbiter="none")
+    c = cluster(nodes=["beta", "gamma", "alpha"], service="process", arbiter="none", timing={"start-wait": "1s"})
     # alpha is to come later: its name sorts before the others, so that no number may follow from the order
     whole = c.text
     without = re.sub(r"(?m)^node alpha .*\n", "", whole).replace("beta, gamma, alpha", "beta, gamma")
