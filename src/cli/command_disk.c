@@ -357,11 +357,15 @@ static enum cli_status show(const struct arguments *a, const char *path)
 
 enum cli_status command_disk(const struct command *command, const struct arguments *a)
 {
+        if (strcmp(a->word[0], "clear") == 0)
+                return disk_clear(a, a->word[1]);
+        if (a->count > 2)
+                return command_usage_error(command, "'%s' is too much", a->word[2]);
         if (strcmp(a->word[0], "init") == 0)
                 return init(a, a->word[1]);
         if (strcmp(a->word[0], "show") == 0)
                 return show(a, a->word[1]);
         if (strcmp(a->word[0], "measure") == 0)
                 return disk_measure(a, a->word[1]);
-        return command_usage_error(command, "'%s' is none of init, show, measure", a->word[0]);
+        return command_usage_error(command, "'%s' is none of init, show, measure, clear", a->word[0]);
 }

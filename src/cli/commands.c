@@ -225,7 +225,7 @@ const struct command commands[] = {
          "  haven init\n"
          "  haven init -n beta --state-dir /var/lib/haven\n",
          command_init},
-        {"disk", "init|show|measure DEVICE", 2, 2,
+        {"disk", "init|show|measure|clear DEVICE [NUMBER]", 2, 3,
          BIT(OPTION_CONFIG) | BIT(OPTION_FORCE) | BIT(OPTION_JSON) | BIT(OPTION_NODES),
          "prepare the disk arbiter's device, or look at it",
          "'init' makes DEVICE (a shared block device, or a file on a shared file system) the area of this\n"
@@ -235,8 +235,8 @@ const struct command commands[] = {
          "the\n"
          "first. 'show' prints what each node has written there. 'measure' writes and reads there as the "
          "arbiter does,\n"
-         "beside it if need be, and says whether the configuration leaves the time for that. None needs a "
-         "daemon.\n"
+         "beside it if need be, and says whether the configuration leaves the time for that. 'clear'\n"
+         "takes back the poison pills that wait there for the node of that number. None needs a daemon.\n"
          "\n"
          "  haven disk init /dev/disk/by-id/wwn-0x5000c500a1b2c3d4 -c haven.conf\n"
          "  haven disk show /dev/disk/by-id/wwn-0x5000c500a1b2c3d4 --json\n",

@@ -15,7 +15,8 @@ struct disk_needs {
         span each;  /* while it is missing: a renewal that has just missed its turn, and the next one */
 };
 struct disk_needs offline_disk_needs(const struct config *c);
-/* haven disk measure */
+/* haven disk clear and measure */
+enum cli_status disk_clear(const struct arguments *a, const char *path);
 enum cli_status disk_measure(const struct arguments *a, const char *path);
 
 /* The node named with -n, or this host's name, as havend takes it. False: it has said what is wrong. */
