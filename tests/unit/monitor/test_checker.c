@@ -298,6 +298,40 @@ static int accept_all(int fd)
         return n;
 }
 
+/* With a day from one look to the next, nothing but `quick` leads anywhere. */
+static void test_what_may_change_is_looked_at_quickly(void **state)
+{
+        struct config_check up = tcp_check(hostile_port("silent")), down = tcp_check(hostile_port("gone"));
+
+        up.interval = down.interval = span_s(24 * 3600);
+        up.rise = down.fall = 5;
+        start(1, &up);
+        start(2, &down);
+        stage_until_state(&stage, 1, VERDICT_UP);
+        stage_until_state(&stage, 2, VERDICT_DOWN);
+}
+
+static void test_it_speaks_from_the_address_that_is_wanted(void **state)
+{
+        struct sockaddr_in from = {0};
+        socklen_t size = sizeof(from);
+        struct config_check c;
+        int port, fd = listener(&port), got;
+
+        c = tcp_check(port);
+        ip_parse("127.0.0.5", &c.source);
+        start(1, &c);
+        stage_until_state(&stage, 1, VERDICT_UP);
+        got = accept(fd, (struct sockaddr *)&from, &size);
+        assert_int_not_equal(got, -1);
+        assert_int_equal(ntohl(from.sin_addr.s_addr), 0x7f000005);
+        close(got);
+        ip_parse("192.0.2.1", &c.source); /* not ours: that is no fault of the service */
+        start(1, &c);
+        stage_until_reason(&stage, 1, REASON_LOCAL);
+        close(fd);
+}
+
 static void test_a_check_stopped_while_being_changed_is_stopped_there_too(void **state)
 {
         struct config_check c, other = tcp_check(hostile_port("silent"));
@@ -451,6 +485,8 @@ int main(int argc, char **argv)
                 STAGED(test_the_process_lives_as_long_as_there_are_checks),
                 STAGED(test_a_program_that_is_not_there_is_said),
                 STAGED(test_a_reload_keeps_what_did_not_change),
+                STAGED(test_what_may_change_is_looked_at_quickly),
+                STAGED(test_it_speaks_from_the_address_that_is_wanted),
                 STAGED(test_a_check_stopped_while_being_changed_is_stopped_there_too),
                 STAGED(test_definitions_out_of_range_are_refused),
                 STAGED(test_states_and_their_age_outlive_the_core),
