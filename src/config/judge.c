@@ -181,8 +181,14 @@ void judge_check(struct tree *t, const struct config_check *k)
                 tree_mistake(t, k->place,
                              "check %s: timeout %s is longer than interval %s: looks would overlap", k->name,
                              span_format(k->timeout, timeout), span_format(k->interval, interval));
-        if (k->kind == CHECK_TCP && k->ip.family && address_unusable(&k->ip) && !address_is_loopback(&k->ip))
+        if (k->quick.us > k->interval.us)
+                tree_mistake(t, k->place, "check %s: quick %s is longer than interval %s", k->name,
+                             span_format(k->quick, timeout), span_format(k->interval, interval));
+        if (k->ip.family && address_unusable(&k->ip) && !address_is_loopback(&k->ip))
                 tree_mistake(t, k->place, "check %s: its address %s", k->name, address_unusable(&k->ip));
+        if (k->ip.family && k->source.family && k->ip.family != k->source.family)
+                tree_mistake(t, k->place, "check %s: address and source are not of one family, IPv4 or IPv6",
+                             k->name);
 }
 
 static bool all_can_be_fenced(const struct config *c, const struct config_group *g)
