@@ -189,12 +189,13 @@ static int give(const struct giver *g, const struct disk_life *life)
         struct disk_pill pill = {.written = (uint64_t)time(NULL)};
         span needs = span_add(span_add(timing_stretched(life->watchdog), t->reset), span_s(3));
         instant until = instant_add(instant_now(), span_sub(t->timeout, needs));
-        char text[SPAN_TEXT];
+        char text[SPAN_TEXT], least[SPAN_TEXT];
 
-        if (t->timeout.us <= span_add(needs, ALIVE_FOR).us)
-                return say(1, "its watchdog takes %s: timeout must be %llds or more",
+        needs = span_add(needs, ALIVE_FOR);
+        if (t->timeout.us <= needs.us)
+                return say(1, "its watchdog takes %s: timeout must be %s or more",
                            span_format(life->watchdog, text),
-                           (long long)(span_add(needs, ALIVE_FOR).us / 1000000 + 1));
+                           span_format(span_s(needs.us / 1000000 + 2), least));
         while (pill.number == 0)
                 randombytes_buf(&pill.number, sizeof(pill.number));
         memcpy(pill.boot, life->boot, PILL_BOOT);
