@@ -15,7 +15,11 @@ static const struct {
         [CHECK_ICMP] = {.here = &probe_icmp},
         [CHECK_TLS] = {.object = "haven-check-tls.so"},
         [CHECK_DNS] = {.object = "haven-check-dns.so"},
+#ifdef HAVE_HTTP_PARSER
         [CHECK_HTTP] = {.here = &probe_web, .object = "haven-check-curl.so"},
+#else
+        [CHECK_HTTP] = {.object = "haven-check-curl.so"},
+#endif
 };
 
 int probe_kind_find(const struct config_check *check, const char *object_dir,

@@ -54,7 +54,7 @@ struct probe_kind {
 int probe_connect(const struct ip *ip, uint16_t port, const struct ip *source);
 
 /* In haven-checker itself; an object of its own exports its kinds under these names, too. */
-extern const struct probe_kind probe_tcp, probe_icmp, probe_web;
+extern const struct probe_kind probe_tcp, probe_icmp, probe_web; /* the last one only with http-parser */
 #define PROBE_EXPORT __attribute__((visibility("default")))
 
 /* The door for a check, its object loaded from `object_dir` if need be. 0 or a negative errno, and why was
