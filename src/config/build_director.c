@@ -230,7 +230,11 @@ void build_director(struct tree *t, const struct entry *e, struct config_resourc
                 else if (virtual)
                         director_virtual(t, child, d, c);
         }
-        if (d->virtual_count == 0 && !t->cut_short)
+        for (char **path = d->ldirectord; path && *path; path++)
+                if ((*path)[0] != '/')
+                        tree_mistake(t, e->place, "ldirectord: '%s' is no absolute path: begin with '/'",
+                                     *path);
+        if (d->virtual_count == 0 && !d->ldirectord && !t->cut_short)
                 tree_mistake(t, e->place,
                              "director %s needs a virtual service: virtual 10.0.0.111:80 { pool = NAME }",
                              r->name);

@@ -138,6 +138,7 @@ static void free_director(struct config_director *d)
         for (size_t i = 0; d && i < d->virtual_count; i++)
                 command_free(d->virtual[i].pool);
         if (d) {
+                command_free(d->ldirectord);
                 free(d->pool);
                 free(d->virtual);
         }

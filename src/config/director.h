@@ -82,6 +82,7 @@ struct config_director {
         char sync_interface[16]; /* empty: connections are not told to the standby */
         int sync_id;
         bool sweep;
+        char **ldirectord; /* paths of files as ldirectord.cf(5), NULL-terminated; NULL: none */
         size_t pool_count;
         struct config_pool *pool;
         size_t virtual_count;

@@ -218,6 +218,9 @@ static const struct word words[] = {
         {"director", "sweep", &type_bool, .offset = DIRECTOR(sweep), .fallback = "no",
          .help = "whether virtual services that others have set up are removed"},
 
+        {"director", "ldirectord", &type_texts, .list = true, .offset = DIRECTOR(ldirectord), .most = 256,
+         .help = "files of ldirectord, whose services are served too"},
+
 #define SERVER_WORDS(section)                                                                                \
         {section,                                                                                            \
          "forward",                                                                                          \

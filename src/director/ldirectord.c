@@ -499,6 +499,14 @@ static bool same_key(const struct ldirectord_service *a, const struct ldirectord
         return ip_equal(&a->ip, &b->ip) && a->port == b->port && a->protocol == b->protocol;
 }
 
+uint16_t ldirectord_usual_port(const char *service)
+{
+        for (size_t i = 0; i < COUNT(usual); i++)
+                if (strcmp(usual[i].service, service) == 0)
+                        return usual[i].port;
+        return 0;
+}
+
 static void usual_service(struct ldirectord_service *s)
 {
         const char *service = "none";

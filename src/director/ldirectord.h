@@ -95,3 +95,10 @@ struct ldirectord_mistake {
 int ldirectord_read(const char *text, const struct ldirectord_lookup *lookup,
                     struct ldirectord_file *ret_file, struct ldirectord_mistake *ret_mistake);
 void ldirectord_free(struct ldirectord_file *f);
+/* The port on which a service is usual; 0: none. */
+uint16_t ldirectord_usual_port(const char *service);
+
+struct plan;
+/* What it asks of a director. 0; -ENOTSUP, with what cannot be taken over; -ENOMEM. */
+int ldirectord_plan(const struct ldirectord_file *f, struct plan *ret_plan,
+                    struct ldirectord_mistake *ret_mistake);

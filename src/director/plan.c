@@ -1,12 +1,18 @@
 #include "director/plan.h"
 
+#include "base/file.h"
 #include "base/text.h"
+#include "director/ldirectord.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FILE_MAX (1 << 20) /* of an ldirectord.cf */
 
 void plan_free(struct plan *p)
 {
@@ -149,16 +155,110 @@ static int put_service(const struct config_director *d, const struct config_virt
         return 0;
 }
 
-int plan_from_config(const struct config_director *d, struct plan *ret_plan)
+/* Takes what is in `from`, whose checks get other numbers. */
+static int append(struct plan *to, struct plan *from)
+{
+        struct plan_service *service =
+                reallocarray(to->service, to->service_count + from->service_count + 1, sizeof(*service));
+        if (service)
+                to->service = service;
+        struct plan_check *check =
+                reallocarray(to->check, to->check_count + from->check_count + 1, sizeof(*check));
+        if (check)
+                to->check = check;
+        if (!service || !check)
+                return -ENOMEM;
+        for (size_t i = 0; i < from->service_count; i++) {
+                struct plan_service *s = &from->service[i];
+                for (size_t j = 0; j < s->server_count; j++)
+                        for (size_t k = 0; k < s->server[j].check_count; k++)
+                                s->server[j].check[k] += to->check_count;
+                service[to->service_count++] = *s;
+        }
+        for (size_t i = 0; i < from->check_count; i++)
+                check[to->check_count++] = from->check[i];
+        free(from->service);
+        free(from->check);
+        *from = (struct plan){0};
+        return 0;
+}
+
+static int no_host(void *user, const char *name, sa_family_t family, struct ip *ret_ip)
+{
+        return -ENOENT; /* to ask the network could take the core longer than a lease */
+}
+
+static int find_port(void *user, const char *name, uint8_t protocol, uint16_t *ret_port)
+{
+        const struct servent *s = getservbyname(name, protocol == IPPROTO_UDP ? "udp" : "tcp");
+
+        if (!s)
+                return -ENOENT;
+        *ret_port = ntohs((uint16_t)s->s_port);
+        return 0;
+}
+
+static int put_file(const char *path, struct plan *to, char why[static PLAN_WHY])
+{
+        static const struct ldirectord_lookup lookup = {.host = no_host, .port = find_port};
+        char *text = calloc(1, FILE_MAX + 1);
+        ssize_t n = text ? file_read(path, text, FILE_MAX) : -ENOMEM;
+        struct ldirectord_file file = {0};
+        struct ldirectord_mistake mistake = {0};
+        struct plan plan = {0};
+        int error = n < 0 ? (int)n : ldirectord_read(text, &lookup, &file, &mistake);
+
+        if (!error)
+                error = ldirectord_plan(&file, &plan, &mistake);
+        if (mistake.text[0])
+                snprintf(why, PLAN_WHY, "%s:%d: %s", path, mistake.line, mistake.text);
+        else if (error)
+                snprintf(why, PLAN_WHY, "%s: %s", path, strerror(-error));
+        if (!error)
+                error = append(to, &plan);
+        plan_free(&plan);
+        ldirectord_free(&file);
+        free(text);
+        return error;
+}
+
+static int compare_keys(const void *one, const void *two)
+{
+        const struct plan_service *a = one, *b = two;
+
+        return virtual_key_compare(&a->service.key, &b->service.key);
+}
+
+/* What one file says, another or the configuration may say too. */
+static int find_twins(struct plan *p, char why[static PLAN_WHY])
+{
+        char key[VIRTUAL_TEXT];
+
+        qsort(p->service, p->service_count, sizeof(*p->service), compare_keys);
+        for (size_t i = 1; i < p->service_count; i++)
+                if (compare_keys(&p->service[i - 1], &p->service[i]) == 0) {
+                        snprintf(why, PLAN_WHY, "%s is there twice",
+                                 virtual_key_format(&p->service[i].service.key, key));
+                        return -EEXIST;
+                }
+        return 0;
+}
+
+int plan_from_config(const struct config_director *d, struct plan *ret_plan, char why[static PLAN_WHY])
 {
         *ret_plan = (struct plan){0};
         int error = put_checks(d, ret_plan);
 
+        snprintf(why, PLAN_WHY, "%s", strerror(ENOMEM));
         ret_plan->service = calloc(d->virtual_count + 1, sizeof(*ret_plan->service));
         if (!ret_plan->service)
                 error = -ENOMEM;
         for (size_t i = 0; i < d->virtual_count && !error; i++)
                 error = put_service(d, &d->virtual[i], ret_plan);
+        for (char **path = d->ldirectord; path && *path && !error; path++)
+                error = put_file(*path, ret_plan, why);
+        if (!error)
+                error = find_twins(ret_plan, why);
         if (error)
                 plan_free(ret_plan);
         return error;

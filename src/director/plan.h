@@ -56,5 +56,7 @@ struct plan {
 };
 
 void plan_free(struct plan *p);
-/* 0, or -ENOMEM. */
-int plan_from_config(const struct config_director *d, struct plan *ret_plan);
+/* With the services of ldirectord's files, which are read. 0, or a negative errno with `why`: -ENOMEM, or
+ * what is wrong with such a file. */
+#define PLAN_WHY 512
+int plan_from_config(const struct config_director *d, struct plan *ret_plan, char why[static PLAN_WHY]);

@@ -1,6 +1,7 @@
 /* director.c - the kind `director`: load balancing, done by src/director. */
 #include "director/director.h"
 
+#include "base/log.h"
 #include "base/text.h"
 #include "resource/kind.h"
 
@@ -41,6 +42,7 @@ static int keep_settings(struct resource *r)
 
         if (own) {
                 *own = *r->config.director;
+                own->ldirectord = NULL;
                 own->pool = NULL;
                 own->virtual = NULL;
                 own->pool_count = own->virtual_count = 0;
@@ -68,10 +70,12 @@ static int init(struct resource *r)
                                        .sync = {.id = (uint8_t)config->sync_id},
                                        .on_event = on_event,
                                        .user = r};
-        char keep[256];
+        char keep[256], why[PLAN_WHY];
         struct plan plan;
-        int error = plan_from_config(config, &plan);
+        int error = plan_from_config(config, &plan, why);
 
+        if (error)
+                log_error("director %s: %s", r->config.name, why);
         if (!error && keep_settings(r) < 0) {
                 plan_free(&plan);
                 error = -ENOMEM;
@@ -110,8 +114,11 @@ static void look(struct resource *r)
 static int renew(struct resource *r, const struct config_resource *config)
 {
         struct plan plan;
-        int error = plan_from_config(config->director, &plan);
+        char why[PLAN_WHY];
+        int error = plan_from_config(config->director, &plan, why);
 
+        if (error)
+                log_error("director %s: %s", r->config.name, why);
         return error ? error : director_set_plan(of(r)->director, &plan);
 }
 
