@@ -55,11 +55,52 @@ static void both_write(struct stage *s)
         expect_holder(s, 1, side);
 }
 
+/* A backup of the store is put back, and what is written to it then brings the key to the very revision and
+ * the very number of renewals that the follower saw before: yet the renewal is another, and of now. */
+static void backup_catches_up(struct stage *s)
+{
+        uint8_t leader, other;
+
+        world_cut_pair(s->w, 0, 1, true);
+        stage_run(s, span_s(2));
+        stage_wait_some(s, span_ms(100));
+        leader = world_leader(s->w);
+        expect(s, leader != NODE_NONE && run_to_renewal(s, leader), "nobody leads by etcd");
+        if (leader == NODE_NONE)
+                return;
+        other = stage_other(s, leader);
+        world_arbiter_memory(s->w, ARBITER_KEPT);
+        expect(s, run_to_renewal(s, leader), "nothing renews its lease");
+        world_arbiter_cut(s->w, leader, true);
+        world_cut_pair(s->w, 0, 1, false);
+        stage_run(s, span_s(5)); /* in peace the other looks at it now and then */
+        world_arbiter_cut(s->w, leader, false);
+        stage_run(s, span_s(2));
+        expect(s, world_leader(s->w) == leader, "another leads");
+        world_arbiter_memory(s->w, ARBITER_PUT_BACK);
+        world_cut_pair(s->w, 0, 1, true);
+        stage_run(s, span_ms(100));
+        int64_t revision = etcd_revision(s->w);
+        for (int64_t us = 0; us < 300000 && etcd_revision(s->w) == revision; us += 200)
+                stage_run(s, span_us(200));
+        stage_run(s, span_ms(3)); /* so that it hears of it */
+        world_arbiter_cut(s->w, leader, true);
+        stage_run(s, span_s(3));
+        for (uint8_t g = 0; g < 2; g++) {
+                expect(s, world_both_held(s->w, g).us == 0, "two held group%u", g);
+                expect_holder(s, g, other);
+        }
+}
+
 const struct scenario scenarios_etcd[] = {
         {"etcd-answers-near-the-end-of-the-lease",
          "it counts from before the request",
          {.nodes = 2, .arbiter = &arbiter_etcd},
          answers_near_the_end},
         {"etcd-both-write", "one of two swaps is done", {.nodes = 2, .arbiter = &arbiter_etcd}, both_write},
+        {"etcd-backup-catches-up",
+         "a renewal that looks like one seen before is another",
+         {.nodes = 2, .arbiter = &arbiter_etcd},
+         backup_catches_up},
         {0},
 };

@@ -262,6 +262,11 @@ void etcd_late(struct world *w, uint8_t node, span there, span back)
         way->back[node] = back;
 }
 
+int64_t etcd_revision(const struct world *w)
+{
+        return ((const struct etcd *)w->arbiter_memory)->store.key_revision;
+}
+
 /* Somebody deletes the key, or puts a backup of the store back, whose revisions begin again from there. */
 static void memory(struct world *w, void *self, enum arbiter_fate fate)
 {

@@ -5,3 +5,4 @@
 
 /* Each request of that node takes so much longer on its way there, and back: a renewal is two. */
 void etcd_late(struct world *w, uint8_t node, span there, span back);
+int64_t etcd_revision(const struct world *w); /* of the key */

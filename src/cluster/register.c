@@ -25,14 +25,14 @@ static size_t encode(const struct register_arbiter *r, uint8_t *bytes)
         put_u32(&w, k->vote);
         version_put(&w, k->version);
         put_u32(&w, r->next.renewed_of);
-        put_u64(&w, r->next.renewals);
+        put_u64(&w, r->next.renewal);
         put_u32(&w, (uint32_t)k->document_size);
         put_bytes(&w, k->document, k->document_size);
         assert(!w.failed);
         return (size_t)(w.at - bytes);
 }
 
-static bool decode(struct register_arbiter *r, const uint8_t *bytes, size_t n, uint64_t *ret_renewals)
+static bool decode(struct register_arbiter *r, const uint8_t *bytes, size_t n, uint64_t *ret_renewal)
 {
         struct witness_kept *k = &r->kept;
         struct reader in;
@@ -47,7 +47,7 @@ static bool decode(struct register_arbiter *r, const uint8_t *bytes, size_t n, u
         k->vote = get_u32(&in);
         k->version = version_get(&in);
         r->renewed_of = get_u32(&in);
-        *ret_renewals = get_u64(&in);
+        *ret_renewal = get_u64(&in);
         k->document_size = get_u32(&in);
         const uint8_t *document =
                 k->document_size <= sizeof(k->document) ? get_bytes(&in, k->document_size) : NULL;
@@ -62,11 +62,10 @@ bool register_observed(struct register_arbiter *r, instant now, int64_t revision
                        size_t n)
 {
         bool there = revision != 0, was_voter = r->kept.voter;
-        uint64_t renewals = 0;
+        uint64_t renewal = 0;
 
-        if (r->seen && revision == r->revision)
-                return true; /* nothing has happened there */
-        if (there && !decode(r, bytes, n, &renewals)) {
+        /* the same revision says nothing: a backup may have been put back and have caught up */
+        if (there && !decode(r, bytes, n, &renewal)) {
                 r->seen = false;
                 return false;
         }
@@ -76,13 +75,22 @@ bool register_observed(struct register_arbiter *r, instant now, int64_t revision
         }
         if (!r->seen || there != r->there || was_voter != r->kept.voter)
                 r->first_seen = now;
-        if (!r->seen || there != r->there || renewals != r->renewals)
+        if (!r->seen || there != r->there || renewal != r->renewal)
                 r->renewed = now; /* it was some time before this */
-        r->renewals = renewals;
+        r->renewal = renewal;
         r->revision = revision;
         r->there = there;
         r->seen = true;
         return true;
+}
+
+/* Never what stood there before, also not by a history that a backup has undone. */
+static uint64_t new_renewal(const struct register_arbiter *r, const struct witness_question *q, instant now)
+{
+        uint64_t renewal = (uint64_t)now.us ^ q->incarnation.boot * 0x9e3779b97f4a7c15u ^
+                           (((uint64_t)q->from << 32 | q->incarnation.core) * 0xbf58476d1ce4e5b9u);
+
+        return renewal != r->renewal ? renewal : renewal + 1;
 }
 
 enum register_verdict register_judge(struct register_arbiter *r, instant now, instant asked_at,
@@ -106,7 +114,7 @@ enum register_verdict register_judge(struct register_arbiter *r, instant now, in
         if (!w->dirty && !renewed)
                 return REGISTER_ANSWER;
         r->next.renewed_of = w->renewed_of;
-        r->next.renewals = r->renewals + renewed;
+        r->next.renewal = renewed ? new_renewal(r, q, now) : r->renewal;
         *ret_n = encode(r, bytes);
         return REGISTER_SWAP;
 }
@@ -115,11 +123,11 @@ void register_swapped(struct register_arbiter *r, instant now, int64_t revision)
 {
         if (!r->there || r->kept.voter != r->witness.kept.voter)
                 r->first_seen = now;
-        if (r->next.renewals != r->renewals || !r->there)
+        if (r->next.renewal != r->renewal || !r->there)
                 r->renewed = now;
         r->kept = r->witness.kept;
         r->renewed_of = r->next.renewed_of;
-        r->renewals = r->next.renewals;
+        r->renewal = r->next.renewal;
         r->revision = revision;
         r->there = true;
 }

@@ -21,12 +21,12 @@ struct register_arbiter {
         instant first_seen; /* since when it is there, or is not; has a vote, or has none */
         struct witness_kept kept;
         uint32_t renewed_of;
-        uint64_t renewals;
-        instant renewed; /* when `renewals` was first seen as it is */
+        uint64_t renewal; /* another one each time; 0: none */
+        instant renewed;  /* when it was first seen */
         struct witness witness;
         struct { /* what the swap under way writes */
                 uint32_t renewed_of;
-                uint64_t renewals;
+                uint64_t renewal;
         } next;
 };
 

@@ -128,11 +128,36 @@ static void a_key_of_an_older_day_is_no_state(void **state)
         assert_true(!beta.a.lost && !beta.a.yes);
 }
 
+/* A backup of the store was put back and brought on: revision and length are what beta saw, the renewal is
+ * another, and of now. Beta may not take it for the one that it saw long ago. */
+static void a_renewal_after_a_backup_is_not_the_one_seen_before(void **state)
+{
+        static struct node alpha, beta;
+        static struct key key, copy;
+        const struct witness_question watch = question(ARBITER_WATCH, BETA, 0);
+        struct witness_question q = question(ARBITER_RENEW, ALPHA, 3);
+
+        make_key(&alpha, &key, 0, 3);
+        copy = key;
+        assert_true(exchange(&alpha, &key, at(1000), &q) && alpha.a.yes);
+        exchange(&beta, &key, at(1001), &watch);
+        int64_t revision = key.revision;
+
+        key = copy;
+        assert_true(exchange(&alpha, &key, at(9000), &q) && alpha.a.yes);
+        assert_int_equal(key.revision, revision);
+        q = question(ARBITER_VOTE, BETA, 4);
+        assert_false(exchange(&beta, &key, at(9100), &q) || beta.a.yes);
+        assert_true(exchange(&beta, &key, at(9500), &q) && beta.a.yes);
+        assert_int_equal(beta.a.age.us, span_ms(400).us);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(one_vote_of_a_term_whoever_reads_the_key),
                 cmocka_unit_test(a_key_of_an_older_day_is_no_state),
+                cmocka_unit_test(a_renewal_after_a_backup_is_not_the_one_seen_before),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
