@@ -56,8 +56,8 @@ struct config_node {
         size_t serial_count;
         struct config_serial serial[LINKS_MAX];
         size_t check_count;
-        struct config_check *check; /* of its own health: while one is down, nothing is placed here that can be
-                                       elsewhere */
+        struct config_check *check; /* of its own health: while one is down, nothing is placed here that can
+                                       be elsewhere */
 };
 
 enum link_kind { LINK_UDP, LINK_MULTICAST, LINK_BROADCAST, LINK_SERIAL, LINK_DISK, LINK_KINDS };
