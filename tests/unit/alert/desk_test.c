@@ -49,9 +49,11 @@ static void on_change(void *user)
 static struct desk *make_desk(struct board *on)
 {
         const struct desk_hooks hooks = {.on_trouble = on_trouble, .on_change = on_change};
+        char program[64];
         struct desk *d;
 
-        assert_int_equal(desk_new(&loop, config, 1, on, "/nonexistent", &hooks, &d), 0);
+        snprintf(program, sizeof(program), "%s/haven-alert", directory);
+        assert_int_equal(desk_new(&loop, config, 1, on, program, &hooks, &d), 0);
         desk_retry_after(d, span_ms(5));
         return d;
 }
@@ -82,7 +84,7 @@ static void end(void)
 
 static const char *told(void)
 {
-        static char text[8192];
+        static char text[65536];
         ssize_t n = file_read("told", text, sizeof(text) - 1);
 
         text[n < 0 ? 0 : n] = '\0';
@@ -325,6 +327,64 @@ static void alone_a_node_tells_what_no_other_has(void **state)
         end();
 }
 
+/* Stands in for haven-alert: writes down the message, and works once the file is there. */
+static void make_program(void)
+{
+        FILE *script = fopen("haven-alert", "w");
+
+        fputs("#!/bin/sh\ncat >>told; echo >>told; test -e works || { echo the server is down; exit 1; }\n",
+              script);
+        fchmod(fileno(script), 0755);
+        fclose(script);
+        unlink("works");
+}
+
+/* The message of that line: its id, and how many things it tells. */
+static size_t message_of(size_t line, char id[static 32])
+{
+        const char *at = told();
+        json_error_t error;
+
+        for (; line > 0; line--)
+                at = strchr(at, '\n') + 1;
+        json_t *json = json_loadb(at, strcspn(at, "\n"), 0, &error);
+        assert_non_null(json);
+        text_copy(id, 32, json_string_value(json_object_get(json, "id")));
+        size_t n = json_array_size(json_object_get(json_object_get(json, "message"), "alerts"));
+        json_decref(json);
+        return n;
+}
+
+static void what_comes_together_is_one_message_and_stays_that_message(void **state)
+{
+        char first[32], again[32];
+        struct desk_view v;
+
+        begin("alert mail { to = root  gather = 200ms }");
+        make_program();
+        desk_take(desk, 0, ALERT_DOWN, "watch", "farm:http@10.1.0.1", "refused", "1");
+        desk_take(desk, 0, ALERT_DOWN, "watch", "farm:http@10.1.0.2", "refused", "2");
+        desk_raise(desk, ALERT_DOWN, "node-down", "alpha", "silent", NULL);
+        until(1);
+        assert_int_equal(message_of(0, first), 3);
+        desk_take(desk, 0, ALERT_UP, "watch", "farm:http@10.1.0.1", "works",
+                  "3"); /* while it cannot be told */
+        until(2);
+        assert_int_equal(message_of(1, again), 3);
+        assert_string_equal(first, again);
+        desk_view(desk, &v);
+        assert_int_equal(v.waiting, 4);
+        assert_string_equal(v.trouble, "alert mail: the server is down");
+        close(open("works", O_CREAT | O_WRONLY, 0600));
+        until(0);
+        size_t last = 0;
+        for (const char *at = told(); *at; at++)
+                last += *at == '\n';
+        assert_int_equal(message_of(last - 1, again), 1);
+        assert_string_not_equal(first, again);
+        end();
+}
+
 static void a_mon_script_is_called_as_mon_calls_it(void **state)
 {
         char alerts[200];
@@ -378,6 +438,7 @@ int main(void)
                 cmocka_unit_test(the_oldest_is_dropped_when_too_many_wait_and_that_is_said),
                 cmocka_unit_test(who_leads_tells_what_others_saw_and_nobody_tells_it_again),
                 cmocka_unit_test(alone_a_node_tells_what_no_other_has),
+                cmocka_unit_test(what_comes_together_is_one_message_and_stays_that_message),
                 cmocka_unit_test(a_mon_script_is_called_as_mon_calls_it),
         };
 
