@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,12 +108,12 @@ const struct value_type type_periods = {"times of the week", periods_set, period
 static int where_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
 {
         struct config_watch *watch = to->object;
-        const char *group = strncmp(text, "group", 5) == 0 ? text + 5 + strspn(text + 5, " \t") : "";
+        char group[NAME_SIZE], end;
 
         watch->group[0] = '\0';
         if (strcmp(text, "leader") == 0)
                 return 0;
-        if (group == text + 5 || group[0] == '\0' || strlen(group) >= NAME_SIZE) {
+        if (sscanf(text, "group%*[ \t]%31s%c", group, &end) != 1) {
                 snprintf(why, size, "is not known: write leader or \"group NAME\"");
                 return -EINVAL;
         }
