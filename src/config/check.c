@@ -12,8 +12,9 @@
 #define WHY 256
 
 static const char *const kinds[CHECK_KINDS] = {
-        [CHECK_TCP] = "tcp", [CHECK_HTTP] = "http", [CHECK_ICMP] = "icmp",
-        [CHECK_TLS] = "tls", [CHECK_DNS] = "dns",
+        [CHECK_TCP] = "tcp",   [CHECK_HTTP] = "http",       [CHECK_ICMP] = "icmp", [CHECK_TLS] = "tls",
+        [CHECK_DNS] = "dns",   [CHECK_COMMAND] = "command", [CHECK_FILE] = "file", [CHECK_DISK] = "disk",
+        [CHECK_LOAD] = "load", [CHECK_PROCESS] = "process",
 };
 
 const char *check_kind_name(enum check_kind kind)
@@ -226,14 +227,42 @@ int check_decode(const uint8_t *bytes, size_t size, struct config_check *ret_che
 
 /* --- for people --- */
 
+/* The program without its arguments, of which one may be a password; the hosts of a monitor. */
+static void command_target(const struct check_command *k, char text[static CHECK_TARGET])
+{
+        const char *program = k->argv ? k->argv[0] : "", *slash = strrchr(program, '/');
+        size_t n = (size_t)snprintf(text, CHECK_TARGET, "command %.100s", slash ? slash + 1 : program);
+
+        for (char **h = k->hosts; h && *h && n < CHECK_TARGET; h++)
+                n += (size_t)snprintf(text + n, CHECK_TARGET - n, " %s", *h);
+}
+
+/* Kinds that look at no address. False: it has one. */
+static bool own_target(const struct config_check *c, char text[static CHECK_TARGET])
+{
+        switch (c->kind) {
+        case CHECK_HTTP: snprintf(text, CHECK_TARGET, "%s", c->http.url ? c->http.url : "http"); return true;
+        case CHECK_COMMAND: command_target(&c->command, text); return true;
+        case CHECK_FILE:
+                snprintf(text, CHECK_TARGET, "file %s", c->file.path ? c->file.path : "");
+                return true;
+        case CHECK_DISK:
+                snprintf(text, CHECK_TARGET, "disk %s", c->disk.path ? c->disk.path : "");
+                return true;
+        case CHECK_LOAD: snprintf(text, CHECK_TARGET, "load"); return true;
+        case CHECK_PROCESS:
+                snprintf(text, CHECK_TARGET, "process %s", c->process.program ? c->process.program : "");
+                return true;
+        default: return false;
+        }
+}
+
 const char *check_target(const struct config_check *c, char text[static CHECK_TARGET])
 {
         char ip[IP_TEXT] = "", port[8] = "";
 
-        if (c->kind == CHECK_HTTP) {
-                snprintf(text, CHECK_TARGET, "%s", c->http.url ? c->http.url : "http");
+        if (own_target(c, text))
                 return text;
-        }
         if (c->ip.family != 0)
                 ip_format(&c->ip, ip);
         if (c->port != 0)

@@ -20,8 +20,19 @@ struct config_place {
         int line;
 };
 
-enum check_kind { CHECK_TCP, CHECK_HTTP, CHECK_ICMP, CHECK_TLS, CHECK_DNS };
-#define CHECK_KINDS (CHECK_DNS + 1)
+enum check_kind {
+        CHECK_TCP,
+        CHECK_HTTP,
+        CHECK_ICMP,
+        CHECK_TLS,
+        CHECK_DNS,
+        CHECK_COMMAND,
+        CHECK_FILE,
+        CHECK_DISK,
+        CHECK_LOAD,
+        CHECK_PROCESS,
+};
+#define CHECK_KINDS (CHECK_PROCESS + 1)
 
 struct check_tcp {
         char *send;   /* NULL: nothing; \r \n \t \0 \xHH stand for bytes */
@@ -73,6 +84,41 @@ struct check_dns {
         char **expect; /* the answers must be among these; NULL: any answer will do */
 };
 
+enum command_style { COMMAND_EXIT, COMMAND_NAGIOS, COMMAND_MON };
+enum command_warning { WARNING_WORKS, WARNING_FAILS };
+
+struct check_command {
+        char **argv;
+        int style;          /* enum command_style */
+        int warning;        /* enum command_warning; nagios: what exit status 1 says */
+        char **hosts;       /* mon: appended to the arguments; NULL: none */
+        char **environment; /* NAME=VALUE */
+};
+
+struct check_file {
+        char *path;
+        span age_max; /* since it was last changed; 0: any */
+        int size_min; /* bytes */
+};
+
+struct check_disk {
+        char *path;     /* anything on that file system */
+        int free_min;   /* percent an ordinary user may still write */
+        int inodes_min; /* percent; of file systems that count none, any will do */
+};
+
+enum load_minutes { LOAD_1, LOAD_5, LOAD_15 };
+
+struct check_load {
+        int percent_max; /* of the processors; above 100 some have to wait */
+        int minutes;     /* enum load_minutes, that it is the mean of */
+};
+
+struct check_process {
+        char *program;
+        int least; /* of them */
+};
+
 struct config_check {
         enum check_kind kind;
         char name[NAME_SIZE]; /* unique among its neighbours; default: the kind */
@@ -91,6 +137,11 @@ struct config_check {
                 struct check_icmp icmp;
                 struct check_tls tls;
                 struct check_dns dns;
+                struct check_command command;
+                struct check_file file;
+                struct check_disk disk;
+                struct check_load load;
+                struct check_process process;
         };
 };
 

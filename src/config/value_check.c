@@ -253,3 +253,31 @@ static int answer_set(const struct word *w, const struct target *to, const char 
 }
 
 const struct value_type type_answers = {"answers", answer_set, list_put, list_drop};
+
+/* A monitor gets it as an argument: what looks like an option is none. */
+static int hostname_set(const struct word *w, const struct target *to, const char *text, char *why,
+                        size_t size)
+{
+        bool bad = text[0] == '\0' || text[0] == '-' || strlen(text) > 253;
+
+        for (const char *c = text; *c; c++)
+                bad |= isspace((unsigned char)*c) || iscntrl((unsigned char)*c);
+        if (bad) {
+                snprintf(why, size, "is no host: write a name or an address");
+                return -EINVAL;
+        }
+        return list_add(w, to, text, why, size);
+}
+
+const struct value_type type_hostnames = {"hosts", hostname_set, list_put, list_drop};
+
+static int file_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
+{
+        if (text[0] != '/') {
+                snprintf(why, size, "is no absolute path: it begins with /");
+                return -EINVAL;
+        }
+        return string_set(w, to, text, why, size);
+}
+
+const struct value_type type_file = {"a path", file_set, string_put, string_drop};

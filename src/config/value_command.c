@@ -20,8 +20,11 @@ static int command_set(const struct word *w, const struct target *to, const char
 
 static void command_put(const struct word *w, const struct target *from, struct texts *to)
 {
-        char *text = command_join(*FIELD(char **, w, from));
+        char **argv = *FIELD(char **, w, from);
+        char *text = argv ? command_join(argv) : NULL;
 
+        if (!text)
+                return;
         texts_add(to, "%s", text);
         free(text);
 }

@@ -13,6 +13,10 @@ static const char *const redirects[] = {"stay", "follow", NULL};
 static const char *const dns_types[] = {"A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT", NULL};
 static const char *const versions[] = {"1.1", "2", NULL};
 
+static const char *const styles[] = {"exit", "nagios", "mon", NULL};
+static const char *const warnings[] = {"works", "fails", NULL};
+static const char *const load_minutes[] = {"1", "5", "15", NULL};
+
 #define CHECK(field) offsetof(struct config_check, field)
 
 /* The order is that of printing. */
@@ -81,6 +85,41 @@ const struct word check_words[] = {
          .help = "of the record"},
         {"check dns", "expect", &type_answers, .list = true, .offset = CHECK(dns.expect), .most = 16,
          .fallback = "", .help = "answers of which there must be at least one, and no other"},
+
+        {"check command", "command", &type_command, .required = true, .offset = CHECK(command.argv),
+         .help = "the program and its arguments"},
+        {"check command", "style", &type_choice, .choices = styles, .offset = CHECK(command.style),
+         .fallback = "exit", .help = "how it is called and judged"},
+        {"check command", "hosts", &type_hostnames, .list = true, .is_host = true,
+         .offset = CHECK(command.hosts), .most = 64, .fallback = "", .help = "mon: given as arguments"},
+        {"check command", "warning", &type_choice, .choices = warnings, .offset = CHECK(command.warning),
+         .fallback = "works", .help = "nagios: what a WARNING says of the service"},
+        {"check command", "environment", &type_environment, .list = true,
+         .offset = CHECK(command.environment), .most = 32, .fallback = "", .help = "NAME=VALUE, set for it"},
+
+        {"check file", "path", &type_file, .required = true, .offset = CHECK(file.path), .most = 512,
+         .help = "the file that must be there"},
+        {"check file", "age", &type_span, .offset = CHECK(file.age_max), .least = 0, .most = 8784 * HOUR,
+         .fallback = "0s", .help = "since its last change at most; 0s is any"},
+        {"check file", "size", &type_int, .offset = CHECK(file.size_min), .least = 0, .most = 2147483647,
+         .fallback = "0", .help = "bytes at least"},
+
+        {"check disk", "path", &type_file, .offset = CHECK(disk.path), .most = 512, .fallback = "/",
+         .help = "anything on the file system"},
+        {"check disk", "free", &type_int, .offset = CHECK(disk.free_min), .least = 0, .most = 100,
+         .fallback = "5", .help = "percent of its space that must be free"},
+        {"check disk", "inodes", &type_int, .offset = CHECK(disk.inodes_min), .least = 0, .most = 100,
+         .fallback = "0", .help = "percent of its inodes that must be free"},
+
+        {"check load", "percent", &type_int, .required = true, .offset = CHECK(load.percent_max), .least = 1,
+         .most = 100000, .help = "of the processors in use or asked for, at most"},
+        {"check load", "minutes", &type_choice, .choices = load_minutes, .offset = CHECK(load.minutes),
+         .fallback = "5", .help = "that it is the mean of"},
+
+        {"check process", "program", &type_string, .required = true, .offset = CHECK(process.program),
+         .most = 128, .help = "name of a program that must run"},
+        {"check process", "least", &type_int, .offset = CHECK(process.least), .least = 1, .most = 100000,
+         .fallback = "1", .help = "how many of it"},
 
         {"check", "interval", &type_span, .offset = CHECK(interval), .least = 50 * MS, .most = 24 * HOUR,
          .fallback = "1s", .help = "from one check to the next"},

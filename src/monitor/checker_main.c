@@ -2,6 +2,7 @@
  *
  * Started by the core when there is a check, never by hand. It ends when the core closes the socket. */
 #include "base/log.h"
+#include "monitor/command_host.h"
 #include "monitor/icmp_socket.h"
 #include "monitor/runner.h"
 #include "monitor/sandbox.h"
@@ -46,8 +47,10 @@ int main(void)
                 return 2;
         }
         close_range(CORE_FD + 1, ~0U, 0);
+        house.commands = command_host_start();
         house.icmp4 = icmp_socket_open(AF_INET);
         house.icmp6 = icmp_socket_open(AF_INET6);
+        house.directory = directory;
         r = own_directory(directory, sizeof(directory));
         if (r == 0)
                 r = sandbox_enter();
@@ -65,5 +68,6 @@ int main(void)
         uv_run(&loop, UV_RUN_DEFAULT);
         runner_free(runner);
         uv_run(&loop, UV_RUN_DEFAULT);
+        close(house.commands); /* it ends on that */
         return uv_loop_close(&loop) == 0 ? 0 : 1;
 }

@@ -15,6 +15,11 @@ static const struct {
         [CHECK_ICMP] = {.here = &probe_icmp},
         [CHECK_TLS] = {.object = "haven-check-tls.so"},
         [CHECK_DNS] = {.object = "haven-check-dns.so"},
+        [CHECK_COMMAND] = {.here = &probe_command},
+        [CHECK_FILE] = {.here = &probe_local},
+        [CHECK_DISK] = {.here = &probe_local},
+        [CHECK_LOAD] = {.here = &probe_local},
+        [CHECK_PROCESS] = {.here = &probe_local},
 #ifdef HAVE_HTTP_PARSER
         [CHECK_HTTP] = {.here = &probe_web, .object = "haven-check-curl.so"},
 #else

@@ -16,7 +16,9 @@
 /* What a probe may use. */
 struct probe_house {
         uv_loop_t *loop;
-        int icmp4, icmp6; /* sockets opened while that was allowed, or a negative errno */
+        int icmp4, icmp6;      /* sockets opened while that was allowed, or a negative errno */
+        int commands;          /* socket of who runs them (command_host.h), or a negative errno */
+        const char *directory; /* of this program, its objects, and haven-look */
 };
 
 /* How a look ended. */
@@ -47,6 +49,8 @@ struct probe_kind {
         /* Ends it without a call, and says into `ret_ending` (all zero before) for what it was not done yet:
          * at its timeout, or because nobody wants to know any more. */
         void (*cut)(struct probe *probe, struct ending *ret_ending);
+        /* No probe of this check comes any more: what the kind kept of earlier ones can go. NULL: nothing. */
+        void (*forget)(void *shared, const struct config_check *check);
 };
 
 /* A socket that connects, from `source` unless its family is 0: writable once it is decided. Or a negative
@@ -54,7 +58,8 @@ struct probe_kind {
 int probe_connect(const struct ip *ip, uint16_t port, const struct ip *source);
 
 /* In haven-checker itself; an object of its own exports its kinds under these names, too. */
-extern const struct probe_kind probe_tcp, probe_icmp, probe_web; /* the last one only with http-parser */
+extern const struct probe_kind probe_tcp, probe_icmp, probe_command, probe_local;
+extern const struct probe_kind probe_web; /* only with http-parser */
 #define PROBE_EXPORT __attribute__((visibility("default")))
 
 /* The door for a check, its object loaded from `object_dir` if need be. 0 or a negative errno, and why was

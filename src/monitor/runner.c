@@ -298,6 +298,8 @@ static void look_free(struct look *l)
                 return;
         if (l->probe != NULL)
                 l->room->door->cut(l->probe, &unwanted);
+        if (l->room != NULL && l->room->door->forget != NULL)
+                l->room->door->forget(l->room->shared, &l->check);
         check_done(&l->check);
         free((char *)l->outcome.said);
         uv_close((uv_handle_t *)&l->timer, on_look_closed);

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define NO_CAPABILITY   64    /* no kernel has so many */
 #define DESCRIPTORS_MAX 65536 /* a socket for each check that runs at one moment */
 
 /* The first of the two names that exists. */
@@ -39,7 +40,8 @@ int sandbox_user(uid_t *ret_uid, gid_t *ret_gid)
         return r;
 }
 
-static int drop_root(void)
+/* `left` stays within reach of programs whose file grants it; NO_CAPABILITY: nothing. */
+static int drop_root(unsigned long left)
 {
         uid_t uid = 0;
         gid_t gid = 0;
@@ -50,7 +52,7 @@ static int drop_root(void)
         if (uid == 0)
                 return -EPERM;
         /* EINVAL ends the loop: past the last capability this kernel has. */
-        for (unsigned long cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
+        for (unsigned long cap = 0; cap == left || prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
                 ;
         if (setgroups(0, NULL) == -1 || setresgid(gid, gid, gid) == -1 || setresuid(uid, uid, uid) == -1)
                 return -errno;
@@ -78,7 +80,7 @@ static void set_limits(void)
         setrlimit(RLIMIT_NOFILE, &files);
 }
 
-int sandbox_enter(void)
+static int become_ordinary(unsigned long left)
 {
         struct sched_param ordinary = {.sched_priority = 0};
         int r;
@@ -86,11 +88,22 @@ int sandbox_enter(void)
         sched_setscheduler(0, SCHED_OTHER, &ordinary);
         set_limits();
         if (geteuid() == 0 || getuid() == 0) {
-                r = drop_root();
+                r = drop_root(left);
                 if (r != 0)
                         return r;
         }
-        r = drop_capabilities();
+        return drop_capabilities();
+}
+
+int sandbox_enter_for_commands(void)
+{
+        return become_ordinary(CAP_NET_RAW);
+}
+
+int sandbox_enter(void)
+{
+        int r = become_ordinary(NO_CAPABILITY);
+
         if (r != 0)
                 return r;
         return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ? -errno : 0;
