@@ -54,6 +54,13 @@ void core_health_fit(struct core *core, int group, bool fit, const char *text)
         tell_brain(core, group, text);
 }
 
+static void tell_all(struct core *core, const char *text)
+{
+        for (size_t g = 0; g < core->config->group_count; g++)
+                if (memchr(core->config->group[g].node, core->self, core->config->group[g].node_count))
+                        tell_brain(core, (int)g, text);
+}
+
 static void judge(struct core *core, const char *text)
 {
         const struct config_node *n = &core->config->node[core->self];
@@ -67,9 +74,7 @@ static void judge(struct core *core, const char *text)
         if (unwell == core->unwell)
                 return;
         core->unwell = unwell;
-        for (size_t g = 0; g < core->config->group_count; g++)
-                if (memchr(core->config->group[g].node, core->self, core->config->group[g].node_count))
-                        tell_brain(core, (int)g, text);
+        tell_all(core, text);
 }
 
 bool core_health_result(struct core *core, uint32_t id, const struct check_result *result)
@@ -105,4 +110,6 @@ void core_health_open(struct core *core, const struct config *old)
                                   strerror(-error));
         }
         judge(core, "its checks are others");
+        if (core->unwell) /* the brain takes a group that has just come for fit */
+                tell_all(core, "a check of this node is down");
 }

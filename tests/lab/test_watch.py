@@ -277,6 +277,15 @@ def test_a_node_that_is_not_well_gives_its_groups_away(lab, cluster):
     assert any(e["kind"] == "check-down" and "uplink" in e["text"] for e in c["alpha"].events())
     assert any("uplink" in e["text"] and "cannot serve" in e["text"] for e in c["alpha"].events())
     assert c["alpha"].status()["nodes"][0]["state"] == "online"
+    c.reconfigure(c.text + """
+group late {
+    nodes = {alpha, beta}
+    address %s/24 { device = front }
+}
+""" % lab.floating(112))
+    for name in ("alpha", "beta"):
+        c[name].haven("reload")
+    c.wait_group("late", "beta")  # alpha is no better for a group that has just come
     start_echo(server, WEB)
     c.wait_group("web", "alpha")
 
