@@ -222,8 +222,11 @@ static void read_services(struct director *d)
         int error = open_kernel(d);
 
         table_free(&d->actual);
-        if (error == -ENOENT) {
-                failed(d, "this kernel has no IPVS: its module ip_vs is missing");
+        if (error == -ENOENT && !d->kernel.socket) {
+                if (d->task == TASK_STOP) /* nothing of ours is in a table that is not there */
+                        end(d, DIRECTOR_EV_STOPPED, "");
+                else
+                        failed(d, "this kernel has no IPVS: its module ip_vs is missing");
                 return;
         }
         if (!error)
