@@ -2,8 +2,8 @@
  * (disk/pill.h).
  *
  * Started by havend for `agent = disk`. "off" is done only when the node has taken the pill and its own
- * watchdog has had the time to reset it, or when it shows another boot. What does not read its pills is not
- * switched off by one: then the pill is taken back, and it failed. */
+ * watchdog has had the time to reset it, or when it lived and then shows another boot. What does not read its
+ * pills is not switched off by one: then the pill is taken back, and it failed. */
 #include "base/text.h"
 #include "disk/area.h"
 #include "disk/pill.h"
@@ -155,40 +155,50 @@ static void pause_ms(long ms)
 
 /* --- off --- */
 
-enum sign { SIGN_NONE, SIGN_TAKEN, SIGN_BOOTED };
+/* ANOTHER: a boot whose beginning we have not seen: it may have begun before we looked, and be alive. */
+enum sign { SIGN_NONE, SIGN_TAKEN, SIGN_BOOTED, SIGN_ANOTHER };
 
-static enum sign look(const struct giver *g, const struct disk_life *before)
+/* Only what is written while we look speaks of now: what stood there may be of a boot before the one that
+ * runs, which cannot reach the disk or has just begun to. */
+static enum sign look(const struct giver *g, struct disk_life *life, bool *alive)
 {
         struct disk_life now;
 
         if (life_read(g, &now) != DISK_OK)
                 return SIGN_NONE; /* it may be torn: the next look tells */
-        if (memcmp(now.boot, before->boot, PILL_BOOT) != 0)
-                return SIGN_BOOTED;
+        if (memcmp(now.boot, life->boot, PILL_BOOT) != 0)
+                return *alive ? SIGN_BOOTED : SIGN_ANOTHER;
+        if (now.count == life->count)
+                return SIGN_NONE;
+        *life = now;
+        *alive = true;
         return now.taken ? SIGN_TAKEN : SIGN_NONE;
 }
 
 /* Its watchdog was fed for the last time before it said so. */
-static int wait_for_the_watchdog(const struct giver *g, const struct disk_life *life)
+static int wait_for_the_watchdog(const struct giver *g, struct disk_life *life)
 {
+        bool alive = true;
         span wait = span_add(timing_stretched(life->watchdog), g->told->reset);
         instant over = instant_add(instant_now(), span_add(wait, span_s(1)));
         char text[SPAN_TEXT];
 
         while (instant_before(instant_now(), over)) {
-                if (look(g, life) == SIGN_BOOTED)
+                if (look(g, life, &alive) == SIGN_BOOTED)
                         return say(0, "it took the pill, and has booted since");
                 pause_ms(LOOK_MS);
         }
         return say(0, "it took the pill, and its watchdog has had its time, %s", span_format(wait, text));
 }
 
-static int give(const struct giver *g, const struct disk_life *life)
+static int give(const struct giver *g, struct disk_life *life)
 {
         const struct told *t = g->told;
         struct disk_pill pill = {.written = (uint64_t)time(NULL)};
         span needs = span_add(span_add(timing_stretched(life->watchdog), t->reset), span_s(3));
         instant until = instant_add(instant_now(), span_sub(t->timeout, needs));
+        enum sign sign = SIGN_NONE;
+        bool alive = false;
         char text[SPAN_TEXT], least[SPAN_TEXT];
 
         needs = span_add(needs, ALIVE_FOR);
@@ -202,8 +212,8 @@ static int give(const struct giver *g, const struct disk_life *life)
         int error = pill_write(g, &pill);
         if (error)
                 return say(1, "the pill cannot be written: %s", strerror(-error));
-        while (instant_before(instant_now(), until)) {
-                enum sign sign = look(g, life);
+        while (sign != SIGN_ANOTHER && instant_before(instant_now(), until)) {
+                sign = look(g, life, &alive);
                 if (sign == SIGN_BOOTED)
                         return say(0, "it has booted since");
                 if (sign == SIGN_TAKEN)
@@ -211,6 +221,8 @@ static int give(const struct giver *g, const struct disk_life *life)
                 pause_ms(LOOK_MS);
         }
         pill_write(g, &(struct disk_pill){.number = 0});
+        if (sign == SIGN_ANOTHER)
+                return say(1, "it runs another boot than it had said on the disk; the pill was taken back");
         return say(1, "it does not take the pill: dead, or cut off from the disk; it was taken back");
 }
 

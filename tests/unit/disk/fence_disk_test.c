@@ -117,9 +117,35 @@ static void another_boot_is_believed_at_once(void **state)
         live(span_s(1000), 0, 2);
         FILE *agent = begin(3000000);
         wait_for_the_pill();
+        live(span_s(1000), 0, 2);
+        nanosleep(&(struct timespec){.tv_sec = 1}, NULL); /* it looks five times */
         live(span_s(1000), 0, 3);
         assert_int_equal(end(agent, said), 0);
         assert_non_null(strstr(said, "booted since"));
+}
+
+/* What stands there may be of a boot before the one that runs: that it took a pill says nothing of now. */
+static void what_an_earlier_boot_took_is_not_believed(void **state)
+{
+        char said[256];
+
+        live(span_s(1), 7, 6);
+        assert_int_equal(end(begin(8200), said), 1);
+        assert_non_null(strstr(said, "does not take the pill"));
+}
+
+/* Nor does the first word of a boot that may have run all the time. */
+static void a_boot_that_just_finds_the_disk_is_no_proof(void **state)
+{
+        char said[256];
+
+        live(span_s(1), 0, 7);
+        FILE *agent = begin(60000);
+        wait_for_the_pill();
+        live(span_s(1), 0, 8);
+        assert_int_equal(end(agent, said), 1);
+        assert_non_null(strstr(said, "another boot"));
+        assert_int_equal(given().number, 0);
 }
 
 /* Silence proves nothing. */
@@ -153,6 +179,8 @@ int main(void)
                 cmocka_unit_test(what_was_taken_is_believed_when_the_watchdog_has_had_its_time),
                 cmocka_unit_test(what_is_not_taken_is_taken_back),
                 cmocka_unit_test(another_boot_is_believed_at_once),
+                cmocka_unit_test(what_an_earlier_boot_took_is_not_believed),
+                cmocka_unit_test(a_boot_that_just_finds_the_disk_is_no_proof),
         };
 
         return cmocka_run_group_tests(tests, make_area, remove_area);
