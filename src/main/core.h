@@ -134,6 +134,8 @@ void core_clear_leftovers(struct core *core);
 void core_health_open(struct core *core, const struct config *old);
 /* False: the number is of no check of this node. */
 bool core_health_result(struct core *core, uint32_t id, const struct check_result *result);
+/* Which of them is down, for people; "" none is. */
+void core_health_text(struct core *core, char *text, size_t size);
 /* The engine says whether this node can serve the group. */
 void core_health_fit(struct core *core, int group, bool fit, const char *text);
 

@@ -93,6 +93,22 @@ bool core_health_result(struct core *core, uint32_t id, const struct check_resul
         return true;
 }
 
+void core_health_text(struct core *core, char *text, size_t size)
+{
+        const struct config_node *n = &core->config->node[core->self];
+        char what[REASON_TEXT];
+        struct check_result result;
+
+        text[0] = '\0';
+        for (size_t i = 0; core->checker && i < n->check_count; i++) {
+                if (!checker_result(core->checker, check_id(n, &n->check[i]), &result, what) ||
+                    result.state != VERDICT_DOWN)
+                        continue;
+                snprintf(text, size, "check %s is down: %s", n->check[i].name, what);
+                return;
+        }
+}
+
 void core_health_open(struct core *core, const struct config *old)
 {
         const struct config_node *n = &core->config->node[core->self];

@@ -57,6 +57,8 @@ static void view_node(struct core *core, int node, instant now, struct view_node
         text_copy(v->state, sizeof(v->state),
                   node_state_name(cluster_node(core->brain, (uint8_t)node, now, v->text, sizeof(v->text))));
         v->self = node == core->self;
+        if (v->self && !v->text[0])
+                core_health_text(core, v->text, sizeof(v->text));
         view_power(core, node, v);
         v->config_differs = cluster_config_differs(core->brain, (uint8_t)node);
         v->boot = inc.boot;

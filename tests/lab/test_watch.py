@@ -276,7 +276,9 @@ def test_a_node_that_is_not_well_gives_its_groups_away(lab, cluster):
     c.wait_group("web", "beta")
     assert any(e["kind"] == "check-down" and "uplink" in e["text"] for e in c["alpha"].events())
     assert any("uplink" in e["text"] and "cannot serve" in e["text"] for e in c["alpha"].events())
-    assert c["alpha"].status()["nodes"][0]["state"] == "online"
+    alpha = c["alpha"].status()["nodes"][0]
+    assert alpha["state"] == "online"
+    assert alpha["text"].startswith("check uplink is down: "), alpha["text"]
     c.reconfigure(c.text + """
 group late {
     nodes = {alpha, beta}
@@ -288,6 +290,7 @@ group late {
     c.wait_group("late", "beta")  # alpha is no better for a group that has just come
     start_echo(server, WEB)
     c.wait_group("web", "alpha")
+    assert c["alpha"].status()["nodes"][0]["text"] == ""
 
 
 def test_a_machine_that_answers_but_does_not_serve_is_taken_over_from(lab, cluster):
