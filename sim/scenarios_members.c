@@ -215,6 +215,25 @@ static void cut_off_as_a_third_comes(struct stage *s)
 }
 
 /* On the disk the two that come have slots of their own, which those of before read with the rest. */
+/* A leader rests on a disk whose promise lasts long, and then on three nodes who wait for no disk. */
+static void a_third_comes_beside_a_slow_disk(struct stage *s)
+{
+        uint8_t leader = world_leader(s->w), other = stage_other(s, leader);
+
+        world_isolate(s->w, other, true);
+        stage_wait_some(s, span_ms(1200));
+        world_isolate(s->w, other, false);
+        world_join(s->w, 2, 7);
+        world_name_nodes(s->w, other, 7);
+        stage_run(s, span_ms(100));
+        world_name_nodes(s->w, leader, 7);
+        for (uint32_t i = 0; i < 200 && !world_has_voters(s->w, 7); i++)
+                stage_run(s, span_ms(10));
+        expect_voters(s, 7);
+        world_isolate(s->w, world_leader(s->w), true);
+        stage_run(s, span_s(4));
+}
+
 static void cut_off_as_two_come(struct stage *s)
 {
         for (uint8_t i = 2; i < 4; i++)
@@ -334,6 +353,10 @@ const struct scenario scenarios_members[] = {
          "rules 22, 26: all read the slots of all, also of those who come",
          {.nodes = 4, .founders = 3, .arbiter = &arbiter_disk},
          cut_off_as_two_come},
+        {"disk-slow-as-a-third-node-is-added",
+         "rules 22, 26: a lease is worth what those who vote now support",
+         {.nodes = 3, .founders = 3, .arbiter = &arbiter_disk, .arbiter_dead = {5000000}},
+         a_third_comes_beside_a_slow_disk},
         {"disk-node-replaced",
          "rule 26: the new pair has the disk between it",
          {.nodes = 3, .founders = 3, .arbiter = &arbiter_disk},

@@ -320,6 +320,8 @@ instant leases_over(const struct cluster *c, uint8_t node);
 span grant_length(const struct cluster *c, instant now);
 /* Until when our lease as leader lasts by the nodes' answers alone. */
 instant lease_without_arbiter(const struct cluster *c);
+/* Others vote now: what those before supported for longer is over, for none of these waits for that. */
+void leader_by_new_voters(struct cluster *c);
 
 /* govern.c */
 void govern(struct cluster *c);

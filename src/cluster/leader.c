@@ -221,6 +221,11 @@ instant lease_without_arbiter(const struct cluster *c)
         return quorum_supports_until(c, false);
 }
 
+void leader_by_new_voters(struct cluster *c)
+{
+        c->lead_lease_end = instant_min(c->lead_lease_end, quorum_supports_until(c, true));
+}
+
 static void renew_lease(struct cluster *c)
 {
         c->lead_lease_end = instant_max(c->lead_lease_end, quorum_supports_until(c, true));

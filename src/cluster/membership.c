@@ -241,6 +241,7 @@ static void end_change(struct cluster *c)
         if (c->alone.n != 0)
                 fencing_distrust_former(c, d->before);
         d->before = 0;
+        leader_by_new_voters(c);
 }
 
 /* A weak arbiter has committed the change in the place of one that was heard just now: whether it knows of it
@@ -285,6 +286,7 @@ static bool govern_voters(struct cluster *c)
         struct document *d = document_edit(c);
         d->before = voters;
         d->voters = after;
+        leader_by_new_voters(c);
         return true;
 }
 
