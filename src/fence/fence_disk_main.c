@@ -170,9 +170,11 @@ static enum sign look(const struct giver *g, struct disk_life *life, bool *alive
                 return *alive ? SIGN_BOOTED : SIGN_ANOTHER;
         if (now.count == life->count)
                 return SIGN_NONE;
-        *life = now;
         *alive = true;
-        return now.taken ? SIGN_TAKEN : SIGN_NONE;
+        life->count = now.count;
+        life->watchdog = span_max(life->watchdog, now.watchdog);
+        /* without a watchdog it may reset itself all the same: then it shows another boot */
+        return now.taken && now.watchdog.us ? SIGN_TAKEN : SIGN_NONE;
 }
 
 /* Its watchdog was fed for the last time before it said so. */

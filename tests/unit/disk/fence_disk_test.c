@@ -134,6 +134,18 @@ static void what_an_earlier_boot_took_is_not_believed(void **state)
         assert_non_null(strstr(said, "does not take the pill"));
 }
 
+/* Its watchdog was lost after the pill was given. */
+static void what_is_taken_without_a_watchdog_proves_nothing(void **state)
+{
+        char said[256];
+
+        live(span_s(1), 0, 9);
+        FILE *agent = begin(8500);
+        wait_for_the_pill();
+        live(SPAN_ZERO, given().number, 9);
+        assert_int_equal(end(agent, said), 1);
+}
+
 /* Nor does the first word of a boot that may have run all the time. */
 static void a_boot_that_just_finds_the_disk_is_no_proof(void **state)
 {
@@ -180,6 +192,7 @@ int main(void)
                 cmocka_unit_test(what_is_not_taken_is_taken_back),
                 cmocka_unit_test(another_boot_is_believed_at_once),
                 cmocka_unit_test(what_an_earlier_boot_took_is_not_believed),
+                cmocka_unit_test(what_is_taken_without_a_watchdog_proves_nothing),
                 cmocka_unit_test(a_boot_that_just_finds_the_disk_is_no_proof),
         };
 
