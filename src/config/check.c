@@ -14,7 +14,8 @@
 static const char *const kinds[CHECK_KINDS] = {
         [CHECK_TCP] = "tcp",   [CHECK_HTTP] = "http",       [CHECK_ICMP] = "icmp", [CHECK_TLS] = "tls",
         [CHECK_DNS] = "dns",   [CHECK_COMMAND] = "command", [CHECK_FILE] = "file", [CHECK_DISK] = "disk",
-        [CHECK_LOAD] = "load", [CHECK_PROCESS] = "process",
+        [CHECK_LOAD] = "load", [CHECK_PROCESS] = "process", [CHECK_FTP] = "ftp",   [CHECK_SMTP] = "smtp",
+        [CHECK_IMAP] = "imap", [CHECK_POP3] = "pop3",       [CHECK_LDAP] = "ldap", [CHECK_REDIS] = "redis",
 };
 
 const char *check_kind_name(enum check_kind kind)

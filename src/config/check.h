@@ -31,8 +31,14 @@ enum check_kind {
         CHECK_DISK,
         CHECK_LOAD,
         CHECK_PROCESS,
+        CHECK_FTP,
+        CHECK_SMTP,
+        CHECK_IMAP,
+        CHECK_POP3,
+        CHECK_LDAP,
+        CHECK_REDIS,
 };
-#define CHECK_KINDS (CHECK_PROCESS + 1)
+#define CHECK_KINDS (CHECK_REDIS + 1)
 
 struct check_tcp {
         char *send;   /* NULL: nothing; \r \n \t \0 \xHH stand for bytes */
@@ -119,6 +125,16 @@ struct check_process {
         int least; /* of them */
 };
 
+enum login_tls { LOGIN_TLS_NONE, LOGIN_TLS_STARTTLS, LOGIN_TLS_TLS };
+
+/* Servers that one logs into: ftp, smtp, imap, pop3, ldap, redis. */
+struct check_login {
+        char *user, *password; /* NULL: it is not logged in; ftp: as anonymous */
+        int tls;               /* enum login_tls; not redis */
+        bool verify;           /* the certificate must be good for the address */
+        char *base;            /* ldap: the entry that is asked for; NULL: the server's own */
+};
+
 struct config_check {
         enum check_kind kind;
         char name[NAME_SIZE]; /* unique among its neighbours; default: the kind */
@@ -142,6 +158,7 @@ struct config_check {
                 struct check_disk disk;
                 struct check_load load;
                 struct check_process process;
+                struct check_login login;
         };
 };
 

@@ -281,3 +281,16 @@ static int file_set(const struct word *w, const struct target *to, const char *t
 }
 
 const struct value_type type_file = {"a path", file_set, string_put, string_drop};
+
+/* Goes into a line of a protocol: what could begin another line is none. */
+static int line_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
+{
+        for (const char *c = text; *c; c++)
+                if (iscntrl((unsigned char)*c)) {
+                        snprintf(why, size, "has a character in it that cannot be printed");
+                        return -EINVAL;
+                }
+        return string_set(w, to, text, why, size);
+}
+
+const struct value_type type_line = {"a text", line_set, string_put, string_drop};

@@ -20,6 +20,12 @@ static const struct {
         [CHECK_DISK] = {.here = &probe_local},
         [CHECK_LOAD] = {.here = &probe_local},
         [CHECK_PROCESS] = {.here = &probe_local},
+        [CHECK_FTP] = {.object = "haven-check-curl.so"},
+        [CHECK_SMTP] = {.object = "haven-check-curl.so"},
+        [CHECK_IMAP] = {.object = "haven-check-curl.so"},
+        [CHECK_POP3] = {.object = "haven-check-curl.so"},
+        [CHECK_LDAP] = {.object = "haven-check-curl.so"},
+        [CHECK_REDIS] = {.here = &probe_redis},
 #ifdef HAVE_HTTP_PARSER
         [CHECK_HTTP] = {.here = &probe_web, .object = "haven-check-curl.so"},
 #else

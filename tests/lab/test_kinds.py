@@ -1,0 +1,233 @@
+"""Checks against the real servers of Debian, each up, dead, frozen, and replaced by something else that listens."""
+import json
+import os
+import pwd
+import shutil
+import signal
+
+import pytest
+
+from lab import wait_for
+from lab.haven import haven_program
+
+GARBAGE = """
+import socket, sys, threading
+def serve(s):
+    try:
+        s.sendall(b"good morning to you\\r\\n" * 3)
+        while s.recv(1000):
+            pass
+    except OSError:
+        pass
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+VSFTPD = """
+listen=YES
+listen_port=21
+anonymous_enable=YES
+anon_root={d}/empty
+secure_chroot_dir={d}/empty
+seccomp_sandbox=NO
+background=NO
+"""
+
+EXIM = """
+primary_hostname = post.lab
+spool_directory = {d}/spool
+log_file_path = {d}/%slog
+pid_file_path = {d}/exim.pid
+tls_advertise_hosts =
+host_lookup =
+rfc1413_query_timeout = 0s
+keep_environment =
+"""
+
+DOVECOT = """
+base_dir = {d}/run
+state_dir = {d}/state
+protocols = imap pop3
+listen = 127.0.0.1
+ssl = no
+first_valid_uid = 1
+disable_plaintext_auth = no
+log_path = {d}/log
+mail_location = maildir:{d}/mail/%u
+passdb {{
+  driver = static
+  args = password=secret
+}}
+userdb {{
+  driver = static
+  args = uid=mail gid=mail home={d}/mail/%u
+}}
+"""
+
+SLAPD = """
+include /etc/ldap/schema/core.schema
+pidfile {d}/slapd.pid
+"""
+
+
+class Server:
+    """How Debian's server is started on a directory of its own, and what is asked of it."""
+
+    def __init__(self, program, port, command, files=None, owner=None, goods=("",), wrongs=()):
+        self.program, self.port, self.command = program, port, command
+        self.files, self.owner, self.goods, self.wrongs = files or {}, owner, goods, wrongs
+
+
+SERVERS = {
+    "ftp": Server("/usr/sbin/vsftpd", 21, ["{d}/conf"], {"conf": VSFTPD},
+                  wrongs=[("user = nosuch password = bad", "denied")]),
+    "smtp": Server("/usr/sbin/exim4", 25, ["-C", "{d}/conf", "-bdf", "-oX", "25"], {"conf": EXIM}, "Debian-exim"),
+    "imap": Server("/usr/sbin/dovecot", 143, ["-F", "-c", "{d}/conf"], {"conf": DOVECOT}, "mail",
+                   goods=("", "user = joe password = secret"), wrongs=[("user = joe password = bad", "denied")]),
+    "pop3": Server("/usr/sbin/dovecot", 110, ["-F", "-c", "{d}/conf"], {"conf": DOVECOT}, "mail",
+                   goods=("", "user = joe password = secret"), wrongs=[("user = joe password = bad", "denied")]),
+    "ldap": Server("/usr/sbin/slapd", 389, ["-d", "0", "-h", "ldap://127.0.0.1", "-f", "{d}/conf"], {"conf": SLAPD},
+                   goods=("", 'base = "cn=Subschema"'),
+                   wrongs=[('base = "cn=nosuch"', "mismatch"), ('user = "cn=nosuch" password = bad', "denied")]),
+    "redis": Server("/usr/bin/redis-server", 6379, ["--bind", "127.0.0.1", "--dir", "{d}", "--save", "",
+                                                    "--requirepass", "secret"],
+                    goods=("password = secret",), wrongs=[("", "denied"), ("password = bad", "denied")]),
+}
+
+
+@pytest.fixture
+def machine(lab):
+    made = lab.add_client("server")
+    os.chmod(lab.directory, 0o755)
+    os.chmod(made.directory, 0o755)
+    # Alone in the world: a server that looks up its client's name is told at once that it cannot.
+    for link in made.run("ip", "-o", "link").stdout.splitlines():
+        name = link.split()[1].split("@")[0].rstrip(":")
+        if name != "lo":
+            made.run("ip", "link", "set", name, "down")
+    return made
+
+
+def look(machine, kind, words, timeout="10s"):
+    """What one look says."""
+    text = "%s { interval = 60s  timeout = %s\n%s }" % (kind, timeout, words)
+    done = machine.run(haven_program(), "checks", "--json", "--try", text, check=False, timeout=60)
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def look_until(machine, kind, words, reason, what):
+    last = {}
+
+    def seen():
+        last.update(look(machine, kind, words))
+        return last["reason"] == reason
+    wait_for(seen, 60, lambda: "%s: %s" % (what, last))
+
+
+def family(pid):
+    """The process and all below it, as the host numbers them."""
+    found = [pid]
+    for parent in found:
+        for thread in os.listdir("/proc/%d/task" % parent):
+            with open("/proc/%d/task/%s/children" % (parent, thread), encoding="ascii") as f:
+                found += [int(child) for child in f.read().split()]
+    return found
+
+
+def kill_family(pid):
+    for one in family(pid):
+        try:
+            os.kill(one, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_a_real_server(machine, kind):
+    server = SERVERS[kind]
+    if not os.access(server.program, os.X_OK):
+        pytest.skip("%s is not installed" % server.program)
+    directory = os.path.join(machine.directory, "server")
+    for name in ("", "empty", "spool", "mail", "state"):
+        path = os.path.join(directory, name)
+        os.makedirs(path)
+        os.chmod(path, 0o755)
+        if server.owner and name in ("", "spool", "mail"):
+            os.chown(path, pwd.getpwnam(server.owner).pw_uid, pwd.getpwnam(server.owner).pw_gid)
+    for name, text in server.files.items():
+        with open(os.path.join(directory, name), "w", encoding="ascii") as f:
+            f.write(text.format(d=directory))
+    where = "address = 127.0.0.1\n"
+
+    assert look(machine, kind, where + server.goods[0])["reason"] == "refused"
+    process = machine.start(kind, server.program, *[word.format(d=directory) for word in server.command])
+    look_until(machine, kind, where + server.goods[0], "works", kind + " is up")
+    for words in server.goods:
+        seen = look(machine, kind, where + words)
+        assert seen["reason"] == "works", seen
+    for words, reason in server.wrongs:
+        seen = look(machine, kind, where + words)
+        assert seen["reason"] == reason, seen
+
+    frozen = family(process.pid)
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    seen = look(machine, kind, where + server.goods[0], timeout="700ms")
+    assert seen["reason"] in ("no-answer", "no-connection"), seen
+    for pid in frozen:
+        os.kill(pid, signal.SIGCONT)
+    look_until(machine, kind, where + server.goods[0], "works", kind + " goes on")
+
+    kill_family(process.pid)
+    process.kill()
+    look_until(machine, kind, where + server.goods[0], "refused", kind + " is dead")
+    machine.start("garbage", shutil.which("python3"), "-c", GARBAGE, server.port)
+    look_until(machine, "tcp", "address = 127.0.0.1\nport = %d" % server.port, "works", "something else listens")
+    seen = look(machine, kind, where + server.goods[0], timeout="1s")
+    assert seen["finding"] == "broken", seen
+
+
+NAGIOS = "/usr/lib/nagios/plugins/"
+MON = "/usr/lib/mon/mon.d/"
+
+
+def command_words(style, command, extra=""):
+    return "style = %s\ncommand = \"%s\"\n%s" % (style, command, extra)
+
+
+def test_debians_plugins_and_mons_monitors_run_unmodified(machine):
+    for program in (NAGIOS + "check_http", MON + "http.monitor", "/usr/sbin/nginx"):
+        if not os.access(program, os.X_OK):
+            pytest.skip("%s is not installed" % program)
+    conf = os.path.join(machine.directory, "nginx.conf")
+    with open(conf, "w", encoding="ascii") as f:
+        f.write("daemon off; master_process off; pid %s/nginx.pid; error_log stderr; events {}\n"
+                "http { access_log off; server { listen 127.0.0.1:8080; location / { return 200 fine; } } }\n"
+                % machine.directory)
+    dead = [command_words("nagios", NAGIOS + "check_http -H 127.0.0.1 -p 8080"),
+            command_words("nagios", NAGIOS + "check_tcp -H 127.0.0.1 -p 8080"),
+            command_words("mon", MON + "http.monitor -p 8080", "hosts = {127.0.0.1}"),
+            command_words("mon", MON + "tcp.monitor -p 8080", "hosts = {127.0.0.1, localhost}")]
+    for words in dead:
+        seen = look(machine, "command", words, timeout="30s")
+        assert seen["reason"] == "failed", seen
+        if "style = mon" in words:
+            assert seen["said"].startswith("127.0.0.1"), seen
+    web = machine.start("nginx", "/usr/sbin/nginx", "-c", conf)
+    look_until(machine, "tcp", "address = 127.0.0.1\nport = 8080", "works", "nginx listens")
+    for words in dead:
+        seen = look(machine, "command", words, timeout="30s")
+        assert seen["reason"] == "works", seen
+        if "check_http" in words:
+            assert "|time=" in seen["said"], seen
+    # of capabilities given by files, these two keep theirs
+    for words in (command_words("nagios", NAGIOS + "check_icmp -H 127.0.0.1"),
+                  command_words("mon", MON + "fping.monitor", "hosts = {127.0.0.1}")):
+        seen = look(machine, "command", words, timeout="30s")
+        assert seen["reason"] == "works", seen
+    os.kill(web.pid, signal.SIGSTOP)
+    seen = look(machine, "command", dead[0], timeout="1s")
+    assert seen["reason"] == "unfinished", seen
+    os.kill(web.pid, signal.SIGCONT)
