@@ -5,7 +5,7 @@
  *
  * Files may change their mind. Which of the two a group is stands in the document, and the leader changes it:
  * to everywhere when all who had it have let go, to one node when every node has been heard to run none of
- * it, or is off. */
+ * it. */
 #include "cluster/brain.h"
 
 #include "cluster/placement.h"
@@ -69,8 +69,8 @@ void everywhere_renew(struct cluster *c, uint8_t g)
 /* --- from everywhere to one node --- */
 
 /* Each node starts such a group by itself, when it boots also unheard. So each must have been heard to run
- * none of it since it has the word that nobody may start it on its disk, or be off for certain; also one that
- * no file names any more, for it may not have heard of that. */
+ * none of it since it has the word that nobody may start it on its disk. That a node is off is not enough,
+ * for it may be switched on; but of one that no file names any more somebody may say that it is gone. */
 static bool may_run(const struct cluster *c, uint8_t g, uint8_t node)
 {
         const struct peer *p = &c->peer[node];
@@ -79,7 +79,7 @@ static bool may_run(const struct cluster *c, uint8_t g, uint8_t node)
         if (is_self(c, node))
                 return hold > HOLD_WARM || version_compare(c->saved_version, c->state.document.version) < 0;
         if (!peer_present(c, node))
-                return !fenced(c, node);
+                return !(fenced(c, node) && c->settings->vacant & 1ULL << node);
         return version_compare(p->is.newest, c->state.document.version) < 0 ||
                (p->is.knows[g] && hold > HOLD_WARM);
 }
@@ -100,7 +100,7 @@ void everywhere_end(struct cluster *c, uint8_t g)
                 spread(c, g, GROUP_ENDING);
                 note(c, NOTE_GROUP_BLOCKED, name,
                      "ran everywhere and is to have one node -> stopped; given to one when every node has "
-                     "said that it runs none of it, or is off for certain");
+                     "said that it runs none of it");
         } else if (!c->edited && everywhere_runner(c, g) == NODE_NONE) {
                 spread(c, g, GROUP_ON_ONE);
                 note(c, NOTE_TRACE, name, "nobody runs it any more -> it has one node from now on");

@@ -168,12 +168,16 @@ static enum group_state ownerless(const struct cluster *c, uint8_t g, const stru
                 return a->from == NODE_NONE ? GROUP_STOPPED : GROUP_STOPPING;
         uint8_t runner = a->spread == GROUP_ON_ONE ? NODE_NONE : everywhere_runner(c, g);
         if (runner != NODE_NONE) {
-                const char *who = node_name(c, runner);
-                snprintf(text, size,
-                         "it ran everywhere, and %s has not said yet that it runs it no more; start havend "
-                         "there, "
-                         "or, if it is off for certain: haven confirm-off %s",
-                         *who ? who : "one that is in no file any more", *who ? who : "NODE");
+                if (c->settings->vacant & 1ULL << runner)
+                        snprintf(text, size,
+                                 "it ran everywhere, and a node that is in no file any more may still run "
+                                 "it; if "
+                                 "that is off for good: haven confirm-off NODE");
+                else
+                        snprintf(text, size,
+                                 "it ran everywhere, and %s has not said yet that it runs it no more; start "
+                                 "havend there, or take it out of the files for good",
+                                 node_name(c, runner));
                 return GROUP_BLOCKED;
         }
         placement_ask(c, &q);
