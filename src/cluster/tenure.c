@@ -130,12 +130,19 @@ static bool to_start(const struct cluster *c, uint8_t g, struct epoch *ret_epoch
         return epoch_compare(newest.epoch, c->tenure[g].sealed) > 0;
 }
 
-/* Rules 11, 14, 15: what must have let go before the exclusive part may start here. */
+static bool waits_for_release(const struct cluster *c, uint8_t g, const struct assignment *a)
+{
+        return a && a->from != NODE_NONE && !peer_released(c, a->from, g, BOOT_ANY, a->from_epoch);
+}
+
+/* Rules 11, 14, 15: what must have let go before the exclusive part may start here. That a silent old owner
+ * is waited for no more counts when it is committed: another may lead by now, and renew its lease. */
 static const char *start_obstacle(struct cluster *c, uint8_t g, const struct assignment *a)
 {
         const struct cluster_group *group = &c->settings->group[g];
 
-        if (a->from != NODE_NONE && !peer_released(c, a->from, g, BOOT_ANY, a->from_epoch))
+        if (waits_for_release(c, g, a) ||
+            waits_for_release(c, g, document_group_const(&c->committed, group->id)))
                 return "the old owner has not let go yet";
         for (uint8_t i = 0; i < c->settings->node_count; i++)
                 if (!is_self(c, i) && peer_heard_within(c, i, c->timing.dead) &&
