@@ -60,6 +60,24 @@ static void taken_but_not_committed_is_inherited(struct stage *s)
         expect_settles(s, span_s(5));
 }
 
+/* A leader moves group1 to itself, and its owner falls silent before it has let go. The leader waits for that
+ * one no more as the last act of its lease, when another has been elected early who renews the owner's.
+ * Rule 11. */
+static void move_from_the_silent_is_not_committed(struct stage *s)
+{
+        expect(s, world_leader(s->w) == 0, "node 0 does not lead");
+        expect_holder(s, 1, 1);
+        stage_wait_some(s, span_ms(100));
+        world_trouble(s->w, 0, (struct trouble){.start_more = span_s(2)});
+        stage_order(s, ORDER_MOVE, 1, 0, SPAN_ZERO);
+        stage_run(s, span_ms(20));
+        world_cut_pair(s->w, 0, 1, true);
+        stage_run(s, span_ms(150));
+        world_cut_pair(s->w, 0, 2, true);
+        stage_run(s, span_s(3));
+        expect(s, world_both_held(s->w, 1).us == 0, "two held group1");
+}
+
 /* Group1 is given to node 1, which has the document but no lease to start it by; it is cut off, so the group
  * is taken from it. Then a grant reaches it, and the newer document is lost once. Rule 10. */
 static void grant_without_its_document(struct stage *s)
@@ -273,6 +291,10 @@ const struct scenario scenarios_documents[] = {
          "rule 1: what is found so in the document is waited for too",
          {.nodes = 5},
          taken_but_not_committed_is_inherited},
+        {"move-from-the-silent-is-not-committed",
+         "rule 11: the old owner is waited for until the majority knows better",
+         {.nodes = 3},
+         move_from_the_silent_is_not_committed},
         {"grant-without-its-document",
          "rule 10: it may be about a group that was lost",
          {.nodes = 3},
