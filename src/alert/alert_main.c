@@ -204,7 +204,9 @@ static void make_mail(struct message *m, const char *from)
         put_header(to, "Date", text);
         put_header(to, "From", from);
         json_array_foreach(json_object_get(m->json, "to"), i, address)
+        {
                 put_header(to, "To", is_ascii(json_string_value(address)) ? json_string_value(address) : "");
+        }
         snprintf(text, sizeof(text), "<haven.%s@%s>", text_of(m, "id"), text_of(m, "cluster"));
         put_header(to, "Message-ID", text);
         put_subject(to, text_of(m, "subject"));
@@ -316,8 +318,10 @@ static int call_webhook(struct message *m)
         size_t i;
         long status = 0;
 
-        json_array_foreach(json_object_get(m->json, "header"), i, header) headers =
-                curl_slist_append(headers, json_string_value(header));
+        json_array_foreach(json_object_get(m->json, "header"), i, header)
+        {
+                headers = curl_slist_append(headers, json_string_value(header));
+        }
         if (m->secret[0]) {
                 snprintf(bearer, sizeof(bearer), "Authorization: Bearer %s", m->secret);
                 headers = curl_slist_append(headers, bearer);

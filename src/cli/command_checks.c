@@ -72,10 +72,16 @@ static enum cli_status print_all(const json_t *view, const json_t *checks)
         free(v);
         if (error)
                 return cli_fail("havend's answer holds no status: is it of another version?");
-        json_array_foreach(watched, i, one) print_watched(one);
+        json_array_foreach(watched, i, one)
+        {
+                print_watched(one);
+        }
         if (json_array_size(marks) > 0)
                 putchar('\n');
-        json_array_foreach(marks, i, one) print_mark(one);
+        json_array_foreach(marks, i, one)
+        {
+                print_mark(one);
+        }
         return CLI_DONE;
 }
 

@@ -83,7 +83,10 @@ static void print_service(const json_t *service, bool active)
         if (active && !json_is_true(json_object_get(service, "in_kernel")))
                 printf("; not in the kernel's table");
         putchar('\n');
-        json_array_foreach(json_object_get(service, "servers"), i, server) print_server(server, active, "");
+        json_array_foreach(json_object_get(service, "servers"), i, server)
+        {
+                print_server(server, active, "");
+        }
         if (fallback && strcmp(text(fallback, "state"), "serving") == 0)
                 print_server(fallback, active, "fallback ");
 }
@@ -101,7 +104,10 @@ static void print_director(const json_t *director)
         putchar('\n');
         if (text(director, "trouble")[0])
                 printf("  %s\n", text(director, "trouble"));
-        json_array_foreach(json_object_get(director, "services"), i, service) print_service(service, active);
+        json_array_foreach(json_object_get(director, "services"), i, service)
+        {
+                print_service(service, active);
+        }
 }
 
 enum cli_status command_lvs(const struct command *command, const struct arguments *a)
@@ -119,7 +125,10 @@ enum cli_status command_lvs(const struct command *command, const struct argument
                 json_dumpf(lvs, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
                 putchar('\n');
         } else {
-                json_array_foreach(json_object_get(lvs, "directors"), i, director) print_director(director);
+                json_array_foreach(json_object_get(lvs, "directors"), i, director)
+                {
+                        print_director(director);
+                }
                 if (i == 0)
                         puts("no director in the configuration");
         }

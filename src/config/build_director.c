@@ -91,6 +91,7 @@ static void pool_check(struct tree *t, const struct entry *e, struct config_pool
         bool good = true;
 
         k->place = e->place;
+        /* pointers: NOLINTNEXTLINE(bugprone-sizeof-expression) */
         k->check = memory_new(p->server_count + 1, sizeof(*k->check));
         p->check_count++;
         for (size_t i = 0; i < p->server_count && good; i++) {

@@ -107,7 +107,7 @@ char *check_text(const struct entry *check, const struct config_check *built, co
                 const struct entry *setting = entry_find(check, w->name);
                 if (!setting && (w->is_host || w->required)) /* what was filled in */
                         continue;
-                if (has_host(setting)) {
+                if (setting && has_host(setting)) {
                         fprintf(to, "%s = %s", w->name, w->list ? "{" : "");
                         for (size_t v = 0; v < setting->value_count; v++) {
                                 fputs(v ? ", " : "", to);
@@ -144,6 +144,7 @@ static void watch_check(struct tree *t, const struct entry *e, const struct conf
         struct config_watch_check *k = &s->check[s->check_count];
         bool good = true;
 
+        /* pointers: NOLINTNEXTLINE(bugprone-sizeof-expression) */
         k->check = memory_new(w->host_count + 1, sizeof(*k->check));
         for (size_t h = 0; h < w->host_count && good; h++) {
                 size_t mistakes = t->mistake_count;

@@ -164,7 +164,7 @@ const char *change_format(const struct change *c, char text[static CHANGE_TEXT])
         virtual_key_format(&c->service->key, key);
         if (c->server)
                 endpoint_format(&c->server->ip, c->server->port, server);
-        if (c->kind == CHANGE_SERVER_ADD || c->kind == CHANGE_SERVER_SET)
+        if (c->server && (c->kind == CHANGE_SERVER_ADD || c->kind == CHANGE_SERVER_SET))
                 snprintf(how, sizeof(how), " %s weight %u", forward_name(c->server->forward),
                          c->server->weight);
         else if (c->kind == CHANGE_SERVICE_ADD || c->kind == CHANGE_SERVICE_SET)

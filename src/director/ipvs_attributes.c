@@ -134,7 +134,8 @@ static bool open_nest(const struct nlmsghdr *message, uint16_t type,
         const struct nlattr *nest, *a;
         bool found = false;
 
-        memset(by, 0, ATTRIBUTES * sizeof(*by));
+        for (size_t i = 0; i < ATTRIBUTES; i++)
+                by[i] = NULL;
         mnl_attr_for_each(nest, message, sizeof(struct genlmsghdr))
         {
                 if (mnl_attr_get_type(nest) != type)

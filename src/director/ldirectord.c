@@ -362,12 +362,12 @@ static int take_real(struct reading *r, const struct word *w, const char *value)
                 struct ldirectord_server next = *s;
                 for (size_t i = 4; i-- > 0 && ++next.ip.bytes[i] == 0;)
                         ;
-                next.request = next.request ? strdup(next.request) : NULL;
-                next.receive = next.receive ? strdup(next.receive) : NULL;
                 s = new_server(r->service);
                 if (!s)
                         return -ENOMEM;
                 *s = next;
+                s->request = next.request ? strdup(next.request) : NULL;
+                s->receive = next.receive ? strdup(next.receive) : NULL;
         }
         return 0;
 }
@@ -611,7 +611,7 @@ static int inherit(struct ldirectord_file *f, struct ldirectord_service *s)
                         *(bool *)to = *(bool *)from;
                 else if (w->form == FORM_NUMBER || w->form == FORM_POSITIVE)
                         *(unsigned *)to = *(unsigned *)from;
-                else if (w->form != FORM_WRONG && strncmp(w->name, "fallback", 9) != 0 &&
+                else if (w->form != FORM_WRONG && strcmp(w->name, "fallback") != 0 &&
                          strcmp(w->name, "fallback6") != 0 && *(char **)from &&
                          keep(to, *(char **)from, strlen(*(char **)from)) < 0)
                         return -ENOMEM;

@@ -42,16 +42,15 @@ static json_t *traffic_json(const struct traffic *t)
         return json;
 }
 
+/* `actual` may be NULL: the kernel does not have it. */
 static json_t *server_json(const struct real_server *wanted, const struct real_server *actual)
 {
-        const struct real_server *r = wanted ? wanted : actual;
         char text[SERVER_TEXT];
         json_t *json = json_object();
 
-        put_text(json, "address", endpoint_format(&r->ip, r->port, text));
-        put_text(json, "forward", forward_name(r->forward));
-        if (wanted)
-                put_number(json, "weight_wanted", wanted->weight);
+        put_text(json, "address", endpoint_format(&wanted->ip, wanted->port, text));
+        put_text(json, "forward", forward_name(wanted->forward));
+        put_number(json, "weight_wanted", wanted->weight);
         if (!actual)
                 return json;
         put_number(json, "weight", actual->weight);
@@ -85,7 +84,8 @@ static json_t *planned_json(const struct director *d, size_t service, size_t ser
         const struct plan_server *s = &director_plan(d)->service[service].server[server];
         const struct real_server *is_wanted = service_server(wanted, &s->real.ip, s->real.port);
         const struct real_server *is = actual ? service_server(actual, &s->real.ip, s->real.port) : NULL;
-        json_t *json = server_json(is_wanted ? is_wanted : &s->real, is);
+        const struct real_server *to_be = is_wanted ? is_wanted : &s->real;
+        json_t *json = server_json(to_be, is);
 
         if (!is_wanted)
                 json_object_del(json, "weight_wanted"); /* it is not to be there */

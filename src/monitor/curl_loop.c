@@ -34,7 +34,7 @@ static void transfer_end(struct curl_loop *c, CURL *easy)
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
         if (t == NULL)
                 return;
-        curl_easy_setopt(easy, CURLOPT_PRIVATE, NULL);
+        curl_easy_setopt(easy, CURLOPT_PRIVATE, (void *)NULL);
         curl_multi_remove_handle(c->multi, easy);
         free(t);
 }
@@ -198,7 +198,7 @@ int curl_loop_begin(struct curl_loop *c, CURL *easy, curl_done_fn *on_done, void
         curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
         if (curl_multi_add_handle(c->multi, easy) == CURLM_OK)
                 return 0;
-        curl_easy_setopt(easy, CURLOPT_PRIVATE, NULL);
+        curl_easy_setopt(easy, CURLOPT_PRIVATE, (void *)NULL);
         free(t);
         return -ENOMEM;
 }

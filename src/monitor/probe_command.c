@@ -6,6 +6,7 @@
 #include "monitor/command_past.h"
 #include "monitor/probe.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -224,6 +225,7 @@ static void put(struct request *r, uint16_t *count, const char *text)
 
 static const char *base_of(const char *path)
 {
+        assert(path);
         const char *slash = strrchr(path, '/');
 
         return slash == NULL ? path : slash + 1;

@@ -92,12 +92,13 @@ static size_t unescape(const char *text, char bytes[static SEND_MAX])
                 if (*text == '\\' && text[1] != '\0') {
                         static const char names[] = "rnt\\", means[] = "\r\n\t\\";
                         const char *name = strchr(names, text[1]);
+                        int high = digit_of(text[2]), low = high < 0 ? -1 : digit_of(text[3]);
 
                         if (name != NULL) {
                                 bytes[n] = means[name - names];
                                 text++;
-                        } else if (text[1] == 'x' && digit_of(text[2]) >= 0 && digit_of(text[3]) >= 0) {
-                                bytes[n] = (char)(digit_of(text[2]) << 4 | digit_of(text[3]));
+                        } else if (text[1] == 'x' && high >= 0 && low >= 0) {
+                                bytes[n] = (char)(high * 16 + low);
                                 text += 3;
                         }
                 }

@@ -154,13 +154,19 @@ static bool may_change(const struct look *l)
         return false;
 }
 
+static uint64_t at_least_one_ms(span s)
+{
+        int64_t ms = span_to_ms(s);
+
+        return ms < 1 ? 1 : (uint64_t)ms;
+}
+
 /* The turn after this one. Turns lie on a grid of the check's own, so that thousands started together do not
  * march in step; the first, and quick ones, lie beside it, and the next one joins it within an interval. A
  * turn that is past is left out. */
 static void choose_turn(struct look *l)
 {
-        uint64_t interval = (uint64_t)span_to_ms(l->check.interval),
-                 quick = (uint64_t)span_to_ms(l->check.quick);
+        uint64_t interval = at_least_one_ms(l->check.interval), quick = at_least_one_ms(l->check.quick);
         uint64_t place = (uint64_t)l->place * interval >> 32;
         uint64_t now = uv_now(l->runner->loop);
         uint64_t next = l->due_ms + (l->on_grid ? interval - interval / 8 : 1);

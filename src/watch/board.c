@@ -272,12 +272,12 @@ static const struct board_record *change_after(const struct board *b, uint32_t s
 
 size_t board_post(struct board *b, int peer, uint8_t *bytes, size_t size)
 {
+        assert(peer >= 0 && peer < BOARD_PEERS_MAX && size >= BOARD_POST_MIN);
         struct peer *p = &b->peer[peer];
         const struct board_record *r;
         uint32_t last = p->acked;
         struct writer w;
 
-        assert(peer >= 0 && peer < BOARD_PEERS_MAX && size >= BOARD_POST_MIN);
         if (p->instance != 0 && p->heard_us && p->acked == b->seq && !p->owed)
                 return 0;
         if (p->instance == 0 && b->seq == 0)
@@ -349,10 +349,10 @@ static void meet(struct board *b, struct peer *p, uint64_t instance, uint32_t wh
 int board_take(struct board *b, int peer, const uint8_t *bytes, size_t n, board_changed_fn *on_changed,
                void *user)
 {
+        assert(peer >= 0 && peer < BOARD_PEERS_MAX);
         struct peer *p = &b->peer[peer];
         struct reader r;
 
-        assert(peer >= 0 && peer < BOARD_PEERS_MAX);
         reader_init(&r, bytes, n);
         uint64_t instance = get_u64(&r), of_us = get_u64(&r);
         uint32_t ack = get_u32(&r), base = get_u32(&r), last = get_u32(&r), whole = get_u32(&r);

@@ -75,7 +75,7 @@ static void assert_table(instant now, const char *wanted)
         for (size_t i = 0; i < s.count; i++) {
                 const uint8_t *b = s.server[i].ip.bytes;
                 n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%u:%u", n ? " " : "",
-                                      b[0] == 127 ? 127 : b[3], s.server[i].weight);
+                                      (unsigned)(b[0] == 127 ? 127 : b[3]), s.server[i].weight);
         }
         assert_string_equal(text, wanted);
         free(s.server);

@@ -77,7 +77,8 @@ static void long_check(struct config_check *c)
         char url[512], host[128], expect[256];
 
         memset(url, 'u', sizeof(url) - 1);
-        memcpy(url, "http://", 7);
+        for (size_t i = 0; i < 7; i++)
+                url[i] = "http://"[i];
         memset(host, 'h', sizeof(host) - 1);
         memset(expect, 'e', sizeof(expect) - 1);
         url[sizeof(url) - 1] = host[sizeof(host) - 1] = expect[sizeof(expect) - 1] = '\0';
