@@ -97,6 +97,8 @@ class Node:
         found = [pid for pid, (parent, program, arguments) in self.processes().items()
                  if pid != self.daemon.pid and (role in program or any(role in a for a in arguments[:2])
                                                 or role in self.comm(pid))]
+        # what one of them starts of itself goes by the same name
+        found = [pid for pid in found if self.processes()[pid][0] not in found] if len(found) > 1 else found
         assert len(found) == 1, "%s: %d processes called %s: %s" % (self.name, len(found), role, self.processes())
         return found[0]
 
