@@ -219,6 +219,7 @@ static void test_what_runs_here_is_seen(void **state)
 
         c = any_check(CHECK_DISK);
         c.timeout = span_s(8);
+        free(c.disk.path); /* the default, which is the same */
         c.disk.path = "/";
         c.disk.free_min = 0;
         look(4, &c, REASON_WORKS);
