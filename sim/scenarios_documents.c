@@ -159,6 +159,25 @@ static void own_vote_is_forgotten(struct stage *s)
         expect_holder(s, 1, NODE_NONE); /* stopped, as was ordered and committed */
 }
 
+/* Rule 1: one vote in a term. 1 and 2 do not hear each other, 3 and 4 hear both, and what they answer is so slow
+ * that both candidates ask for the same term before either leads. */
+static void two_ask_for_one_term(struct stage *s)
+{
+        expect(s, world_leader(s->w) == 0, "node 0 does not lead");
+        world_cut_pair(s->w, 1, 2, true);
+        for (uint8_t voter = 3; voter < 5; voter++)
+                for (uint8_t candidate = 1; candidate < 3; candidate++)
+                        world_delay(s->w, voter, candidate, span_ms(150));
+        stage_wait_some(s, span_ms(100));
+        world_power_off(s->w, 0);
+        stage_run(s, span_s(10));
+        for (uint8_t voter = 3; voter < 5; voter++)
+                for (uint8_t candidate = 1; candidate < 3; candidate++)
+                        world_delay(s->w, voter, candidate, SPAN_ZERO);
+        world_cut_pair(s->w, 1, 2, false);
+        expect_settles(s, span_s(5));
+}
+
 /* Rule 11: what the leader has not on disk is no part of a quorum. */
 static void leader_forgets_what_it_decided(struct stage *s)
 {
@@ -303,6 +322,7 @@ const struct scenario scenarios_documents[] = {
          "rule 10: the newest document decides who lets go",
          {.nodes = 5},
          taken_and_told_before_it_is_committed},
+        {"two-ask-for-one-term", "rule 1: one vote in a term", {.nodes = 5}, two_ask_for_one_term},
         {"own-vote-is-forgotten",
          "rule 1: a candidate's vote is on disk",
          {.nodes = 3},

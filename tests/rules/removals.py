@@ -43,7 +43,7 @@ REMOVALS = [
     ("a candidate counts its own vote before it is on disk", 1, E,
      "if (c->saved_term == c->state.term && c->saved_vote == c->settings->self)", "if (true)", "own-vote-is-forgotten"),
     ("a second vote in one term", 1, E,
-     "m->ballot.term != c->state.term || c->state.voted_for != NODE_NONE)", "m->ballot.term != c->state.term)", "random --arbiter all --nodes 2:4 --data"),
+     "m->ballot.term != c->state.term || c->state.voted_for != NODE_NONE)", "m->ballot.term != c->state.term)", "two-ask-for-one-term"),
     ("votes near a leader", 1, E,
      "        return leads_with_lease(c) || (leader_is_near(c) && c->leader != candidate);",
      "        return leads_with_lease(c);", "flapping-link-moves-are-bounded"),
