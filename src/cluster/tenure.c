@@ -161,7 +161,9 @@ static void tell_blocked(struct cluster *c, uint8_t g, const struct assignment *
 {
         char advice[NOTE_TEXT];
 
-        if (a->debt_count == 0 || c->care[g].blocked_told)
+        /* what the leader is about to commit needs no person */
+        if (a->debt_count == 0 || c->care[g].blocked_told ||
+            !version_equal(c->committed.version, c->state.document.version))
                 return;
         c->care[g].blocked_told = true;
         debt_advice(c, &a->debt[0], advice, sizeof(advice));
