@@ -36,7 +36,11 @@ struct asker {
         char **endpoints;
         size_t n;
         char answer[ANSWER_MAX];
+        int64_t seen_revision; /* of the key as it was last read; -1: not read yet */
+        char seen64[TEXT64_MAX];
         struct etcd_request request;
+        bool swapping; /* a swap of what we have not read is answered as one that failed: with what is there
+                        */
         struct etcd_reply reply;
 };
 
@@ -82,6 +86,7 @@ static int take_range(struct asker *a, const json_t *range)
         a->reply.result = ETCD_VALUE;
         a->reply.revision = kv ? number(kv, "mod_revision") : 0;
         a->reply.n = 0;
+        a->seen_revision = 0;
         if (!kv)
                 return 0;
         if (a->reply.revision <= 0 ||
@@ -89,12 +94,14 @@ static int take_range(struct asker *a, const json_t *range)
                                         &n, NULL, sodium_base64_VARIANT_ORIGINAL) != 0))
                 return fail(a, "its answer makes no sense");
         a->reply.n = (uint32_t)n;
+        a->seen_revision = a->reply.revision;
+        snprintf(a->seen64, sizeof(a->seen64), "%s", value ? value : "");
         return 0;
 }
 
 static int take_answer(struct asker *a, const json_t *json)
 {
-        if (a->request.op == ETCD_READ)
+        if (!a->swapping)
                 return take_range(a, json);
         if (!json_is_true(json_object_get(json, "succeeded"))) {
                 const json_t *response = json_array_get(json_object_get(json, "responses"), 0);
@@ -112,15 +119,21 @@ static json_t *question(struct asker *a)
         static char value[TEXT64_MAX];
         char revision[24];
 
-        if (a->request.op == ETCD_READ)
+        if (!a->swapping)
                 return json_pack("{s:s}", "key", a->key64);
         base64(a->request.bytes, a->request.n, value, sizeof(value));
         snprintf(revision, sizeof(revision), "%lld", (long long)a->request.revision);
         /* of a key that is not there the modification revision is 0 */
-        return json_pack("{s:[{s:s,s:s,s:s,s:s}], s:[{s:{s:s,s:s}}], s:[{s:{s:s}}]}", "compare", "key",
-                         a->key64, "target", "MOD", "result", "EQUAL", "mod_revision", revision, "success",
-                         "request_put", "key", a->key64, "value", value, "failure", "request_range", "key",
-                         a->key64);
+        json_t *question = json_pack("{s:[{s:s,s:s,s:s,s:s}], s:[{s:{s:s,s:s}}], s:[{s:{s:s}}]}", "compare",
+                                     "key", a->key64, "target", "MOD", "result", "EQUAL", "mod_revision",
+                                     revision, "success", "request_put", "key", a->key64, "value", value,
+                                     "failure", "request_range", "key", a->key64);
+        /* an etcd that was put back to a backup counts its revisions anew: the value tells them apart */
+        if (a->request.revision)
+                json_array_append_new(json_object_get(question, "compare"),
+                                      json_pack("{s:s,s:s,s:s,s:s}", "key", a->key64, "target", "VALUE",
+                                                "result", "EQUAL", "value", a->seen64));
+        return question;
 }
 
 /* --- asking --- */
@@ -154,7 +167,7 @@ static int ask_endpoint(struct asker *a, const char *body, long timeout_ms)
         long status = 0;
         json_error_t why;
 
-        snprintf(url, sizeof(url), "%s/v3/kv/%s", endpoint, a->request.op == ETCD_READ ? "range" : "txn");
+        snprintf(url, sizeof(url), "%s/v3/kv/%s", endpoint, a->swapping ? "txn" : "range");
         prepare(a, url, body, timeout_ms);
         a->n = 0;
         CURLcode code = curl_easy_perform(a->curl);
@@ -177,6 +190,7 @@ static int ask_endpoint(struct asker *a, const char *body, long timeout_ms)
  * then, and its answer says so. */
 static void ask(struct asker *a)
 {
+        a->swapping = a->request.op == ETCD_SWAP && a->request.revision == a->seen_revision;
         json_t *json = question(a);
         char *body = json ? json_dumps(json, JSON_COMPACT) : NULL;
         int error = body ? 0 : -ENOMEM;
@@ -231,6 +245,7 @@ int main(int argc, char **argv)
                 return 2;
         }
         close_range(ETCD_FD + 1, ~0U, 0);
+        a->seen_revision = -1;
         a->endpoints = argv + 5;
         a->endpoint_count = argc - 5;
         base64(argv[1], strlen(argv[1]), a->key64, sizeof(a->key64));
