@@ -245,16 +245,17 @@ static int replace(struct core *core, struct config *fresh, const struct keyring
                 fprintf(r->to, "nothing was changed");
                 return -E2BIG;
         }
+        bool differs = config_difference(core->config, fresh, r->to) != 0;
+        struct config *old = differs ? put_in_place(core, fresh) : NULL;
+        if (differs && !old) {
+                config_free(fresh);
+                return -EBUSY;
+        }
         bool others = change_keys(core, keys, r->to);
-        if (config_difference(core->config, fresh, r->to) == 0) {
+        if (!differs) {
                 config_free(fresh);
                 fprintf(r->to, others ? "no other difference" : "no difference");
                 return 0;
-        }
-        struct config *old = put_in_place(core, fresh);
-        if (!old) {
-                config_free(fresh);
-                return -EBUSY;
         }
         if (confirm.us && !core->before) {
                 core->before = old;
