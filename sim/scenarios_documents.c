@@ -159,8 +159,8 @@ static void own_vote_is_forgotten(struct stage *s)
         expect_holder(s, 1, NODE_NONE); /* stopped, as was ordered and committed */
 }
 
-/* Rule 1: one vote in a term. 1 and 2 do not hear each other, 3 and 4 hear both, and what they answer is so slow
- * that both candidates ask for the same term before either leads. */
+/* Rule 1: one vote in a term. 1 and 2 do not hear each other, 3 and 4 hear both, and what they answer is so
+ * slow that both candidates ask for the same term before either leads. */
 static void two_ask_for_one_term(struct stage *s)
 {
         expect(s, world_leader(s->w) == 0, "node 0 does not lead");

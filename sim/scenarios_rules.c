@@ -65,6 +65,19 @@ static void group_stays_out_of_the_file(struct stage *s)
         expect(s, world_both_held(s->w, 1).us == 0, "two held group1");
 }
 
+/* havend itself is started anew with such a file: what it does not name it cannot stop, so nobody else
+ * begins. */
+static void started_with_a_file_without_the_group(struct stage *s)
+{
+        stage_wait_some(s, span_ms(100));
+        world_configure(s->w, 1, 4, false);
+        world_restart_haven(s->w, 1, span_ms(20));
+        stage_run(s, span_s(4));
+        expect(s, world_both_held(s->w, 1).us == 0, "two held group1");
+        world_configure(s->w, 1, 0, true);
+        expect_settles(s, span_s(5));
+}
+
 /* Both heard that it was released, then are cut apart: each could give it to itself (seed 356 with --data).
  */
 static void released_data_of_a_split_pair(struct stage *s)
@@ -103,6 +116,10 @@ const struct scenario scenarios_rules[] = {
          "its start counts as an answer",
          {.nodes = 3, .groups = 3},
          voter_reboots_and_votes},
+        {"started-with-a-file-without-the-group",
+         "rule 13: a later boot that does not know a group has not let go of it",
+         {.nodes = 3},
+         started_with_a_file_without_the_group},
         {"group-vanishes-from-the-file",
          "what cannot be named is let go of, not forgotten",
          {.nodes = 3},

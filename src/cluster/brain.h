@@ -376,7 +376,8 @@ bool fenced(const struct cluster *c, uint8_t node);
 /* What makes it certain that this holder has let go without saying so; NULL: nothing does. */
 const char *debt_settled(const struct cluster *c, const struct debt *d);
 /* What will pay it, and what a person can do. */
-void debt_advice(const struct cluster *c, const struct debt *d, char *text, size_t size);
+#define UNNAMED_ADVICE "the file there does not name it: name it there, and 'haven reload'"
+void debt_advice(const struct cluster *c, uint8_t group, const struct debt *d, char *text, size_t size);
 
 /* membership.c */
 /* Takes over the timing that our document has; after every change of it. */

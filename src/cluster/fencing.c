@@ -65,12 +65,14 @@ const char *debt_settled(const struct cluster *c, const struct debt *d)
         return NULL;
 }
 
-void debt_advice(const struct cluster *c, const struct debt *d, char *text, size_t size)
+void debt_advice(const struct cluster *c, uint8_t group, const struct debt *d, char *text, size_t size)
 {
         const char *name = node_name(c, d->node);
         char wait[SPAN_TEXT];
 
-        if (c->state.document.member[d->node].fencing)
+        if (peer_present(c, d->node) && !is_self(c, d->node) && !c->peer[d->node].is.knows[group])
+                snprintf(text, size, "%s", UNNAMED_ADVICE);
+        else if (c->state.document.member[d->node].fencing)
                 snprintf(text, size, "%s is being powered off", name);
         else if (watchdog_counts(c, d->node, d->boot))
                 snprintf(text, size,

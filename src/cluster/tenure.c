@@ -166,7 +166,7 @@ static void tell_blocked(struct cluster *c, uint8_t g, const struct assignment *
             !version_equal(c->committed.version, c->state.document.version))
                 return;
         c->care[g].blocked_told = true;
-        debt_advice(c, &a->debt[0], advice, sizeof(advice));
+        debt_advice(c, g, &a->debt[0], advice, sizeof(advice));
         note(c, NOTE_GROUP_BLOCKED, name_of(c, g), "%s (%s) -> blocked; %.120s", why,
              node_name(c, a->debt[0].node), advice);
 }

@@ -243,7 +243,7 @@ static void name_nodes(const struct cluster *c, uint8_t g, enum group_state stat
 }
 
 /* It had one node, which may hold it yet; false if that is over. */
-static bool tell_owed(const struct cluster *c, const struct assignment *a, char *text, size_t size)
+static bool tell_owed(const struct cluster *c, uint8_t g, const struct assignment *a, char *text, size_t size)
 {
         char advice[NOTE_TEXT];
 
@@ -254,7 +254,7 @@ static bool tell_owed(const struct cluster *c, const struct assignment *a, char 
                          node_name(c, a->from != NODE_NONE ? a->from : a->owner));
                 return true;
         }
-        debt_advice(c, &a->debt[0], advice, sizeof(advice));
+        debt_advice(c, g, &a->debt[0], advice, sizeof(advice));
         snprintf(text, size, "nothing proves that %s let go of it; %s", node_name(c, a->debt[0].node),
                  advice);
         return true;
@@ -269,7 +269,7 @@ static enum group_state everywhere_state(const struct cluster *c, uint8_t g, con
         enum group_state state = GROUP_STARTED;
         bool found = false;
 
-        if (tell_owed(c, a, text, size))
+        if (tell_owed(c, g, a, text, size))
                 return GROUP_BLOCKED;
         for (size_t i = 0; i < sizeof(worst) / sizeof(worst[0]); i++) {
                 size_t before = strlen(text);
@@ -316,13 +316,19 @@ static enum group_state owned(const struct cluster *c, uint8_t g, const struct a
         bool current = epoch_equal(h.epoch, a->epoch);
         if (current && h.state == HOLD_STARTED)
                 return GROUP_STARTED;
+        if (a->from != NODE_NONE && !is_self(c, a->from) && present(c, a->from, now) &&
+            !c->peer[a->from].is.knows[g]) {
+                snprintf(text, size, "nothing says that %s let go of it; %s", node_name(c, a->from),
+                         UNNAMED_ADVICE);
+                return GROUP_BLOCKED;
+        }
         if (current && h.state == HOLD_FAILED)
                 return GROUP_FAILED;
         if (current && h.state == HOLD_STOPPING)
                 return GROUP_STOPPING;
         if (c->settings->group[g].data && a->debt_count && !c->settings->group[g].accept_split) {
                 char advice[NOTE_TEXT];
-                debt_advice(c, &a->debt[0], advice, sizeof(advice));
+                debt_advice(c, g, &a->debt[0], advice, sizeof(advice));
                 snprintf(text, size, "nothing proves that %s let go of its data; %s",
                          node_name(c, a->debt[0].node), advice);
                 return GROUP_BLOCKED;
