@@ -317,6 +317,22 @@ static void take_address(struct tree *t, const struct entry *e, struct config_re
                              e->title ? e->title : "");
 }
 
+/* A host's, on the loopback interface. */
+static void take_virtual(struct tree *t, const struct entry *e, struct config_resource *r)
+{
+        char text[IP_TEXT];
+
+        if (!e->title || ip_parse(e->title, &r->ip) < 0) {
+                tree_mistake(t, e->place,
+                             "'%s' is no address: write it as realserver 10.0.0.111 or 2001:db8::111, "
+                             "without a prefix",
+                             e->title ? e->title : "");
+                return;
+        }
+        r->prefix = (uint8_t)(8 * ip_size(&r->ip));
+        text_copy(r->name, sizeof(r->name), ip_format(&r->ip, text));
+}
+
 static void take_unit(struct tree *t, const struct entry *e, struct config_resource *r)
 {
         static const char *const types[] = {".service", ".target", ".socket", ".mount", ".timer", ".path"};
@@ -354,13 +370,15 @@ static void build_resource(struct tree *t, const struct entry *e, enum resource_
                 take_address(t, e, r);
         else if (kind == RESOURCE_SERVICE)
                 take_unit(t, e, r);
+        else if (kind == RESOURCE_REALSERVER)
+                take_virtual(t, e, r);
         else
                 take_name(t, e, r->name, NAME_SIZE);
         if (kind == RESOURCE_DIRECTOR)
                 build_director(t, e, r, g, c);
         else
                 set_words(t, e, e->word, NULL, &to);
-        if (kind == RESOURCE_ADDRESS || kind == RESOURCE_DIRECTOR)
+        if (kind == RESOURCE_ADDRESS || kind == RESOURCE_DIRECTOR || kind == RESOURCE_REALSERVER)
                 r->start_timeout = r->stop_timeout = span_s(20);
         g->resource_count++;
 }

@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const resource_kinds[] = {"address", "service", "process", "script", "director"};
+static const char *const resource_kinds[] = {"address", "service",  "process",
+                                             "script",  "director", "realserver"};
 static const char *const arbiter_kinds[] = {"none", "ping", "disk", "fence", "witness", "etcd"};
 
 static const char *const alert_kinds[] = {"exec", "mail", "webhook", "mon", "journal"};

@@ -92,6 +92,7 @@ enum resource_kind {
         RESOURCE_PROCESS,
         RESOURCE_SCRIPT,
         RESOURCE_DIRECTOR,
+        RESOURCE_REALSERVER,
         RESOURCE_KINDS
 };
 
@@ -110,7 +111,7 @@ struct config_resource {
         span status_interval; /* 0: never looked at (script) */
         bool warm;            /* may run on the target before the old owner stops it (planned moves) */
 
-        /* address */
+        /* address; realserver, with the prefix of a host */
         struct ip ip;
         uint8_t prefix;
         char device[16]; /* empty: found by the prefix */

@@ -108,6 +108,19 @@ static void judge_floating(struct tree *t, const struct config *c, const struct 
                                         text, c->node[n].name);
 }
 
+static void judge_realserver(struct tree *t, const struct config_resource *r)
+{
+        const char *why = r->ip.family ? address_unusable(&r->ip) : NULL;
+
+        if (why)
+                tree_mistake(t, r->place, "realserver %s %s", r->name, why);
+        if (r->ip.family == AF_INET6 && r->device[0])
+                tree_mistake(t, r->place,
+                             "realserver %s: device is about ARP: IPv6 answers for its interface's addresses "
+                             "only, so leave it out",
+                             r->name);
+}
+
 static bool share_a_node(const struct config_group *a, const struct config_group *b)
 {
         for (size_t i = 0; i < a->node_count; i++)
@@ -129,6 +142,8 @@ static const char *conflict(const struct config_group *g, const struct config_re
                 return NULL;
         if (r->kind == RESOURCE_ADDRESS && r->ip.family && ip_equal(&o->ip, &r->ip))
                 return "an address has one owner";
+        if (r->kind == RESOURCE_REALSERVER && r->ip.family && ip_equal(&o->ip, &r->ip) && share_a_node(g, og))
+                return "the stop of one would take it from the other";
         if (r->kind == RESOURCE_SERVICE && strcmp(o->unit, r->unit) == 0 && share_a_node(g, og))
                 return "both would start and stop it";
         return NULL;
@@ -229,6 +244,8 @@ static void judge_group(struct tree *t, const struct config *c, size_t index)
                 const struct config_resource *r = &g->resource[i];
                 if (r->kind == RESOURCE_ADDRESS && r->ip.family)
                         judge_floating(t, c, r);
+                if (r->kind == RESOURCE_REALSERVER)
+                        judge_realserver(t, r);
                 judge_doubles(t, c, index, i);
                 if (r->kind == RESOURCE_SCRIPT && r->style == SCRIPT_LSB && r->argv && r->argv[0] &&
                     r->argv[1])

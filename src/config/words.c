@@ -221,6 +221,9 @@ static const struct word words[] = {
         {"director", "ldirectord", &type_texts, .list = true, .offset = DIRECTOR(ldirectord), .most = 256,
          .help = "files of ldirectord, whose services are served too"},
 
+        {"realserver", "device", &type_device, .offset = RESOURCE(device), .most = 16, .fallback = "",
+         .help = "network interface that does not answer for the address; default: none does"},
+
 #define SERVER_WORDS(section)                                                                                \
         {section,                                                                                            \
          "forward",                                                                                          \
@@ -368,12 +371,12 @@ static const struct {
         const char *section;
         const char *inside;
 } sections[] = {
-        {"root", "cluster"},        {"root", "node"},     {"root", "arbiter"},     {"root", "group"},
-        {"root", "alert"},          {"root", "watchdog"}, {"root", "watch"},       {"watch", "service"},
-        {"watch service", "check"}, {"root", "fence"},    {"group", "address"},    {"group", "service"},
-        {"group", "process"},       {"group", "script"},  {"group", "check"},      {"node", "check"},
-        {"group", "director"},      {"director", "pool"}, {"director", "virtual"}, {"pool", "real"},
-        {"pool", "check"},
+        {"root", "cluster"},        {"root", "node"},        {"root", "arbiter"},     {"root", "group"},
+        {"root", "alert"},          {"root", "watchdog"},    {"root", "watch"},       {"watch", "service"},
+        {"watch service", "check"}, {"root", "fence"},       {"group", "address"},    {"group", "service"},
+        {"group", "process"},       {"group", "script"},     {"group", "check"},      {"node", "check"},
+        {"group", "director"},      {"director", "pool"},    {"director", "virtual"}, {"pool", "real"},
+        {"pool", "check"},          {"group", "realserver"},
 };
 
 /* Whether the row is of this section or one of its kinds, not of a section inside it. */

@@ -82,7 +82,8 @@ static void stop(struct resource *r)
                 resource_say(r, RESOURCE_EV_STOPPED, "%s", "");
 }
 
-static bool in_kernel(const struct ip *ip)
+/* On loopback it is a real server's (realserver.c), not what floats. */
+static bool in_kernel(const struct ip *ip, const char *device)
 {
         struct ifaddrs *all;
         bool found = false;
@@ -91,7 +92,8 @@ static bool in_kernel(const struct ip *ip)
                 return false;
         for (struct ifaddrs *i = all; i && !found; i = i->ifa_next) {
                 struct ip have = {0};
-                if (!i->ifa_addr || i->ifa_addr->sa_family != ip->family)
+                if (!i->ifa_addr || i->ifa_addr->sa_family != ip->family ||
+                    (strcmp(i->ifa_name, "lo") == 0 && strcmp(device, "lo") != 0))
                         continue;
                 ip_from_sockaddr(i->ifa_addr, &have);
                 found = ip_equal(&have, ip);
@@ -102,7 +104,7 @@ static bool in_kernel(const struct ip *ip)
 
 static void look(struct resource *r)
 {
-        if (!in_kernel(&r->config.ip)) {
+        if (!in_kernel(&r->config.ip, r->config.device)) {
                 resource_say(r, RESOURCE_EV_ABSENT, "is on no interface");
                 return;
         }

@@ -102,6 +102,7 @@ extern const struct kind kind_service;
 extern const struct kind kind_process;
 extern const struct kind kind_script;
 extern const struct kind kind_director;
+extern const struct kind kind_realserver;
 
 /* The address object of a resource of that kind, else NULL. */
 struct address *resource_address(const struct resource *r);

@@ -36,7 +36,7 @@ static const struct {
 static const struct kind *const kinds[] = {
         [RESOURCE_ADDRESS] = &kind_address,   [RESOURCE_SERVICE] = &kind_service,
         [RESOURCE_PROCESS] = &kind_process,   [RESOURCE_SCRIPT] = &kind_script,
-        [RESOURCE_DIRECTOR] = &kind_director,
+        [RESOURCE_DIRECTOR] = &kind_director, [RESOURCE_REALSERVER] = &kind_realserver,
 };
 
 const char *resource_state_name(enum resource_state state)

@@ -103,9 +103,11 @@ int netlink_address_set(struct netlink *n, const struct netlink_address *a)
         struct ifaddrmsg *head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
         struct ifa_cacheinfo lifetime = {.ifa_prefered = a->valid_s, .ifa_valid = a->valid_s};
 
+        if (a->passive && a->ip.family == AF_INET6)
+                lifetime.ifa_prefered = 0; /* deprecated (RFC 4862 5.5.4) */
         head->ifa_family = (uint8_t)a->ip.family;
         head->ifa_prefixlen = a->prefix;
-        head->ifa_scope = scope_of(&a->ip);
+        head->ifa_scope = a->passive && a->ip.family == AF_INET ? RT_SCOPE_HOST : scope_of(&a->ip);
         head->ifa_index = a->ifindex;
         put_ip(request, IFA_LOCAL, &a->ip);
         put_ip(request, IFA_ADDRESS, &a->ip);

@@ -27,6 +27,7 @@ struct netlink_address {
          * modify_prefix_route() may otherwise put this address's lifetime on the route that both share; 6.18
          * does not. */
         bool no_route;
+        bool passive; /* used as a source by those only who name it */
 };
 
 int netlink_open(struct netlink *n);

@@ -13,6 +13,7 @@ from .tools import tool
 # Events of different machines read in one turn of the watcher carry one stamp, and two turns may fall between a
 # removal here and an addition there that happened in the other order. Overlap up to this is order unknown.
 BLUR = 0.002
+LOOPBACK = "1"  # the index of lo
 
 Overlap = collections.namedtuple("Overlap", "start end holders")
 
@@ -45,6 +46,8 @@ class Watcher:
                 self.take(int(words[0]) / 1e6, words[1], words[2], words[3], words[4])
 
     def take(self, when, node, what, address, interface):
+        if interface == LOOPBACK:
+            return  # nobody is told of it there: a real server's
         here = self.interfaces.setdefault((node, address), set())
         spans = self.spans.setdefault((node, address), [])
         if what == "add":
