@@ -67,14 +67,31 @@ static void group_stays_out_of_the_file(struct stage *s)
 
 /* havend itself is started anew with such a file: what it does not name it cannot stop, so nobody else
  * begins. */
-static void started_with_a_file_without_the_group(struct stage *s)
+static void start_with_a_file_without_the_group(struct stage *s)
 {
         stage_wait_some(s, span_ms(100));
         world_configure(s->w, 1, 4, false);
         world_restart_haven(s->w, 1, span_ms(20));
         stage_run(s, span_s(4));
         expect(s, world_both_held(s->w, 1).us == 0, "two held group1");
+}
+
+static void reload_is_the_first_to_name(struct stage *s)
+{
+        start_with_a_file_without_the_group(s);
         world_configure(s->w, 1, 0, true);
+        stage_run(s, span_s(2));
+        expect(s, world_holder(s->w, 1) != 1, "group1 was not let go");
+        expect_settles(s, span_s(5));
+}
+
+static void next_core_is_the_first_to_name(struct stage *s)
+{
+        start_with_a_file_without_the_group(s);
+        world_configure(s->w, 1, 0, false);
+        world_kill_core(s->w, 1, span_ms(20));
+        stage_run(s, span_s(2));
+        expect(s, world_holder(s->w, 1) != 1, "group1 was not let go");
         expect_settles(s, span_s(5));
 }
 
@@ -116,10 +133,14 @@ const struct scenario scenarios_rules[] = {
          "its start counts as an answer",
          {.nodes = 3, .groups = 3},
          voter_reboots_and_votes},
-        {"started-with-a-file-without-the-group",
-         "rule 13: a later boot that does not know a group has not let go of it",
-         {.nodes = 3},
-         started_with_a_file_without_the_group},
+        {"reload-is-the-first-to-name-the-group",
+         "rule 13: a later boot has let go of a group when it has stopped it",
+         {.nodes = 3, .data = true},
+         reload_is_the_first_to_name},
+        {"next-core-is-the-first-to-name-the-group",
+         "rule 13: a later boot has let go of a group when it has stopped it",
+         {.nodes = 3, .data = true},
+         next_core_is_the_first_to_name},
         {"group-vanishes-from-the-file",
          "what cannot be named is let go of, not forgotten",
          {.nodes = 3},

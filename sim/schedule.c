@@ -213,7 +213,7 @@ static void machine_fault(struct schedule *s, uint8_t node)
         struct world *w = s->w;
         span pause = span_ms(20 + world_random(w, s->c.data ? 8000 : 1500));
 
-        switch (world_random(w, 9)) {
+        switch (world_random(w, 10)) {
         case 0: world_power_off(w, node); break;
         case 1:
         case 2: world_kill_core(w, node, span_ms(5 + world_random(w, 60))); break;
@@ -221,6 +221,7 @@ static void machine_fault(struct schedule *s, uint8_t node)
         case 4: world_pause_supervisor(w, node, pause); break;
         case 5: world_pause_machine(w, node, pause); break;
         case 6: world_leave(w, node); break;
+        case 7: world_restart_haven(w, node, span_ms(20 + world_random(w, 250))); break;
         default: world_power_on(w, node); break;
         }
 }

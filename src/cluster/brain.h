@@ -111,6 +111,7 @@ struct tenure {
         struct epoch sealed; /* never started again */
         bool warm_ready;
         bool released; /* STOPPING: all that is exclusive is gone */
+        bool unasked;  /* STOPPING: the stop has still to be asked for */
         bool start_failed, refused;
         bool unfit;
         bool adopted;  /* STARTING: not started by this core */
@@ -404,6 +405,8 @@ void lease_expire(struct cluster *c);
 void tenure_settle(struct cluster *c);
 void tenure_event(struct cluster *c, const struct cluster_event *event);
 void tenure_adopt(struct cluster *c);
+/* Of a group that no core of this boot has known: whatever may run of it is stopped before it is given. */
+struct tenure tenure_unknown(void);
 void tenure_start(struct cluster *c, uint8_t g, struct epoch epoch);
 void tenure_stop(struct cluster *c, uint8_t g, const char *why);
 /* Given what our file says runs everywhere: we do not start it, and say so. */
@@ -415,8 +418,8 @@ void tenure_stop_again(struct cluster *c, uint8_t g);
 
 /* unnamed.c */
 void unnamed_keep(struct cluster *c, const struct cluster_tenure *t);
-/* What of it was sealed; it is the configuration's now. */
-struct epoch unnamed_forget(struct cluster *c, uint32_t group);
+/* It is the configuration's again: what of it was sealed stays so. Not one of them: `t` is left as it is. */
+void unnamed_resume(struct cluster *c, uint32_t group, struct tenure *t);
 bool unnamed_runs(const struct cluster *c);
 void unnamed_promise(const struct cluster *c, struct cluster_promise *p);
 void unnamed_say(const struct cluster *c, struct message *m);

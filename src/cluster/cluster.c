@@ -366,7 +366,6 @@ bool cluster_holds(const struct cluster *c, uint32_t group)
 int cluster_reconfigure(struct cluster *c, const struct cluster_settings *settings)
 {
         const struct cluster_settings *old = c->settings;
-        static const struct tenure no_tenure;
         struct tenure tenure[CLUSTER_GROUPS_MAX];
         struct care care[CLUSTER_GROUPS_MAX];
 
@@ -392,9 +391,9 @@ int cluster_reconfigure(struct cluster *c, const struct cluster_settings *settin
         }
         for (uint8_t j = 0; j < settings->group_count; j++) {
                 int i = group_index(c, settings->group[j].id);
-                tenure[j] = i >= 0 ? c->tenure[i] : no_tenure;
+                tenure[j] = i >= 0 ? c->tenure[i] : tenure_unknown();
                 if (i < 0)
-                        tenure[j].sealed = unnamed_forget(c, settings->group[j].id);
+                        unnamed_resume(c, settings->group[j].id, &tenure[j]);
                 care[j] = i >= 0 ? c->care[i] : (struct care){.refused_node = NODE_NONE};
         }
         memcpy(c->tenure, tenure, sizeof(tenure[0]) * settings->group_count);

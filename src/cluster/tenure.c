@@ -335,8 +335,18 @@ void tenure_decline(struct cluster *c, uint8_t g)
         t->start_failed = c->changed = true;
 }
 
+static void ask_for_stops(struct cluster *c)
+{
+        for (uint8_t g = 0; g < c->settings->group_count; g++) {
+                if (c->tenure[g].unasked)
+                        act(c, ACTION_STOP, g, c->tenure[g].epoch, false);
+                c->tenure[g].unasked = false;
+        }
+}
+
 void tenure_settle(struct cluster *c)
 {
+        ask_for_stops(c);
         if (!self_arranged(c, &c->state.document))
                 return; /* what it says is of others */
         for (uint8_t g = 0; g < c->settings->group_count; g++)
@@ -454,16 +464,28 @@ void tenure_event(struct cluster *c, const struct cluster_event *event)
         }
 }
 
+struct tenure tenure_unknown(void)
+{
+        return (struct tenure){.hold = HOLD_STOPPING, .unasked = true};
+}
+
+static bool known_to_this_boot(const struct cluster *c, uint32_t group)
+{
+        for (uint8_t i = 0; i < c->promise.tenure_count; i++)
+                if (c->promise.tenure[i].group == group)
+                        return true;
+        return false;
+}
+
 /* A restarted core goes on with what the ledger says (rules 5 and 18): what was held is adopted, what was
  * being let go is let go. */
 void tenure_adopt(struct cluster *c)
 {
-        /* the first core of a boot: its word counts as release of all that earlier boots held (rule 13), so
-         * whatever they may have left is stopped before it is given */
-        for (uint8_t g = 0; c->first_core && g < c->settings->group_count; g++) {
-                set_hold(c, g, HOLD_STOPPING);
-                act(c, ACTION_STOP, g, c->tenure[g].epoch, false);
-        }
+        /* our word counts as release of all that earlier boots held (rule 13), so whatever they may have left
+         * is stopped before it is given: by the first core, or by the first whose file names it */
+        for (uint8_t g = 0; g < c->settings->group_count; g++)
+                if (!known_to_this_boot(c, c->settings->group[g].id))
+                        c->tenure[g] = tenure_unknown();
         for (uint8_t i = 0; i < c->promise.tenure_count; i++) {
                 const struct cluster_tenure *was = &c->promise.tenure[i];
                 int g = group_index(c, was->group);

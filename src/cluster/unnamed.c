@@ -27,16 +27,15 @@ void unnamed_keep(struct cluster *c, const struct cluster_tenure *t)
                      t->group);
 }
 
-struct epoch unnamed_forget(struct cluster *c, uint32_t group)
+void unnamed_resume(struct cluster *c, uint32_t group, struct tenure *t)
 {
         for (uint8_t i = 0; i < c->unnamed_count; i++) {
-                struct epoch sealed = c->unnamed[i].sealed;
                 if (c->unnamed[i].group != group)
                         continue;
+                *t = (struct tenure){.sealed = c->unnamed[i].sealed};
                 c->unnamed[i] = c->unnamed[--c->unnamed_count];
-                return sealed;
+                return;
         }
-        return (struct epoch){0};
 }
 
 bool unnamed_runs(const struct cluster *c)
