@@ -281,7 +281,7 @@ REMOVALS = [
      "        if (a->debt_count && arbiter_kind(c) == CLUSTER_ARBITER_WEAK && heal(c, g, a))\n"
      "                return false;\n", "", "split-heals-owner-from-before-keeps"),
     ("what the file no longer names is forgotten", 5, T,
-     "                        unnamed_keep(c, was);\n", "", "group-vanishes-from-the-file"),
+     "                        unnamed_keep(c, was);\n", "", "group-stays-out-of-the-file"),
     ("each loss of a node does not lengthen its wait", "I5", "src/cluster/fitness.c",
      "        if (p->flaps > 1)\n", "        if (false)\n", "comes-and-goes-waits-longer-each-time"),
     ("weak healing, before the healed document is committed", 25, G,
