@@ -388,6 +388,10 @@ static void complain_of_kind(struct tree *t, const struct entry *e)
         char known[256] = "";
         size_t used = 0;
 
+        if (e->title && strcmp(e->title, "mariadb") == 0) {
+                tree_mistake(t, e->place, "'mariadb' is no check: write check mysql, they speak alike");
+                return;
+        }
         for (int k = 0; k < CHECK_KINDS && used < sizeof(known); k++)
                 used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
                                          k == 0                 ? ""

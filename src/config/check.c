@@ -12,10 +12,24 @@
 #define WHY 256
 
 static const char *const kinds[CHECK_KINDS] = {
-        [CHECK_TCP] = "tcp",   [CHECK_HTTP] = "http",       [CHECK_ICMP] = "icmp", [CHECK_TLS] = "tls",
-        [CHECK_DNS] = "dns",   [CHECK_COMMAND] = "command", [CHECK_FILE] = "file", [CHECK_DISK] = "disk",
-        [CHECK_LOAD] = "load", [CHECK_PROCESS] = "process", [CHECK_FTP] = "ftp",   [CHECK_SMTP] = "smtp",
-        [CHECK_IMAP] = "imap", [CHECK_POP3] = "pop3",       [CHECK_LDAP] = "ldap", [CHECK_REDIS] = "redis",
+        [CHECK_TCP] = "tcp",
+        [CHECK_HTTP] = "http",
+        [CHECK_ICMP] = "icmp",
+        [CHECK_TLS] = "tls",
+        [CHECK_DNS] = "dns",
+        [CHECK_COMMAND] = "command",
+        [CHECK_FILE] = "file",
+        [CHECK_DISK] = "disk",
+        [CHECK_LOAD] = "load",
+        [CHECK_PROCESS] = "process",
+        [CHECK_FTP] = "ftp",
+        [CHECK_SMTP] = "smtp",
+        [CHECK_IMAP] = "imap",
+        [CHECK_POP3] = "pop3",
+        [CHECK_LDAP] = "ldap",
+        [CHECK_REDIS] = "redis",
+        [CHECK_POSTGRESQL] = "postgresql",
+        [CHECK_MYSQL] = "mysql",
 };
 
 const char *check_kind_name(enum check_kind kind)
@@ -31,6 +45,19 @@ int check_kind_parse(const char *name, enum check_kind *ret_kind)
                         return 0;
                 }
         return -EINVAL;
+}
+
+bool check_kind_is_built(enum check_kind kind)
+{
+        switch (kind) {
+#ifndef HAVE_POSTGRESQL
+        case CHECK_POSTGRESQL: return false;
+#endif
+#ifndef HAVE_MYSQL
+        case CHECK_MYSQL: return false;
+#endif
+        default: return true;
+        }
 }
 
 /* The next word of this kind of check from row `*i` on; NULL past the end. Without a kind, what all have. */

@@ -37,8 +37,10 @@ enum check_kind {
         CHECK_POP3,
         CHECK_LDAP,
         CHECK_REDIS,
+        CHECK_POSTGRESQL,
+        CHECK_MYSQL, /* and MariaDB */
 };
-#define CHECK_KINDS (CHECK_REDIS + 1)
+#define CHECK_KINDS (CHECK_MYSQL + 1)
 
 struct check_tcp {
         char *send;   /* NULL: nothing; \r \n \t \0 \xHH stand for bytes */
@@ -135,6 +137,16 @@ struct check_login {
         char *base;            /* ldap: the entry that is asked for; NULL: the server's own */
 };
 
+/* Database servers that are asked in SQL. */
+struct check_sql {
+        char *user;
+        char *password, *password_file; /* at most one of them; NULL: none */
+        char *database;                 /* NULL: none */
+        int tls;                        /* enum login_tls; LOGIN_TLS_TLS is neither's */
+        char *query;
+        char *expect; /* regular expression for its first value; NULL: any answer */
+};
+
 struct config_check {
         enum check_kind kind;
         char name[NAME_SIZE]; /* unique among its neighbours; default: the kind */
@@ -159,12 +171,16 @@ struct config_check {
                 struct check_load load;
                 struct check_process process;
                 struct check_login login;
+                struct check_sql sql;
         };
 };
 
 const char *check_kind_name(enum check_kind kind);
 /* -EINVAL: no such kind. */
 int check_kind_parse(const char *name, enum check_kind *ret_kind);
+
+/* Whether this haven was built with what it needs. */
+bool check_kind_is_built(enum check_kind kind);
 
 /* Fills in every default. The rest is zero. */
 void check_init(struct config_check *c, enum check_kind kind);

@@ -188,6 +188,11 @@ static void judge_doubles(struct tree *t, const struct config *c, size_t group, 
 
 /* --- groups --- */
 
+static const char *client_library(enum check_kind kind)
+{
+        return kind == CHECK_POSTGRESQL ? "libpq" : "libmariadb";
+}
+
 void judge_check(struct tree *t, const struct config_check *k)
 {
         char timeout[SPAN_TEXT], interval[SPAN_TEXT];
@@ -199,6 +204,24 @@ void judge_check(struct tree *t, const struct config_check *k)
         if (k->quick.us > k->interval.us)
                 tree_mistake(t, k->place, "check %s: quick %s is longer than interval %s", k->name,
                              span_format(k->quick, timeout), span_format(k->interval, interval));
+        if (!check_kind_is_built(k->kind))
+                tree_mistake(t, k->place,
+                             "check %s: this haven was built without %s: build it where that is there",
+                             check_kind_name(k->kind), client_library(k->kind));
+#ifndef CURL_BEGINS_TLS_IN_LDAP
+        if (k->kind == CHECK_LDAP && k->login.tls == LOGIN_TLS_STARTTLS)
+                tree_mistake(
+                        t, k->place,
+                        "check %s: starttls is broken in the libcurl that this haven is built with (7.87 to "
+                        "8.5): write tls = tls and port = 636",
+                        k->name);
+#endif
+        if (k->kind == CHECK_POSTGRESQL && k->source.family)
+                tree_mistake(t, k->place, "check %s: source: libpq leaves that to the kernel", k->name);
+        if ((k->kind == CHECK_POSTGRESQL || k->kind == CHECK_MYSQL) && k->sql.password &&
+            k->sql.password_file)
+                tree_mistake(t, k->place, "check %s: a password and a password-file: remove one of them",
+                             k->name);
         if (k->ip.family && address_unusable(&k->ip) && !address_is_loopback(&k->ip))
                 tree_mistake(t, k->place, "check %s: its address %s", k->name, address_unusable(&k->ip));
         if (k->ip.family && k->source.family && k->ip.family != k->source.family)

@@ -17,6 +17,7 @@ static const char *const styles[] = {"exit", "nagios", "mon", NULL};
 static const char *const warnings[] = {"works", "fails", NULL};
 static const char *const load_minutes[] = {"1", "5", "15", NULL};
 static const char *const login_tls[] = {"none", "starttls", "tls", NULL};
+static const char *const sql_tls[] = {"none", "starttls", NULL};
 
 #define CHECK(field) offsetof(struct config_check, field)
 
@@ -192,6 +193,44 @@ const struct word check_words[] = {
          .help = "who logs in"},
         {"check redis", "password", &type_line, .offset = CHECK(login.password), .most = 128, .fallback = "",
          .help = "of the user"},
+
+        {"check postgresql", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+         .help = "to connect to"},
+        {"check postgresql", "port", &type_port, .offset = CHECK(port), .fallback = "5432",
+         .help = "to connect to"},
+        {"check postgresql", "user", &type_line, .offset = CHECK(sql.user), .most = 128, .fallback = "haven",
+         .help = "who logs in"},
+        {"check postgresql", "password", &type_line, .offset = CHECK(sql.password), .most = 128,
+         .fallback = "", .help = "of the user"},
+        {"check postgresql", "password-file", &type_file, .offset = CHECK(sql.password_file), .most = 256,
+         .fallback = "", .help = "its first line is the password"},
+        {"check postgresql", "database", &type_line, .offset = CHECK(sql.database), .most = 128,
+         .fallback = "postgres", .help = "that is opened"},
+        {"check postgresql", "tls", &type_choice, .choices = sql_tls, .offset = CHECK(sql.tls),
+         .fallback = "none", .help = "whether the session is protected"},
+        {"check postgresql", "query", &type_line, .offset = CHECK(sql.query), .most = 512,
+         .fallback = "SELECT 1", .help = "what is asked"},
+        {"check postgresql", "expect", &type_pattern, .offset = CHECK(sql.expect), .most = 256,
+         .fallback = "", .help = "regular expression that the first value of the answer must match"},
+
+        {"check mysql", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+         .help = "to connect to"},
+        {"check mysql", "port", &type_port, .offset = CHECK(port), .fallback = "3306",
+         .help = "to connect to"},
+        {"check mysql", "user", &type_line, .offset = CHECK(sql.user), .most = 128, .fallback = "haven",
+         .help = "who logs in"},
+        {"check mysql", "password", &type_line, .offset = CHECK(sql.password), .most = 128, .fallback = "",
+         .help = "of the user"},
+        {"check mysql", "password-file", &type_file, .offset = CHECK(sql.password_file), .most = 256,
+         .fallback = "", .help = "its first line is the password"},
+        {"check mysql", "database", &type_line, .offset = CHECK(sql.database), .most = 128, .fallback = "",
+         .help = "that is opened"},
+        {"check mysql", "tls", &type_choice, .choices = sql_tls, .offset = CHECK(sql.tls), .fallback = "none",
+         .help = "whether the session is protected"},
+        {"check mysql", "query", &type_line, .offset = CHECK(sql.query), .most = 512, .fallback = "SELECT 1",
+         .help = "what is asked"},
+        {"check mysql", "expect", &type_pattern, .offset = CHECK(sql.expect), .most = 256, .fallback = "",
+         .help = "regular expression that the first value of the answer must match"},
 
         {"check", "interval", &type_span, .offset = CHECK(interval), .least = 50 * MS, .most = 24 * HOUR,
          .fallback = "1s", .help = "from one check to the next"},

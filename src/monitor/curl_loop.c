@@ -76,6 +76,14 @@ static void on_socket_ready(uv_poll_t *poll, int status, int events)
         collect_done(c);
 }
 
+void curl_loop_nudge(struct curl_loop *c)
+{
+        int running;
+
+        curl_multi_perform(c->multi, &running);
+        collect_done(c);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
         struct curl_loop *c = timer->data;

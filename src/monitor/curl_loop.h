@@ -21,6 +21,8 @@ void curl_loop_free(struct curl_loop *c);
 CURL *curl_loop_borrow(struct curl_loop *c);
 /* Begins; `on_done` comes once from the loop, unless it is given back before. 0 or a negative errno. */
 int curl_loop_begin(struct curl_loop *c, CURL *easy, curl_done_fn *on_done, void *user);
+/* Looks after all transfers though no socket is ready. */
+void curl_loop_nudge(struct curl_loop *c);
 /* Gives the handle back, its transfer cut if one is under way. */
 void curl_loop_return(struct curl_loop *c, CURL *easy);
 

@@ -26,6 +26,8 @@ static const struct {
         [CHECK_POP3] = {.object = "haven-check-curl.so"},
         [CHECK_LDAP] = {.object = "haven-check-curl.so"},
         [CHECK_REDIS] = {.here = &probe_redis},
+        [CHECK_POSTGRESQL] = {.here = &probe_local},
+        [CHECK_MYSQL] = {.here = &probe_local},
 #ifdef HAVE_HTTP_PARSER
         [CHECK_HTTP] = {.here = &probe_web, .object = "haven-check-curl.so"},
 #else

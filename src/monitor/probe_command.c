@@ -1,9 +1,11 @@
-/* probe_command.c - any command as a check, by the three conventions there are; and what haven-look finds on
- * this machine, which is one more command.
+/* probe_command.c - any command as a check, by the three conventions there are; and haven-look and its like,
+ * which are more commands: for this machine, and for databases.
  *
  * The command runs elsewhere (command_host.h); here its output is read, bounded, and its end judged. */
 #include "monitor/command_host.h"
 #include "monitor/command_past.h"
+#include "monitor/command_words.h"
+#include "monitor/look_sql.h"
 #include "monitor/probe.h"
 
 #include <assert.h>
@@ -19,8 +21,6 @@
 #define OUTPUT_MAX   ((size_t)64 * 1024)        /* kept */
 #define ENDLESS      ((size_t)16 * 1024 * 1024) /* read and thrown away at most: then it will never end */
 #define READS_A_TURN 16
-
-#define NORMAL_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct probe {
         struct command_past *past; /* NULL: its style does not ask for it */
@@ -66,12 +66,29 @@ static void over(struct probe *p, const struct ending *e)
         on_done(user, e);
 }
 
+static bool is_sql(const struct probe *p)
+{
+        return p->check->kind == CHECK_POSTGRESQL || p->check->kind == CHECK_MYSQL;
+}
+
+/* Whether the one that looks at a database has said that it is connected, in a line before its words. */
+static bool is_connected(const struct probe *p)
+{
+        return p->text_n > 0 && strncmp(p->text, LOOK_CONNECTED, strlen(LOOK_CONNECTED)) == 0;
+}
+
+static const char *words_of(const struct probe *p)
+{
+        return is_sql(p) && is_connected(p) ? p->text + strlen(LOOK_CONNECTED) : p->text;
+}
+
 /* The first line, without what ends it. */
 static int first_line(const struct probe *p)
 {
-        size_t n = p->text_n == 0 ? 0 : strcspn(p->text, "\r\n");
+        const char *text = p->text_n == 0 ? "" : words_of(p);
+        size_t n = strcspn(text, "\r\n");
 
-        while (n > 0 && p->text[n - 1] == ' ')
+        while (n > 0 && text[n - 1] == ' ')
                 n--;
         return (int)n;
 }
@@ -99,23 +116,39 @@ static enum reason reason_look(int status)
         }
 }
 
+/* As the programs for databases say it (look_sql.h). */
+static enum reason reason_sql(int status)
+{
+        return status >= LOOK_STATUS && status < LOOK_STATUS + REASONS ? (enum reason)(status - LOOK_STATUS)
+                                                                       : REASON_LOCAL;
+}
+
+static enum reason reason_of(const struct config_check *c, int status)
+{
+        switch (c->kind) {
+        case CHECK_COMMAND: break;
+        case CHECK_POSTGRESQL:
+        case CHECK_MYSQL: return reason_sql(status);
+        default: return reason_look(status);
+        }
+        if (c->command.style == COMMAND_NAGIOS)
+                return reason_nagios(&c->command, status);
+        return status == 0 ? REASON_WORKS : REASON_FAILED;
+}
+
 static void judge(struct probe *p, int status, struct ending *e)
 {
         const struct config_check *c = p->check;
-        int code = WEXITSTATUS(status);
 
         if (WIFSIGNALED(status)) {
                 e->reason = REASON_KILLED;
                 e->detail = WTERMSIG(status);
         } else {
-                e->reason = c->kind != CHECK_COMMAND             ? reason_look(code)
-                            : c->command.style == COMMAND_NAGIOS ? reason_nagios(&c->command, code)
-                            : code == 0                          ? REASON_WORKS
-                                                                 : REASON_FAILED;
-                e->detail = e->reason == REASON_FAILED ? code : 0;
+                e->reason = reason_of(c, WEXITSTATUS(status));
+                e->detail = e->reason == REASON_FAILED ? WEXITSTATUS(status) : 0;
         }
         if (p->text != NULL)
-                ending_say(e, "%.*s", first_line(p), p->text);
+                ending_say(e, "%.*s", first_line(p), words_of(p));
         if (p->past != NULL)
                 command_past_add(p->past, c, e->reason == REASON_WORKS, e->said, p->text);
 }
@@ -197,9 +230,11 @@ static void on_status(uv_poll_t *poll, int poll_status, int events)
 
 static void cut(struct probe *p, struct ending *ret_ending)
 {
-        ret_ending->reason = REASON_UNFINISHED;
+        ret_ending->reason = !is_sql(p)        ? REASON_UNFINISHED
+                             : is_connected(p) ? REASON_NO_ANSWER
+                                               : REASON_NO_CONNECTION;
         if (p->text != NULL)
-                ending_say(ret_ending, "%.*s", first_line(p), p->text);
+                ending_say(ret_ending, "%.*s", first_line(p), words_of(p));
         if (p->past != NULL)
                 command_past_add(p->past, p->check, false, ret_ending->said, p->text);
         probe_free(p);
@@ -207,143 +242,13 @@ static void cut(struct probe *p, struct ending *ret_ending)
 
 /* --- the beginning --- */
 
-struct request {
-        struct command_request head; /* and `bytes` right behind it, as it is sent */
-        char bytes[COMMAND_REQUEST_MAX - sizeof(struct command_request)];
-        size_t n; /* of them; beyond their number: it did not fit */
-};
-
-static void put(struct request *r, uint16_t *count, const char *text)
-{
-        size_t n = strlen(text) + 1;
-
-        if (r->n + n <= sizeof(r->bytes))
-                memcpy(r->bytes + r->n, text, n);
-        r->n += n;
-        (*count)++;
-}
-
-static const char *base_of(const char *path)
-{
-        assert(path);
-        const char *slash = strrchr(path, '/');
-
-        return slash == NULL ? path : slash + 1;
-}
-
-/* What mon sets for every monitor; the user's own settings come after and win. */
-static void put_mon(struct request *r, const struct probe *p)
-{
-        const struct check_command *k = &p->check->command;
-        const char *program = base_of(k->argv[0]);
-        char text[320];
-
-        put(r, &r->head.settings, "MON_STATEDIR=/var/lib/mon");
-        put(r, &r->head.settings, "MON_LOGDIR=/var/log/mon");
-        put(r, &r->head.settings, "MON_CFBASEDIR=/etc/mon");
-        put(r, &r->head.settings, "MON_DESCRIPTION=");
-        put(r, &r->head.settings, "MON_DEPEND_STATUS=");
-        snprintf(text, sizeof(text), "MON_GROUP=%s", k->hosts == NULL ? "" : k->hosts[0]);
-        put(r, &r->head.settings, text);
-        snprintf(text, sizeof(text), "MON_SERVICE=%.*s", (int)strcspn(program, "."), program);
-        put(r, &r->head.settings, text);
-        for (size_t i = 0; command_past_setting(p->past, p->check, i) != NULL; i++)
-                put(r, &r->head.settings, command_past_setting(p->past, p->check, i));
-}
-
-static bool is_set(const struct check_command *k, const char *setting)
-{
-        size_t n = strcspn(setting, "=") + 1;
-
-        for (char **e = k->environment; e != NULL && *e != NULL; e++)
-                if (strncmp(*e, setting, n) == 0)
-                        return true;
-        return false;
-}
-
-/* Takes out what the user sets otherwise: which of two wins is the program's own choice. */
-static void drop_overridden(struct request *r, const struct check_command *k, size_t from)
-{
-        size_t to = from;
-
-        for (size_t at = from; at < r->n;) {
-                size_t n = strlen(r->bytes + at) + 1;
-                if (is_set(k, r->bytes + at)) {
-                        r->head.settings--;
-                } else {
-                        memmove(r->bytes + to, r->bytes + at, n);
-                        to += n;
-                }
-                at += n;
-        }
-        r->n = to;
-}
-
-static void put_command(struct request *r, const struct probe *p)
-{
-        const struct check_command *k = &p->check->command;
-        size_t settings;
-
-        for (char **a = k->argv; *a != NULL; a++)
-                put(r, &r->head.arguments, *a);
-        for (char **h = k->hosts; h != NULL && *h != NULL; h++)
-                put(r, &r->head.arguments, *h);
-        settings = r->n;
-        put(r, &r->head.settings, NORMAL_PATH);
-        put(r, &r->head.settings, "LANG=C");
-        if (k->style == COMMAND_MON)
-                put_mon(r, p);
-        if (r->n > sizeof(r->bytes))
-                return;
-        drop_overridden(r, k, settings);
-        for (char **e = k->environment; e != NULL && *e != NULL; e++)
-                put(r, &r->head.settings, *e);
-}
-
-static void put_look(struct request *r, const struct probe_house *house, const struct config_check *c)
-{
-        char program[560], first[24], second[24];
-        long long numbers[2] = {0};
-        const char *of = "";
-
-        switch (c->kind) {
-        case CHECK_FILE:
-                of = c->file.path;
-                numbers[0] = c->file.age_max.us / 1000000;
-                numbers[1] = c->file.size_min;
-                break;
-        case CHECK_DISK:
-                of = c->disk.path;
-                numbers[0] = c->disk.free_min;
-                numbers[1] = c->disk.inodes_min;
-                break;
-        case CHECK_LOAD:
-                numbers[0] = c->load.percent_max;
-                numbers[1] = c->load.minutes;
-                break;
-        default:
-                of = c->process.program;
-                numbers[0] = c->process.least;
-                break;
-        }
-        snprintf(program, sizeof(program), "%s/haven-look", house->directory);
-        snprintf(first, sizeof(first), "%lld", numbers[0]);
-        snprintf(second, sizeof(second), "%lld", numbers[1]);
-        put(r, &r->head.arguments, program);
-        put(r, &r->head.arguments, check_kind_name(c->kind));
-        put(r, &r->head.arguments, of == NULL ? "/" : of);
-        put(r, &r->head.arguments, first);
-        put(r, &r->head.arguments, second);
-        put(r, &r->head.settings, "LANG=C");
-}
-
-static int send_request(int to, const struct request *r, int output, int socket)
+static int send_request(int to, const struct command_words *r, int output, int socket)
 {
         union {
                 char space[CMSG_SPACE(2 * sizeof(int))];
                 struct cmsghdr align;
         } control = {0};
-        struct iovec part = {.iov_base = (void *)r, .iov_len = sizeof(r->head) + r->n};
+        struct iovec part = {.iov_base = (void *)r, .iov_len = command_words_size(r)};
         struct msghdr m = {.msg_iov = &part,
                            .msg_iovlen = 1,
                            .msg_control = &control,
@@ -351,7 +256,7 @@ static int send_request(int to, const struct request *r, int output, int socket)
         struct cmsghdr *c = CMSG_FIRSTHDR(&m);
         const int fd[2] = {output, socket};
 
-        if (r->n > sizeof(r->bytes))
+        if (part.iov_len > COMMAND_REQUEST_MAX)
                 return -E2BIG;
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
@@ -363,15 +268,10 @@ static int send_request(int to, const struct request *r, int output, int socket)
 /* Asks for the command; its two descriptors are the probe's. */
 static int request(struct probe *p, const struct probe_house *house)
 {
-        static struct request r; /* too much for a stack */
+        static struct command_words r; /* too much for a stack */
         int pipe[2], pair[2], e;
 
-        r.head = (struct command_request){.key = (uintptr_t)p->check};
-        r.n = 0;
-        if (p->check->kind == CHECK_COMMAND)
-                put_command(&r, p);
-        else
-                put_look(&r, house, p->check);
+        command_words_of(p->check, p->past, house->directory, &r);
         if (pipe2(pipe, O_CLOEXEC) == -1)
                 return -errno;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {

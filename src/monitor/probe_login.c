@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define ANSWER_MAX ((size_t)64 * 1024)
+#define NUDGE_MS   20
 
 /* Of urls; with an s behind it, protected from the first byte. */
 static const char *const schemes[CHECK_KINDS] = {[CHECK_FTP] = "ftp",
@@ -20,14 +21,44 @@ struct probe {
         struct curl_loop *loop;
         const struct config_check *check;
         CURL *easy;
-        size_t bytes; /* of the answer */
+        uv_timer_t *nudge; /* NULL: it needs none */
+        size_t bytes;      /* of the answer */
         char error[CURL_ERROR_SIZE];
         probe_done_fn *on_done;
         void *user;
 };
 
+static void on_nudge_closed(uv_handle_t *handle)
+{
+        free(handle);
+}
+
+static void on_nudge(uv_timer_t *timer)
+{
+        const struct probe *p = timer->data;
+
+        curl_loop_nudge(p->loop); /* may end it */
+}
+
+/* What came in one TLS record with what was waited for lies in OpenSSL's buffer, and libcurl waits for the
+ * socket (seen with 7.88: ldaps never ends). */
+static int nudge_start(struct probe *p, uv_loop_t *loop)
+{
+        if (p->check->kind != CHECK_LDAP || p->check->login.tls == LOGIN_TLS_NONE)
+                return 0;
+        p->nudge = malloc(sizeof(*p->nudge));
+        if (p->nudge == NULL)
+                return -ENOMEM;
+        uv_timer_init(loop, p->nudge);
+        p->nudge->data = p;
+        uv_timer_start(p->nudge, on_nudge, NUDGE_MS, NUDGE_MS);
+        return 0;
+}
+
 static void probe_free(struct probe *p)
 {
+        if (p->nudge != NULL)
+                uv_close((uv_handle_t *)p->nudge, on_nudge_closed);
         curl_loop_return(p->loop, p->easy);
         free(p);
 }
@@ -136,7 +167,9 @@ static int begin(void *shared, const struct probe_house *house, const struct con
                 set_options(p);
                 set_command(p);
                 curl_set_ends(p->easy, &check->source, &as_it_is);
-                r = curl_loop_begin(p->loop, p->easy, on_over, p);
+                r = nudge_start(p, house->loop);
+                if (r == 0)
+                        r = curl_loop_begin(p->loop, p->easy, on_over, p);
         }
         if (r != 0) {
                 probe_free(p);

@@ -32,6 +32,12 @@ anon_root={d}/empty
 secure_chroot_dir={d}/empty
 seccomp_sandbox=NO
 background=NO
+ssl_enable=YES
+allow_anon_ssl=YES
+force_local_logins_ssl=NO
+force_local_data_ssl=NO
+rsa_cert_file={d}/cert
+rsa_private_key_file={d}/key
 """
 
 EXIM = """
@@ -39,7 +45,9 @@ primary_hostname = post.lab
 spool_directory = {d}/spool
 log_file_path = {d}/%slog
 pid_file_path = {d}/exim.pid
-tls_advertise_hosts =
+tls_advertise_hosts = *
+tls_certificate = {d}/cert
+tls_privatekey = {d}/key
 host_lookup =
 rfc1413_query_timeout = 0s
 keep_environment =
@@ -50,7 +58,9 @@ base_dir = {d}/run
 state_dir = {d}/state
 protocols = imap pop3
 listen = 127.0.0.1
-ssl = no
+ssl = yes
+ssl_cert = <{d}/cert
+ssl_key = <{d}/key
 first_valid_uid = 1
 disable_plaintext_auth = no
 log_path = {d}/log
@@ -68,31 +78,71 @@ userdb {{
 SLAPD = """
 include /etc/ldap/schema/core.schema
 pidfile {d}/slapd.pid
+TLSCertificateFile {d}/cert
+TLSCertificateKeyFile {d}/key
 """
+
+POSTGRESQL = "/usr/lib/postgresql/15/bin/"
+MARIADB_USER = "CREATE USER haven@'127.0.0.1' IDENTIFIED BY 'secret';\n"
+SECRET = "password = secret\n"
+PROTECTED = "tls = starttls"
+UNTRUSTED = ("tls = starttls verify = yes", "certificate")
 
 
 class Server:
     """How Debian's server is started on a directory of its own, and what is asked of it."""
 
-    def __init__(self, program, port, command, files=None, owner=None, goods=("",), wrongs=()):
+    def __init__(self, program, port, command, files=None, owner=None, goods=("",), wrongs=(), prepare=None):
         self.program, self.port, self.command = program, port, command
         self.files, self.owner, self.goods, self.wrongs = files or {}, owner, goods, wrongs
+        self.prepare = prepare  # a command before; then both run as the owner
 
 
 SERVERS = {
     "ftp": Server("/usr/sbin/vsftpd", 21, ["{d}/conf"], {"conf": VSFTPD},
-                  wrongs=[("user = nosuch password = bad", "denied")]),
-    "smtp": Server("/usr/sbin/exim4", 25, ["-C", "{d}/conf", "-bdf", "-oX", "25"], {"conf": EXIM}, "Debian-exim"),
+                  goods=("", PROTECTED), wrongs=[("user = nosuch password = bad", "denied"), UNTRUSTED]),
+    "smtp": Server("/usr/sbin/exim4", 25, ["-C", "{d}/conf", "-bdf", "-oX", "25"], {"conf": EXIM}, "Debian-exim",
+                   goods=("", PROTECTED), wrongs=[UNTRUSTED]),
     "imap": Server("/usr/sbin/dovecot", 143, ["-F", "-c", "{d}/conf"], {"conf": DOVECOT}, "mail",
-                   goods=("", "user = joe password = secret"), wrongs=[("user = joe password = bad", "denied")]),
+                   goods=("", "user = joe password = secret", PROTECTED, "tls = tls port = 993"),
+                   wrongs=[("user = joe password = bad", "denied"), UNTRUSTED]),
     "pop3": Server("/usr/sbin/dovecot", 110, ["-F", "-c", "{d}/conf"], {"conf": DOVECOT}, "mail",
-                   goods=("", "user = joe password = secret"), wrongs=[("user = joe password = bad", "denied")]),
-    "ldap": Server("/usr/sbin/slapd", 389, ["-d", "0", "-h", "ldap://127.0.0.1", "-f", "{d}/conf"], {"conf": SLAPD},
-                   goods=("", 'base = "cn=Subschema"'),
+                   goods=("", "user = joe password = secret", PROTECTED, "tls = tls port = 995"),
+                   wrongs=[("user = joe password = bad", "denied"), UNTRUSTED]),
+    "ldap": Server("/usr/sbin/slapd", 389, ["-d", "0", "-h", "ldap://127.0.0.1 ldaps://127.0.0.1", "-f", "{d}/conf"], {"conf": SLAPD},
+                   goods=("", 'base = "cn=Subschema"', "tls = tls port = 636"),
                    wrongs=[('base = "cn=nosuch"', "mismatch"), ('user = "cn=nosuch" password = bad', "denied")]),
     "redis": Server("/usr/bin/redis-server", 6379, ["--bind", "127.0.0.1", "--dir", "{d}", "--save", "",
                                                     "--requirepass", "secret"],
                     goods=("password = secret",), wrongs=[("", "denied"), ("password = bad", "denied")]),
+    "postgresql": Server(POSTGRESQL + "postgres", 5432,
+                         ["-D", "{d}/data", "-k", "", "-h", "127.0.0.1", "-c", "fsync=off", "-c", "ssl=on",
+                          "-c", "ssl_cert_file={d}/cert", "-c", "ssl_key_file={d}/key"],
+                         {"secret": "secret\n"}, "mail",
+                         goods=(SECRET, "password-file = {d}/secret", SECRET + PROTECTED,
+                                SECRET + 'query = "SELECT 40 + 2" expect = "^42$"',
+                                SECRET + 'query = "SET work_mem TO 9999"'),
+                         wrongs=[("", "denied"), ("password = bad", "denied"), ("user = nosuch\n" + SECRET, "denied"),
+                                 ("password-file = /nosuch", "local"), (SECRET + "database = nosuch", "mismatch"),
+                                 (SECRET + 'query = "SELECT 41" expect = "^42$"', "mismatch"),
+                                 (SECRET + 'query = "SELECT 42 WHERE 1 = 2" expect = "^42$"', "mismatch"),
+                                 (SECRET + 'query = "SELECT nosuch"', "mismatch")],
+                         prepare=[POSTGRESQL + "initdb", "-D", "{d}/data", "-U", "haven", "-A", "scram-sha-256",
+                                  "--pwfile={d}/secret", "--no-sync"]),
+    "mysql": Server("/usr/sbin/mariadbd", 3306,
+                    ["--no-defaults", "--datadir={d}/data", "--socket={d}/socket", "--bind-address=127.0.0.1",
+                     "--skip-name-resolve", "--init-file={d}/users", "--innodb-flush-log-at-trx-commit=0",
+                     "--innodb-buffer-pool-size=8M", "--ssl-cert={d}/cert", "--ssl-key={d}/key"],
+                    {"secret": "secret\n", "users": MARIADB_USER}, "mail",
+                    goods=(SECRET, "password-file = {d}/secret", SECRET + PROTECTED,
+                           SECRET + 'query = "SELECT 40 + 2" expect = "^42$"', SECRET + 'query = "DO 1"'),
+                    wrongs=[("", "denied"), ("password = bad", "denied"), ("user = nosuch\n" + SECRET, "denied"),
+                            ("password-file = /nosuch", "local"), (SECRET + "database = mysql", "denied"),
+                            (SECRET + 'query = "SELECT 41" expect = "^42$"', "mismatch"),
+                            (SECRET + 'query = "SELECT 42 FROM DUAL WHERE 1 = 2" expect = "^42$"', "mismatch"),
+                            (SECRET + 'query = "SELECT nosuch"', "mismatch")],
+                    prepare=["/usr/bin/mariadb-install-db", "--no-defaults", "--datadir={d}/data",
+                             "--auth-root-authentication-method=normal", "--skip-test-db"]),
 }
 
 
@@ -159,12 +209,23 @@ def test_a_real_server(machine, kind):
     for name, text in server.files.items():
         with open(os.path.join(directory, name), "w", encoding="ascii") as f:
             f.write(text.format(d=directory))
+    machine.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                "-subj", "/CN=server", "-keyout", directory + "/key", "-out", directory + "/cert")
+    if server.owner:
+        os.chown(directory + "/key", pwd.getpwnam(server.owner).pw_uid, 0)
+        os.chmod(directory + "/key", 0o600)
     where = "address = 127.0.0.1\n"
+    goods = [words.format(d=directory) for words in server.goods]
+    command = [server.program] + server.command
+    if server.prepare:
+        become = ["setpriv", "--reuid=" + server.owner, "--regid=" + server.owner, "--clear-groups"]
+        machine.run(*become, *[word.format(d=directory) for word in server.prepare], timeout=120)
+        command = become + command
 
-    assert look(machine, kind, where + server.goods[0])["reason"] == "refused"
-    process = machine.start(kind, server.program, *[word.format(d=directory) for word in server.command])
-    look_until(machine, kind, where + server.goods[0], "works", kind + " is up")
-    for words in server.goods:
+    assert look(machine, kind, where + goods[0])["reason"] == "refused"
+    process = machine.start(kind, *[word.format(d=directory) for word in command])
+    look_until(machine, kind, where + goods[0], "works", kind + " is up")
+    for words in goods:
         seen = look(machine, kind, where + words)
         assert seen["reason"] == "works", seen
     for words, reason in server.wrongs:
@@ -174,18 +235,18 @@ def test_a_real_server(machine, kind):
     frozen = family(process.pid)
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
-    seen = look(machine, kind, where + server.goods[0], timeout="700ms")
+    seen = look(machine, kind, where + goods[0], timeout="700ms")
     assert seen["reason"] in ("no-answer", "no-connection"), seen
     for pid in frozen:
         os.kill(pid, signal.SIGCONT)
-    look_until(machine, kind, where + server.goods[0], "works", kind + " goes on")
+    look_until(machine, kind, where + goods[0], "works", kind + " goes on")
 
     kill_family(process.pid)
-    process.kill()
-    look_until(machine, kind, where + server.goods[0], "refused", kind + " is dead")
+    process.wrapper.wait(30)
+    look_until(machine, kind, where + goods[0], "refused", kind + " is dead")
     machine.start("garbage", shutil.which("python3"), "-c", GARBAGE, server.port)
     look_until(machine, "tcp", "address = 127.0.0.1\nport = %d" % server.port, "works", "something else listens")
-    seen = look(machine, kind, where + server.goods[0], timeout="1s")
+    seen = look(machine, kind, where + goods[0], timeout="1s")
     assert seen["finding"] == "broken", seen
 
 

@@ -113,6 +113,28 @@ def records(c):  # TLS records without end, none of which is a server's hello
         c.sendall(b"\x16\x03\x03\x01\x00" + b"\xff" * 256)
 
 
+def said(kind, body):  # a message of PostgreSQL's protocol
+    return kind + struct.pack(">i", len(body) + 4) + body
+
+
+def rounds(c):  # a login that would take hours of processor time (RFC 5802)
+    ask(c)
+    c.sendall(said(b"R", struct.pack(">i", 10) + b"SCRAM-SHA-256\0\0"))
+    nonce = c.recv(4096).partition(b"r=")[2]
+    c.sendall(said(b"R", struct.pack(">i", 11) + b"r=" + nonce + b"x,s=QSXCR+Q6sek8bf92,i=2000000000"))
+    silent(c)
+
+
+def row(c):  # a row of a GiB
+    ask(c)
+    c.sendall(said(b"R", struct.pack(">i", 0)) + said(b"Z", b"I"))
+    ask(c)
+    c.sendall(said(b"T", struct.pack(">h", 1) + b"a\0" + struct.pack(">ihihih", 0, 0, 25, -1, -1, 0)))
+    c.sendall(b"D" + struct.pack(">ihi", 1 << 30, 1, (1 << 30) - 10))
+    while True:
+        c.sendall(b"z" * 65536)
+
+
 def certificate(directory, name, begin, end):
     """A self-signed one for localhost from begin to end, by openssl(1): file names of it and its key."""
     path = os.path.join(directory, name)
@@ -189,8 +211,8 @@ directory = tempfile.TemporaryDirectory()
 valid = secure(directory.name, "valid", "20200101000000Z", "20991231235959Z")
 ended = secure(directory.name, "ended", "20200101000000Z", "20200201000000Z")
 
-for f in (silent, drip, headers, body, reset, closed, short, noise, status, redirect, bomb, chunks, hundreds, hello, records,
-          valid, ended):
+for f in (silent, drip, headers, body, reset, closed, short, noise, status, redirect, bomb, chunks, hundreds, hello,
+          records, rounds, row, valid, ended):
     s = socket.create_server(("127.0.0.1", 0), backlog=64)
     threading.Thread(target=serve, args=(s, f), daemon=True).start()
     print(f.__name__, s.getsockname()[1])

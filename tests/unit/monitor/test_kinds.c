@@ -196,6 +196,43 @@ static void test_tcp_says_and_expects(void **state)
                 stage_until_reason(&stage, i, rows[i].reason);
 }
 
+/* What a client library makes of a server ends with its own program. */
+static void test_a_database_that_misbehaves_harms_its_own_look_only(void **state)
+{
+        static const struct {
+                enum check_kind kind;
+                const char *server;
+                enum reason reason;
+        } rows[] = {
+                {CHECK_POSTGRESQL, "gone", REASON_REFUSED},
+                {CHECK_POSTGRESQL, "silent", REASON_NO_ANSWER},
+                {CHECK_POSTGRESQL, "closed", REASON_CLOSED},
+                {CHECK_POSTGRESQL, "reset", REASON_CLOSED},
+                {CHECK_POSTGRESQL, "rounds", REASON_NO_ANSWER},
+                {CHECK_POSTGRESQL, "row", REASON_BAD_ANSWER},
+                {CHECK_POSTGRESQL, "noise", REASON_BAD_ANSWER},
+                {CHECK_MYSQL, "gone", REASON_REFUSED},
+                {CHECK_MYSQL, "silent", REASON_NO_ANSWER},
+        };
+
+        for (uint32_t i = 0; i < COUNT(rows); i++) {
+                struct config_check c = any_check(rows[i].kind);
+
+                if (!check_kind_is_built(rows[i].kind))
+                        continue;
+                c.port = (uint16_t)hostile_port(rows[i].server);
+                c.interval = c.quick = c.timeout = span_s(2);
+                c.sql.password = stage_text("secret");
+                start(i, &c);
+        }
+        for (uint32_t i = 0; i < COUNT(rows); i++) {
+                if (!check_kind_is_built(rows[i].kind))
+                        continue;
+                stage_until_reason(&stage, i, rows[i].reason);
+                checker_stop(stage.checker, i);
+        }
+}
+
 static bool may_ping(void)
 {
         int fd = icmp_socket_open(AF_INET);
@@ -245,6 +282,7 @@ int main(int argc, char **argv)
                 STAGED(test_a_certificate_has_to_be_good_for_long_enough),
                 STAGED(test_a_name_server_is_judged_by_what_it_says),
                 STAGED(test_tcp_says_and_expects),
+                STAGED(test_a_database_that_misbehaves_harms_its_own_look_only),
                 STAGED(test_icmp_hears_who_answers_and_whose_packets_get_lost),
         };
 
