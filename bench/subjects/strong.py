@@ -1,6 +1,8 @@
 """haven with a third vote: pairs that a split cannot make two owners of."""
 import os
+import shutil
 
+from lab.etcd import Etcd
 from lab.haven import Cluster, haven_program
 from lab.switch import Switch
 from lab.tools import run
@@ -51,6 +53,23 @@ class HavenDisk(HavenStrong):
 
     def prepare(self):
         run(haven_program(), "disk", "init", self.disk, "-c", self.cluster.config_path("alpha"))
+
+
+class HavenEtcd(HavenStrong):
+    name = "haven-etcd"
+    title = "haven, etcd"
+    timing = {"heartbeat": "100ms", "dead": "1s"}  # each renewal is written to its disk
+
+    @classmethod
+    def missing(cls):
+        return super().missing() or (None if shutil.which("etcd") else "etcd-server is not installed")
+
+    def arbiter(self):
+        self.etcd = Etcd(self.lab)
+        return {"arbiter": self.etcd.arbiter()}
+
+    def prepare(self):
+        self.etcd.start()
 
 
 class HavenFence(HavenStrong):
