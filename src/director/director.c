@@ -148,6 +148,8 @@ static void made(struct director *d)
         }
         if (d->changes.count && d->task == TASK_VERIFY && !d->renewed)
                 tell_restored(d);
+        for (size_t i = 0; i < d->changes.count && d->setup.on_change; i++)
+                d->setup.on_change(d->setup.user, &d->changes.change[i]);
         d->trouble[0] = '\0';
         d->renewed = false;
         d->look_again = instant_add(instant_now(), LOOK_AGAIN);
@@ -158,7 +160,7 @@ static void made(struct director *d)
         disclaim(d);
         switch (d->task) {
         case TASK_START:
-                d->active = true;
+                d->active = d->more = true;
                 director_sync(d, SYNC_MASTER, true);
                 end(d, DIRECTOR_EV_STARTED, "");
                 break;
@@ -172,6 +174,22 @@ static void made(struct director *d)
         }
 }
 
+static void leave_what_stays(struct director *d)
+{
+        size_t kept = 0;
+
+        for (size_t i = 0; i < d->changes.count; i++) {
+                const struct virtual_key *key = &d->changes.change[i].service->key;
+                bool stays = false;
+                for (size_t k = 0; k < d->plan->service_count; k++)
+                        stays |= d->plan->service[k].stays &&
+                                 virtual_key_compare(&d->plan->service[k].service.key, key) == 0;
+                if (!stays)
+                        d->changes.change[kept++] = d->changes.change[i];
+        }
+        d->changes.count = kept;
+}
+
 static void compare(struct director *d)
 {
         int error = d->task == TASK_STOP ? 0 : farm_table(d->farm, instant_now(), &d->wanted);
@@ -180,6 +198,8 @@ static void compare(struct director *d)
                 ; /* all of that is in it */
         if (!error)
                 error = changes_between(&d->wanted, &d->actual, &d->mine, d->setup.sweep, &d->changes);
+        if (d->task == TASK_STOP && d->setup.leaves)
+                leave_what_stays(d);
         d->phase = PHASE_MAKE;
         if (error)
                 failed_by(d, "the table cannot be compared", error);
@@ -271,12 +291,15 @@ static void make_changes(struct director *d)
 
 /* --- while active --- */
 
-static void tell_changes(const struct changes *c)
+static void tell_changes(const struct director *d, const struct changes *c)
 {
         char text[CHANGE_TEXT];
 
-        for (size_t i = 0; i < c->count; i++)
+        for (size_t i = 0; i < c->count; i++) {
                 log_info("director: %s", change_format(&c->change[i], text));
+                if (d->setup.on_change)
+                        d->setup.on_change(d->setup.user, &c->change[i]);
+        }
 }
 
 /* One service shall be another than it is: one change, mostly. */
@@ -299,7 +322,7 @@ static void follow(struct director *d, size_t i)
                 d->look_again = INSTANT_LONG_AGO; /* the whole table is looked at, and mended */
                 free(wanted.server);
         } else {
-                tell_changes(&c);
+                tell_changes(d, &c);
                 free(actual->server);
                 *actual = wanted;
         }
@@ -313,9 +336,11 @@ static void tend(struct director *d)
         size_t n = 0, i = 0;
 
         director_save_checks(d);
+        director_close_servers(d);
         d->more = false;
         if (!d->active)
                 return;
+        director_tell_fallbacks(d);
         farm_tick(d->farm, now);
         for (; n < READ_AT_ONCE && (i = farm_next_changed(d->farm)) != SIZE_MAX; n++)
                 follow(d, i);
@@ -341,7 +366,7 @@ static void on_timer(uv_timer_t *timer)
 
 static void set_timer(struct director *d)
 {
-        instant now = instant_now(), due = d->save_due;
+        instant now = instant_now(), due = instant_min(d->save_due, d->close_due);
 
         if (d->task != TASK_NONE || d->more)
                 due = now;
@@ -378,9 +403,10 @@ static int take_plan(struct director *d, struct plan *plan)
 {
         struct plan *kept = malloc(sizeof(*kept));
         struct number *number = kept ? director_number_checks(plan) : NULL;
+        unsigned char *told = number ? calloc(plan->service_count + 1, 1) : NULL;
         struct farm *farm = NULL;
 
-        if (number) {
+        if (told) {
                 *kept = *plan;
                 farm = farm_new(kept);
         }
@@ -388,6 +414,7 @@ static int take_plan(struct director *d, struct plan *plan)
                 plan_free(plan);
                 free(kept);
                 free(number);
+                free(told);
                 return -ENOMEM;
         }
         *plan = (struct plan){0};
@@ -399,6 +426,7 @@ static int take_plan(struct director *d, struct plan *plan)
         d->plan = kept;
         d->farm = farm;
         d->number = number;
+        director_take_manners(d, told);
         for (size_t i = 0; i < d->drains.count; i++)
                 farm_drain(farm, &d->drains.server[i].ip, d->drains.server[i].port, true);
         director_start_checks(d);
@@ -419,7 +447,7 @@ int director_new(const struct director_setup *setup, struct plan *plan, struct d
         text_copy(d->checker_path, sizeof(d->checker_path), setup->checker);
         d->setup.checker = d->checker_path;
         text_copy(d->keep_path, sizeof(d->keep_path), setup->keep);
-        d->look_again = d->save_due = INSTANT_NEVER;
+        d->look_again = d->save_due = d->close_due = INSTANT_NEVER;
         kept_drains(director_file(d, "drained", path), &d->drains);
         d->timer = malloc(sizeof(*d->timer));
         if (d->timer) {
@@ -449,6 +477,7 @@ void director_free(struct director *d)
         if (!d)
                 return;
         checker_free(d->checker);
+        director_end_manners(d);
         if (d->timer)
                 uv_close((uv_handle_t *)d->timer, on_closed);
         ipvs_close(&d->kernel);

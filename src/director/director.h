@@ -38,7 +38,11 @@ struct director_setup {
         struct sync_daemon sync; /* without an interface: the connections are told to nobody */
         bool idle;               /* not on this node: nothing is checked, nobody is listened to */
         bool sweep;              /* also what is nobody's is cleared away */
+        bool leaves;             /* a stop leaves in the table what the plan says that stays */
         director_event_fn *on_event;
+        /* The rest may be NULL: a change was made in the kernel's table; a check has something to say. */
+        void (*on_change)(void *user, const struct change *change);
+        void (*on_look)(void *user, size_t check, const struct check_result *result);
         void *user;
 };
 

@@ -41,6 +41,8 @@ static void on_result(void *user, uint32_t id, const struct check_result *result
         struct director *d = user;
         const struct number *number = find_number(d->number, d->plan->check_count, id);
 
+        if (number && d->setup.on_look)
+                d->setup.on_look(d->setup.user, number->check, result);
         if (!number || !result->changed)
                 return;
         d->save_due = instant_min(d->save_due, instant_add(instant_now(), SAVE_AFTER));

@@ -3,12 +3,14 @@
  *
  * director.c        its orders, and the turns in which it reads, compares and changes the kernel's table
  * director_checks.c the checks of its plan
+ * director_manners.c  what only ldirectord's files ask for: fallback commands, files that close a server
  * director_sync.c   who is told of its connections
  */
 #pragma once
 
 #include "director/director.h"
 #include "director/keep.h"
+#include "director/ldirectord.h"
 
 /* What is being done, in turns. */
 enum task {
@@ -61,6 +63,10 @@ struct director {
         instant save_due; /* verdicts have changed, and are written down then; INSTANT_NEVER: none have */
         bool more;        /* services have changed that have not been followed yet */
         uv_timer_t *timer;
+
+        instant close_due;   /* when the directories that close servers are looked at; INSTANT_NEVER: none */
+        unsigned char *told; /* by service: what its fallback command was run with, enum told */
+        struct child *command; /* the one that runs; NULL: none */
 };
 
 /* The path of one of its files in the run directory. */
@@ -80,3 +86,11 @@ void director_save_checks(struct director *d);
 
 /* Everybody listens; who is active tells, too. */
 void director_sync(struct director *d, enum sync_role role, bool run);
+
+/* The plan is new; takes ownership of `told`, a byte for each of its services. */
+void director_take_manners(struct director *d, unsigned char *told);
+void director_end_manners(struct director *d);
+/* Closes and opens servers, when that is due. */
+void director_close_servers(struct director *d);
+/* Runs the fallback command of a service that has become another, one after the other. */
+void director_tell_fallbacks(struct director *d);

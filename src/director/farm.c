@@ -10,6 +10,7 @@
 struct server {
         enum server_state state; /* but for SERVER_DRAINED */
         bool drained;
+        bool closed;      /* is down whatever its checks say */
         instant up_since; /* in SERVER_SLOW_START */
 };
 
@@ -60,13 +61,18 @@ static bool list_uses(struct farm *f)
         return f->use;
 }
 
+static enum server_state state_of(const struct server *s)
+{
+        return s->closed && s->state != SERVER_OFF ? SERVER_DOWN : s->state;
+}
+
 static size_t working(const struct farm *f, size_t service)
 {
         size_t n = 0;
 
         for (size_t j = 0; j < f->plan->service[service].server_count; j++) {
                 const struct server *s = &f->service[service].server[j];
-                n += !s->drained && s->state != SERVER_DOWN && s->state != SERVER_OFF;
+                n += !s->drained && state_of(s) != SERVER_DOWN && s->state != SERVER_OFF;
         }
         return n;
 }
@@ -101,9 +107,10 @@ struct farm *farm_new(const struct plan *plan)
                 for (size_t j = 0; whole && j < p->server_count; j++) {
                         const struct plan_server *s = &p->server[j];
                         bool always = s->use == USE_ALWAYS || s->check_count == 0;
-                        f->service[i].server[j].state = s->use == USE_NEVER ? SERVER_OFF
-                                                        : always            ? SERVER_UP
-                                                                            : SERVER_UNKNOWN;
+                        f->service[i].server[j].state = s->use == USE_NEVER    ? SERVER_OFF
+                                                        : always               ? SERVER_UP
+                                                        : s->use == USE_PROVEN ? SERVER_DOWN
+                                                                               : SERVER_UNKNOWN;
                 }
                 if (whole)
                         judge_service(f, i);
@@ -161,7 +168,7 @@ static bool hear_for(struct farm *f, const struct use *u, instant now)
         struct server *s = &f->service[u->service].server[u->server];
         enum server_state state;
 
-        if (p->server[u->server].use != USE_CHECKED)
+        if (p->server[u->server].use == USE_ALWAYS || p->server[u->server].use == USE_NEVER)
                 return false;
         state = state_after(p, s->state, verdict_of(f, &p->server[u->server]));
         if (state == s->state)
@@ -209,13 +216,25 @@ size_t farm_drain(struct farm *f, const struct ip *ip, uint16_t port, bool drain
         return places;
 }
 
+bool farm_close(struct farm *f, size_t service, size_t server, bool closed)
+{
+        struct server *s = &f->service[service].server[server];
+
+        if (s->closed == closed)
+                return false;
+        s->closed = closed;
+        f->service[service].changed = true;
+        judge_service(f, service);
+        return true;
+}
+
 static uint32_t weight_of(const struct plan_service *p, const struct plan_server *planned,
                           const struct server *s, instant now)
 {
         uint32_t full = planned->real.weight;
         int64_t passed = span_between(s->up_since, now).us;
 
-        if (s->drained || s->state == SERVER_DOWN || s->state == SERVER_OFF)
+        if (s->drained || state_of(s) == SERVER_DOWN || s->state == SERVER_OFF)
                 return 0;
         if (s->state != SERVER_SLOW_START || passed >= p->slow_start.us || full == 0)
                 return full;
@@ -279,9 +298,7 @@ size_t farm_next_changed(struct farm *f)
 /* Whether the server has a place in the table at all. */
 static bool stands(const struct plan_service *p, const struct server *s)
 {
-        if (s->state == SERVER_OFF)
-                return false;
-        return s->state != SERVER_DOWN || p->failed == FAILED_QUIESCE;
+        return (state_of(s) != SERVER_DOWN && s->state != SERVER_OFF) || p->failed == FAILED_QUIESCE;
 }
 
 int farm_service(const struct farm *f, size_t i, instant now, struct virtual_service *ret_service)
@@ -354,7 +371,7 @@ enum server_state farm_server(const struct farm *f, size_t service, size_t serve
 {
         const struct server *s = &f->service[service].server[server];
 
-        return s->drained && s->state != SERVER_OFF ? SERVER_DRAINED : s->state;
+        return s->drained && s->state != SERVER_OFF ? SERVER_DRAINED : state_of(s);
 }
 
 const char *server_state_name(enum server_state state)

@@ -31,6 +31,8 @@ bool farm_hear(struct farm *f, size_t check, enum verdict_state verdict, instant
 /* Drains the server, or no longer, wherever it stands; port 0: whatever its port. How many places that
  * concerns. */
 size_t farm_drain(struct farm *f, const struct ip *ip, uint16_t port, bool drain);
+/* The server is down whatever its checks say, or no longer. True: that is new. */
+bool farm_close(struct farm *f, size_t service, size_t server, bool closed);
 /* Time has passed: servers in their slow start get their next weight. */
 void farm_tick(struct farm *f, instant now);
 /* When farm_tick() has something to do next. */

@@ -75,14 +75,19 @@ struct ldirectord_file {
         bool autoreload, fork, supervised, readdquiescent;
         char *callback, *logfile, *execute, *maintenancedir, *emailalertfrom;
         struct ldirectord_common common;
+        bool has_fallback6; /* of virtual6; that in `common` is of virtual */
+        struct config_real fallback6;
         size_t service_count;
         struct ldirectord_service *service;
 };
 
-/* Names are looked up by the caller's means. 0, or -ENOENT. */
+/* What the caller brings: the ways to look a name up, 0 or -ENOENT; to try a file; and who hears of what is
+ * not wrong, but not as its writer may think. Each may be NULL. */
 struct ldirectord_lookup {
         int (*host)(void *user, const char *name, sa_family_t family, struct ip *ret_ip);
         int (*port)(void *user, const char *name, uint8_t protocol, uint16_t *ret_port);
+        int (*append)(void *user, const char *path); /* whether the file can be written to; or -errno */
+        void (*warn)(void *user, int line, const char *text); /* line 0: the file as a whole */
         void *user;
 };
 
@@ -99,6 +104,6 @@ void ldirectord_free(struct ldirectord_file *f);
 uint16_t ldirectord_usual_port(const char *service);
 
 struct plan;
-/* What it asks of a director. 0; -ENOTSUP, with what cannot be taken over; -ENOMEM. */
-int ldirectord_plan(const struct ldirectord_file *f, struct plan *ret_plan,
-                    struct ldirectord_mistake *ret_mistake);
+/* What it asks of a director. 0; -EINVAL with the mistake; -ENOMEM. */
+int ldirectord_plan(const struct ldirectord_file *f, const struct ldirectord_lookup *lookup,
+                    struct plan *ret_plan, struct ldirectord_mistake *ret_mistake);

@@ -1,5 +1,5 @@
 /* What an ldirectord.cf asks for, as a plan. */
-#include "director/ldirectord.h"
+#include "director/ldirectord_check.h"
 #include "director/plan.h"
 
 #include "base/text.h"
@@ -11,8 +11,11 @@
 #include <string.h>
 
 struct making {
-        const struct ldirectord_service *from;
+        const struct ldirectord_file *file;
+        const struct ldirectord_service *from; /* the one that is made */
+        const struct ldirectord_lookup *lookup;
         struct plan *to;
+        struct plan_service *service; /* of it, likewise */
         struct ldirectord_mistake *mistake;
 };
 
@@ -20,7 +23,7 @@ static int wrong(const struct making *m, int line, const char *format, const cha
 {
         m->mistake->line = line;
         snprintf(m->mistake->text, sizeof(m->mistake->text), "%s%s", format, what);
-        return -ENOTSUP;
+        return -EINVAL;
 }
 
 /* -b takes names or bits joined by commas (ipvsadm's parse_sched_flags()). */
@@ -68,12 +71,79 @@ static int make_service(const struct making *m, struct virtual_service *s)
         return take_flags(m, f->schedflags, &s->flags);
 }
 
-/* Where a check of a server that says nothing of its port looks. */
-static uint16_t check_port(const struct ldirectord_service *f, const struct ldirectord_server *s)
+/* All that is said of one address is one server: the last line counts. */
+static struct plan_server *find_twin(const struct plan_service *s, const struct real_server *r)
 {
-        if (f->checkport)
-                return f->checkport;
-        return s->port ? s->port : ldirectord_usual_port(f->service);
+        for (size_t i = 0; i < s->server_count; i++)
+                if (s->server[i].real.port == r->port && ip_equal(&s->server[i].real.ip, &r->ip))
+                        return &s->server[i];
+        return NULL;
+}
+
+static int take_checks(const struct making *m, const struct ldirectord_server *s,
+                       struct config_check check[static LDIRECTORD_CHECKS], size_t count,
+                       struct plan_server *to)
+{
+        const struct virtual_key k = m->service->service.key;
+        char key[VIRTUAL_TEXT], endpoint[SERVER_TEXT];
+        struct plan *p = m->to;
+        struct plan_check *grown = reallocarray(p->check, p->check_count + count, sizeof(*grown));
+
+        if (!grown)
+                return -ENOMEM;
+        p->check = grown;
+        for (size_t i = 0; i < count; i++) {
+                struct plan_check *c = &grown[p->check_count];
+                snprintf(c->name, sizeof(c->name), i ? "%s %s again" : "%s %s", virtual_key_format(&k, key),
+                         endpoint_format(&s->ip, s->port, endpoint));
+                c->check = check[i];
+                check[i] = (struct config_check){0};
+                to->check[to->check_count++] = p->check_count++;
+        }
+        return 0;
+}
+
+static int make_checks(const struct making *m, const struct ldirectord_server *s, struct plan_server *to)
+{
+        struct config_check check[LDIRECTORD_CHECKS] = {0};
+        char why[160] = "";
+        size_t count = 0;
+        int error = ldirectord_checks(m->from, s, check, &count, why);
+
+        if (error == -EINVAL)
+                wrong(m, s->line, "", why);
+        to->check_count = 0;
+        if (!error && count)
+                error = take_checks(m, s, check, count, to);
+        for (size_t i = 0; i < LDIRECTORD_CHECKS; i++)
+                check_done(&check[i]);
+        return error;
+}
+
+static int make_server(const struct making *m, const struct ldirectord_server *s)
+{
+        const struct ldirectord_service *f = m->from;
+        struct real_server real = {.ip = s->ip,
+                                   .port = s->port,
+                                   .forward = s->forward,
+                                   .weight = s->weight,
+                                   .upper = s->upper,
+                                   .lower = s->lower};
+        struct plan_server *to;
+
+        if (real.forward != FORWARD_MASQ && !f->mark)
+                real.port = f->port; /* as the kernel has it */
+        to = find_twin(m->service, &real);
+        if (!to) {
+                to = &m->service->server[m->service->server_count++];
+                *to = (struct plan_server){.check = calloc(LDIRECTORD_CHECKS, sizeof(*to->check))};
+        }
+        if (!to->check)
+                return -ENOMEM;
+        to->real = real;
+        to->own_port = s->port;
+        to->use = f->checktype == LD_OFF ? USE_NEVER : USE_PROVEN;
+        return make_checks(m, s, to);
 }
 
 static int set_text(char **field, const char *text)
@@ -82,173 +152,77 @@ static int set_text(char **field, const char *text)
         return text && !*field ? -ENOMEM : 0;
 }
 
-/* "http://10.0.0.11:8080/index.html", or the request, if that is a url itself. */
-static int set_url(const struct ldirectord_service *f, const struct ldirectord_server *s,
-                   struct config_check *c)
-{
-        const char *request = s->request ? s->request : f->request ? f->request : "/";
-        char scheme[24], endpoint[SERVER_TEXT];
-
-        snprintf(scheme, sizeof(scheme), "%s://", f->service);
-        if (s->request && s->receive && strstr(request, scheme))
-                return set_text(&c->http.url, strstr(request, scheme));
-        return asprintf(&c->http.url, "%s%s%s", scheme, endpoint_format(&s->ip, check_port(f, s), endpoint),
-                        request) == -1
-                       ? -ENOMEM
-                       : 0;
-}
-
-static int make_http(const struct ldirectord_service *f, const struct ldirectord_server *s,
-                     struct config_check *c)
-{
-        const char *receive = s->receive ? s->receive : f->receive;
-
-        c->http.method = f->head ? METHOD_HEAD : METHOD_GET;
-        c->http.status = (struct status_ranges){.count = 1, .range = {{200, 299}}};
-        int error = set_url(f, s, c);
-        if (!error)
-                error = set_text(&c->http.host, f->virtualhost);
-        return error ? error : set_text(&c->http.expect, receive && receive[0] ? receive : NULL);
-}
-
-static int make_dns(const struct ldirectord_service *f, const struct ldirectord_server *s,
-                    struct config_check *c)
-{
-        const char *request = s->request ? s->request : f->request ? f->request : "/";
-
-        c->ip = s->ip;
-        c->port = check_port(f, s);
-        return set_text(&c->dns.name, request + (request[0] == '/'));
-}
-
-/* The rhythm: in seconds, one success and so many failures. */
-static void set_rhythm(const struct ldirectord_service *f, unsigned limit_s, struct config_check *c)
-{
-        c->interval = c->quick = span_s((int64_t)f->common.checkinterval);
-        c->timeout = span_min(span_s((int64_t)limit_s), c->interval);
-        c->fall = (int)f->common.failurecount;
-        c->rise = 1;
-}
-
-/* Which kind of check it becomes; CHECK_KINDS: none is needed, the server is always up. */
-static int kind_of(const struct making *m, int *ret_kind)
+/* What a director does for ldirectord's files only. */
+static int make_manners(const struct making *m)
 {
         const struct ldirectord_service *f = m->from;
-        bool web = strcmp(f->service, "http") == 0 || strcmp(f->service, "https") == 0;
+        struct plan_service *s = m->service;
+        char endpoint[SERVER_TEXT];
+        int error = set_text(&s->fallback_command, f->common.fallbackcommand);
 
-        *ret_kind = CHECK_KINDS;
-        switch (f->checktype) {
-        case LD_ON:
-        case LD_OFF: return 0;
-        case LD_PING: *ret_kind = CHECK_ICMP; return 0;
-        case LD_CONNECT: *ret_kind = f->protocol == IPPROTO_UDP ? CHECK_ICMP : CHECK_TCP; return 0;
-        case LD_EXTERNAL:
-        case LD_EXTERNAL_PERL: return wrong(m, f->line, "checktype external is not taken over yet", "");
-        case LD_COMBINED:
-        case LD_NEGOTIATE: break;
-        }
-        if (strcmp(f->service, "none") == 0)
-                return 0;
-        *ret_kind = web ? CHECK_HTTP : CHECK_DNS;
-        if (!web && strcmp(f->service, "dns") != 0)
-                return wrong(m, f->line, "no check is taken over yet for service ", f->service);
-        return 0;
+        if (f->mark)
+                text_copy(s->fallback_words, sizeof(s->fallback_words), ":0 fwm");
+        else
+                snprintf(s->fallback_words, sizeof(s->fallback_words), "%s %s",
+                         endpoint_format(&f->ip, f->port, endpoint), protocol_name(f->protocol));
+        s->stays = !f->common.cleanstop;
+        return error ? error : set_text(&s->maintenance, m->file->maintenancedir);
 }
 
-static int make_check(const struct making *m, const struct ldirectord_server *s, enum check_kind kind,
-                      struct plan_check *to)
+static void make_fallback(const struct making *m)
 {
         const struct ldirectord_service *f = m->from;
-        bool outer = kind == CHECK_TCP || kind == CHECK_ICMP;
-        char key[VIRTUAL_TEXT], endpoint[SERVER_TEXT];
-        struct virtual_key k = {
-                .family = f->family, .protocol = f->protocol, .port = f->port, .mark = f->mark, .ip = f->ip};
+        const struct config_real *b = &f->common.fallback;
 
-        check_init(&to->check, kind);
-        set_rhythm(f, outer ? f->common.checktimeout : f->common.negotiatetimeout, &to->check);
-        snprintf(to->name, sizeof(to->name), "%s %s", virtual_key_format(&k, key),
-                 endpoint_format(&s->ip, s->port, endpoint));
-        text_copy(to->check.name, sizeof(to->check.name), check_kind_name(kind));
-        if (kind == CHECK_HTTP)
-                return make_http(f, s, &to->check);
-        if (kind == CHECK_DNS)
-                return make_dns(f, s, &to->check);
-        to->check.ip = s->ip;
-        to->check.port = kind == CHECK_TCP ? check_port(f, s) : 0;
-        if (kind == CHECK_TCP && to->check.port == 0)
-                return wrong(m, s->line, "real server without a port, and no checkport", "");
-        return 0;
-}
-
-static int make_server(const struct making *m, const struct ldirectord_server *s, int kind,
-                       struct plan_server *to)
-{
-        const struct ldirectord_service *f = m->from;
-
-        *to = (struct plan_server){
-                .real = {.ip = s->ip,
-                         .port = s->port,
-                         .forward = s->forward,
-                         .weight = s->weight,
-                         .upper = s->upper,
-                         .lower = s->lower},
-                .use = f->checktype == LD_OFF ? USE_NEVER : USE_CHECKED,
-                .check = calloc(1, sizeof(*to->check)),
-        };
-        if (!to->check)
-                return -ENOMEM;
-        if (kind == CHECK_KINDS)
-                return 0;
-        struct plan *p = m->to;
-        struct plan_check *grown = reallocarray(p->check, p->check_count + 1, sizeof(*grown));
-        if (!grown)
-                return -ENOMEM;
-        p->check = grown;
-        grown[p->check_count] = (struct plan_check){0};
-        to->check[to->check_count++] = p->check_count++;
-        return make_check(m, s, (enum check_kind)kind, &grown[p->check_count - 1]);
+        if (!f->common.has_fallback)
+                return;
+        m->service->has_fallback = true;
+        m->service->fallback = (struct real_server){
+                .ip = b->ip, .port = b->port ? b->port : f->port, .forward = b->forward, .weight = 1};
 }
 
 static int make_one(struct making *m)
 {
         const struct ldirectord_service *f = m->from;
-        struct plan_service *grown = reallocarray(m->to->service, m->to->service_count + 1, sizeof(*grown)),
-                            *s;
-        int kind, error;
+        struct plan_service *grown = reallocarray(m->to->service, m->to->service_count + 1, sizeof(*grown));
+        char text[160];
+        int error;
 
         if (!grown)
                 return -ENOMEM;
         m->to->service = grown;
-        s = &grown[m->to->service_count++];
-        *s = (struct plan_service){.failed = f->common.quiescent ? FAILED_QUIESCE : FAILED_REMOVE,
-                                   .quorum = 1,
-                                   .quorum_down = 1,
-                                   .has_fallback = f->common.has_fallback &&
-                                                   !(f->mark && !f->common.fallback.ip.family)};
-        error = make_service(m, &s->service);
+        m->service = &grown[m->to->service_count++];
+        *m->service = (struct plan_service){.failed = f->common.quiescent ? FAILED_QUIESCE : FAILED_REMOVE,
+                                            .quorum = 1,
+                                            .quorum_down = 1,
+                                            .file = SIZE_MAX};
+        error = make_service(m, &m->service->service);
         if (!error)
-                error = kind_of(m, &kind);
+                error = make_manners(m);
         if (error)
                 return error;
-        const struct config_real *b = &f->common.fallback;
-        s->fallback = (struct real_server){
-                .ip = b->ip, .port = b->port ? b->port : f->port, .forward = b->forward, .weight = 1};
-        s->server = calloc(f->server_count + 1, sizeof(*s->server));
-        if (!s->server)
+        make_fallback(m);
+        m->service->server = calloc(f->server_count + 1, sizeof(*m->service->server));
+        if (!m->service->server)
                 return -ENOMEM;
         for (size_t i = 0; i < f->server_count && !error; i++)
-                error = make_server(m, &f->server[i], kind, &s->server[s->server_count++]);
+                error = make_server(m, &f->server[i]);
+        if (!error && ldirectord_check_lack(f)[0] && m->lookup && m->lookup->warn) {
+                snprintf(text, sizeof(text), "service %s: %s", f->service, ldirectord_check_lack(f));
+                m->lookup->warn(m->lookup->user, f->line, text);
+        }
         return error;
 }
 
-int ldirectord_plan(const struct ldirectord_file *f, struct plan *ret_plan,
-                    struct ldirectord_mistake *ret_mistake)
+int ldirectord_plan(const struct ldirectord_file *f, const struct ldirectord_lookup *lookup,
+                    struct plan *ret_plan, struct ldirectord_mistake *ret_mistake)
 {
+        struct making m = {.file = f, .lookup = lookup, .to = ret_plan, .mistake = ret_mistake};
         int error = 0;
 
         *ret_plan = (struct plan){0};
         for (size_t i = 0; i < f->service_count && !error; i++) {
-                struct making m = {.from = &f->service[i], .to = ret_plan, .mistake = ret_mistake};
+                m.from = &f->service[i];
                 error = make_one(&m);
         }
         if (error)

@@ -1,16 +1,20 @@
 #include "director/plan.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "director/ldirectord.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 #define FILE_MAX (1 << 20) /* of an ldirectord.cf */
 
@@ -20,11 +24,16 @@ void plan_free(struct plan *p)
                 for (size_t j = 0; j < p->service[i].server_count; j++)
                         free(p->service[i].server[j].check);
                 free(p->service[i].server);
+                free(p->service[i].fallback_command);
+                free(p->service[i].maintenance);
         }
         for (size_t i = 0; i < p->check_count; i++)
                 check_done(&p->check[i].check);
+        for (size_t i = 0; i < p->file_count; i++)
+                free(p->file[i].path);
         free(p->service);
         free(p->check);
+        free(p->file);
         *p = (struct plan){0};
 }
 
@@ -138,6 +147,7 @@ static int put_service(const struct config_director *d, const struct config_virt
                 .slow_start = v->slow_start,
                 .quorum = (unsigned)v->quorum,
                 .quorum_down = (unsigned)v->quorum_down,
+                .file = SIZE_MAX,
         };
         if (v->has_fallback)
                 s->fallback = real_of(&v->fallback, &s->service.key);
@@ -183,9 +193,24 @@ static int append(struct plan *to, struct plan *from)
         return 0;
 }
 
-static int no_host(void *user, const char *name, sa_family_t family, struct ip *ret_ip)
+/* The machine's own file alone: to ask the network could take the core longer than a lease. */
+static int find_host(void *user, const char *name, sa_family_t family, struct ip *ret_ip)
 {
-        return -ENOENT; /* to ask the network could take the core longer than a lease */
+        char line[1024], *rest;
+        FILE *hosts = fopen("/etc/hosts", "re");
+        bool found = false;
+
+        while (hosts && !found && fgets(line, sizeof(line), hosts)) {
+                line[strcspn(line, "#")] = '\0';
+                const char *address = strtok_r(line, " \t\n", &rest), *word = address;
+                if (!address || ip_parse(address, ret_ip) < 0 || ret_ip->family != family)
+                        continue;
+                while (!found && (word = strtok_r(NULL, " \t\n", &rest)))
+                        found = strcasecmp(word, name) == 0;
+        }
+        if (hosts)
+                fclose(hosts);
+        return found ? 0 : -ENOENT;
 }
 
 static int find_port(void *user, const char *name, uint8_t protocol, uint16_t *ret_port)
@@ -198,26 +223,79 @@ static int find_port(void *user, const char *name, uint8_t protocol, uint16_t *r
         return 0;
 }
 
-static int put_file(const char *path, struct plan *to, char why[static PLAN_WHY])
+static int try_append(void *user, const char *path)
 {
-        static const struct ldirectord_lookup lookup = {.host = no_host, .port = find_port};
-        char *text = calloc(1, FILE_MAX + 1);
-        ssize_t n = text ? file_read(path, text, FILE_MAX) : -ENOMEM;
+        int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+
+        if (fd == -1)
+                return -errno;
+        close(fd);
+        return 0;
+}
+
+static void log_warn(void *user, int line, const char *text)
+{
+        log_warning("director: %s:%d: %s", (const char *)user, line, text);
+}
+
+struct ldirectord_lookup plan_lookup(const char *path)
+{
+        return (struct ldirectord_lookup){.host = find_host,
+                                          .port = find_port,
+                                          .append = try_append,
+                                          .warn = log_warn,
+                                          .user = (void *)path};
+}
+
+/* What is kept of a file, read or not. */
+static struct plan_file *add_file(struct plan *to, const char *path)
+{
+        struct plan_file *file = reallocarray(to->file, to->file_count + 1, sizeof(*file));
+
+        if (!file)
+                return NULL;
+        to->file = file;
+        file += to->file_count;
+        *file = (struct plan_file){.path = strdup(path)};
+        if (!file->path)
+                return NULL;
+        to->file_count++;
+        return file;
+}
+
+static int put_text(const char *text, const struct ldirectord_lookup *lookup, struct plan_file *to_file,
+                    size_t number, struct plan *to, struct ldirectord_mistake *ret_mistake)
+{
         struct ldirectord_file file = {0};
-        struct ldirectord_mistake mistake = {0};
         struct plan plan = {0};
-        int error = n < 0 ? (int)n : ldirectord_read(text, &lookup, &file, &mistake);
+        int error = ldirectord_read(text, lookup, &file, ret_mistake);
 
         if (!error)
-                error = ldirectord_plan(&file, &plan, &mistake);
-        if (mistake.text[0])
-                snprintf(why, PLAN_WHY, "%s:%d: %s", path, mistake.line, mistake.text);
-        else if (error)
-                snprintf(why, PLAN_WHY, "%s: %s", path, strerror(-error));
+                error = ldirectord_plan(&file, lookup, &plan, ret_mistake);
+        to_file->digest = text_id(text);
+        to_file->autoreload = file.autoreload;
+        for (size_t i = 0; i < plan.service_count; i++)
+                plan.service[i].file = number;
         if (!error)
                 error = append(to, &plan);
         plan_free(&plan);
         ldirectord_free(&file);
+        return error;
+}
+
+int plan_put_file(struct plan *to, const char *path, const struct ldirectord_lookup *lookup,
+                  char why[static PLAN_WHY])
+{
+        struct ldirectord_mistake mistake = {0};
+        struct plan_file *file = add_file(to, path);
+        char *text = calloc(1, FILE_MAX + 1);
+        ssize_t n = text && file ? file_read(path, text, FILE_MAX) : -ENOMEM;
+        int error = n < 0 ? (int)n : put_text(text, lookup, file, to->file_count - 1, to, &mistake);
+
+        if (mistake.text[0])
+                snprintf(why, PLAN_WHY, "%s:%d: %s", path, mistake.line, mistake.text);
+        else if (error)
+                snprintf(why, PLAN_WHY, "%s: %s", path, strerror(-error));
         free(text);
         return error;
 }
@@ -255,8 +333,10 @@ int plan_from_config(const struct config_director *d, struct plan *ret_plan, cha
                 error = -ENOMEM;
         for (size_t i = 0; i < d->virtual_count && !error; i++)
                 error = put_service(d, &d->virtual[i], ret_plan);
-        for (char **path = d->ldirectord; path && *path && !error; path++)
-                error = put_file(*path, ret_plan, why);
+        for (char **path = d->ldirectord; path && *path && !error; path++) {
+                struct ldirectord_lookup lookup = plan_lookup(*path);
+                error = plan_put_file(ret_plan, *path, &lookup, why);
+        }
         if (!error)
                 error = find_twins(ret_plan, why);
         if (error)

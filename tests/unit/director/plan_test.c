@@ -116,9 +116,11 @@ static void test_what_is_wrong_is_said_with_its_file_and_line(void **state)
         assert_int_equal(plan_of(NATIVE, "quiescent=maybe\n", &p, why), -EINVAL);
         snprintf(wanted, sizeof(wanted), "%s:1: quiescent must be", path);
         assert_non_null(strstr(why, wanted));
-        assert_int_equal(plan_of(NATIVE, "virtual=10.0.0.9:110\n    real=10.1.0.1:110 masq\n", &p, why),
-                         -ENOTSUP);
-        assert_non_null(strstr(why, ":1: no check is taken over yet for service pop"));
+        assert_int_equal(plan_of(NATIVE,
+                                 "virtual=10.0.0.9:80\n    real=10.1.0.1:80 masq\n    receive=\"a(?=b)\"\n",
+                                 &p, why),
+                         -EINVAL);
+        assert_non_null(strstr(why, ":2: receive is no expression that regex(7) knows"));
         assert_int_equal(plan_of(NATIVE, "virtual=10.0.0.1:80\n", &p, why), -EEXIST);
         assert_string_equal(why, "tcp 10.0.0.1:80 is there twice");
 }

@@ -1,0 +1,300 @@
+/* run.c - the daemon: a director beside the file that it follows. */
+#include "ldirectord/standin.h"
+
+#include "base/log.h"
+#include "main/paths.h"
+#include "monitor/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RUN_DIRECTORY "/run/haven-ldirectord"
+#define START_AGAIN   3000 /* ms after the kernel refused a part of the table */
+
+static const int signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+#define SIGNALS (sizeof(signals) / sizeof(signals[0]))
+
+struct run {
+        struct standin *s;
+        uv_loop_t loop;
+        uv_signal_t signal[SIGNALS];
+        uv_timer_t watch, again;
+        struct director *director;
+        enum standin_state state;
+        int ready; /* of who waits for the table; -1: nobody */
+        bool changed_is_said;
+        int status;
+};
+
+static void tell_ready(struct run *r)
+{
+        if (r->ready == -1)
+                return;
+        if (write(r->ready, "", 1) != 1)
+                log_warning("haven-ldirectord: who started this did not wait for it");
+        close(r->ready);
+        r->ready = -1;
+}
+
+static void end(struct run *r)
+{
+        for (size_t i = 0; i < SIGNALS; i++)
+                uv_close((uv_handle_t *)&r->signal[i], NULL);
+        uv_close((uv_handle_t *)&r->watch, NULL);
+        uv_close((uv_handle_t *)&r->again, NULL);
+        director_free(r->director);
+}
+
+static void on_again(uv_timer_t *timer)
+{
+        struct run *r = timer->data;
+
+        director_start(r->director);
+}
+
+static void on_event(void *user, enum director_event event, const char *text)
+{
+        struct run *r = user;
+
+        switch (event) {
+        case DIRECTOR_EV_STARTED:
+                if (r->state == STANDIN_STARTING && r->s->file.execute)
+                        standin_execute(r->s->file.execute, "start");
+                r->state = STANDIN_RUNNING;
+                tell_ready(r);
+                break;
+        case DIRECTOR_EV_START_FAILED:
+                say("%s, trying again", text);
+                tell_ready(r);
+                uv_timer_start(&r->again, on_again, START_AGAIN, 0);
+                break;
+        case DIRECTOR_EV_STOP_FAILED:
+                say("%s", text);
+                r->status = 1;
+                end(r);
+                break;
+        case DIRECTOR_EV_STOPPED: end(r); break;
+        case DIRECTOR_EV_NOTE: say("%s", text); break;
+        case DIRECTOR_EV_PRESENT:
+        case DIRECTOR_EV_ABSENT: break;
+        }
+}
+
+static const struct ldirectord_service *service_of(const struct run *r, const struct virtual_key *key)
+{
+        for (size_t i = 0; i < r->s->file.service_count; i++) {
+                const struct ldirectord_service *v = &r->s->file.service[i];
+                const struct virtual_key its = {.family = v->family,
+                                                .protocol = v->protocol,
+                                                .port = v->port,
+                                                .mark = v->mark,
+                                                .ip = v->ip};
+                if (virtual_key_compare(&its, key) == 0)
+                        return v;
+        }
+        return NULL;
+}
+
+static void on_change(void *user, const struct change *c)
+{
+        static const char *const tags[] = {[STANDIN_STARTING] = "start",
+                                           [STANDIN_RUNNING] = "start",
+                                           [STANDIN_STOPPING] = "stop",
+                                           [STANDIN_RELOADING] = "start"};
+        struct run *r = user;
+        char text[SAY_CHANGE], server[SERVER_TEXT + VIRTUAL_TEXT], virtual[VIRTUAL_TEXT],
+                endpoint[SERVER_TEXT];
+        const struct ldirectord_service *v = service_of(r, &c->service->key);
+
+        say("%s", say_change(c, director_plan(r->director), tags[r->state], text));
+        if (!c->server || !v)
+                return;
+        snprintf(server, sizeof(server), "%s (%s)",
+                 endpoint_format(&c->server->ip, c->server->port, endpoint),
+                 say_virtual(&c->service->key, virtual));
+        mail_change(&r->loop, &r->s->file, v, r->state, server, text,
+                    c->kind != CHANGE_SERVER_REMOVE && c->server->weight > 0);
+}
+
+/* A check has something to say: a line for those services that keep a file of it. */
+static void on_look(void *user, size_t check, const struct check_result *result)
+{
+        struct run *r = user;
+        const struct plan *p = director_plan(r->director);
+        char when[64] = "", text[512];
+        time_t now = time(NULL);
+        struct tm local;
+        size_t n = 0;
+
+        for (const char *at = result->text; *at && n + 4 < sizeof(text); at++)
+                n += (size_t)snprintf(text + n, sizeof(text) - n, strchr("%|\r\n", *at) ? "%%%02x" : "%c",
+                                      *at);
+        text[n] = '\0';
+        if (localtime_r(&now, &local))
+                strftime(when, sizeof(when), "%a %b %e %H:%M:%S %Y", &local);
+        for (size_t i = 0; i < p->service_count; i++) {
+                const struct ldirectord_service *v = service_of(r, &p->service[i].service.key);
+                if (!v || !v->monitorfile)
+                        continue;
+                for (size_t j = 0; j < p->service[i].server_count; j++) {
+                        const struct plan_server *s = &p->service[i].server[j];
+                        if (s->check_count == 0 || s->check[0] != check)
+                                continue;
+                        FILE *file = fopen(v->monitorfile, "ae");
+                        if (file) {
+                                fprintf(file, "[%s] [%d] %s [%s] %s\n", when, (int)getpid(),
+                                        p->check[check].name, result->state == VERDICT_UP ? "up" : "down",
+                                        n ? text : "-");
+                                fclose(file);
+                        }
+                }
+        }
+}
+
+/* The file as it is now; if it is wrong, the old table stands. */
+static void reload(struct run *r)
+{
+        struct plan plan;
+        enum standin_state before = r->state;
+        char *old = r->s->file.execute ? strdup(r->s->file.execute) : NULL;
+
+        if (standin_read(r->s, false) < 0) {
+                free(old);
+                return;
+        }
+        r->state = before == STANDIN_RUNNING ? STANDIN_RELOADING : before;
+        say_open(r->s);
+        plan = r->s->plan;
+        r->s->plan = (struct plan){0};
+        if (director_set_plan(r->director, &plan) < 0)
+                say("the new configuration does not fit into memory: the old one stands");
+        const char *new = r->s->file.execute;
+        if (old && (!new || strcmp(old, new) != 0))
+                standin_execute(old, "stop");
+        if (new && (!old || strcmp(old, new) != 0 || standin_execute(new, "reload") != 0))
+                standin_execute(new, "start");
+        free(old);
+        r->state = before;
+}
+
+static void on_callback_end(void *user, int status)
+{
+        char text[CHILD_STATUS_TEXT];
+
+        if (status != 0)
+                say("the callback ended with %s", child_status_format(status, text));
+}
+
+static void run_callback(struct run *r)
+{
+        static char *environment[] = {
+                (char *)"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+        char *argv[] = {r->s->file.callback, r->s->config, NULL};
+        struct child *child;
+        const struct child_setup setup = {.loop = &r->loop,
+                                          .argv = argv,
+                                          .environment = environment,
+                                          .stdin_fd = -1,
+                                          .extra_fd = -1,
+                                          .on_exit = on_callback_end};
+
+        if (r->s->file.callback && access(r->s->file.callback, X_OK) == 0 && child_start(&setup, &child) == 0)
+                child_release(child);
+}
+
+static void on_watch(uv_timer_t *timer)
+{
+        struct run *r = timer->data;
+        bool changed = standin_changed(r->s);
+
+        mail_again(&r->loop, &r->s->file, r->state);
+        if (!changed || r->changed_is_said) {
+                r->changed_is_said = changed;
+                return;
+        }
+        r->changed_is_said = true; /* until it is read */
+        say("Configuration file '%s' has changed on disk", r->s->config);
+        say(r->s->file.autoreload ? " - reread new configuration" : " - ignore new configuration");
+        run_callback(r);
+        if (r->s->file.autoreload)
+                reload(r);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+        struct run *r = handle->data;
+
+        if (number == SIGHUP) {
+                say("Reloading configuration");
+                reload(r);
+                return;
+        }
+        if (r->state == STANDIN_STOPPING)
+                return;
+        r->state = STANDIN_STOPPING;
+        uv_timer_stop(&r->again);
+        uv_timer_stop(&r->watch);
+        if (r->s->file.execute)
+                standin_execute(r->s->file.execute, "stop");
+        director_stop(r->director);
+}
+
+static int begin(struct run *r)
+{
+        char checker[PATH_SIZE], keep[STANDIN_PATH];
+        struct director_setup setup = {.loop = &r->loop,
+                                       .name = r->s->name,
+                                       .checker = checker,
+                                       .keep = keep,
+                                       .leaves = true,
+                                       .on_event = on_event,
+                                       .on_change = on_change,
+                                       .on_look = on_look,
+                                       .user = r};
+        struct plan plan = r->s->plan;
+        int error = path_program("haven-checker", checker);
+
+        if (error)
+                checker[0] = '\0';
+        if (mkdir(RUN_DIRECTORY, 0755) == -1 && errno != EEXIST)
+                log_warning("haven-ldirectord: %s: %s", RUN_DIRECTORY, strerror(errno));
+        snprintf(keep, sizeof(keep), "%s/%s", RUN_DIRECTORY, r->s->name);
+        r->s->plan = (struct plan){0};
+        return director_new(&setup, &plan, &r->director);
+}
+
+int standin_run(struct standin *s, int ready)
+{
+        struct run r = {.s = s, .state = STANDIN_STARTING, .ready = ready};
+        int error = uv_loop_init(&r.loop);
+
+        signal(SIGPIPE, SIG_IGN);
+        say("Starting haven's stand-in for ldirectord %s with pid: %d", HAVEN_VERSION, (int)getpid());
+        if (!error)
+                error = begin(&r);
+        if (error) {
+                say("cannot begin: %s", strerror(-error));
+                return 1;
+        }
+        for (size_t i = 0; i < SIGNALS; i++) {
+                uv_signal_init(&r.loop, &r.signal[i]);
+                r.signal[i].data = &r;
+                uv_signal_start(&r.signal[i], on_signal, signals[i]);
+        }
+        uv_timer_init(&r.loop, &r.watch);
+        uv_timer_init(&r.loop, &r.again);
+        r.watch.data = r.again.data = &r;
+        uint64_t every = (uint64_t)s->file.common.checkinterval * 1000;
+        uv_timer_start(&r.watch, on_watch, every, every);
+        director_start(r.director);
+        uv_run(&r.loop, UV_RUN_DEFAULT);
+        uv_loop_close(&r.loop);
+        tell_ready(&r);
+        say("Exiting with exit_status %d", r.status);
+        return r.status;
+}
