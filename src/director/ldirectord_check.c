@@ -14,7 +14,8 @@
 /* What becomes of each service. Those without a maker are connected to, and that is all. */
 struct making;
 typedef int maker(const struct making *m, struct config_check *c);
-static maker make_http, make_proxy, make_login, make_ldap, make_nntp, make_simple, make_dns, make_sip;
+static maker make_http, make_proxy, make_login, make_ldap, make_nntp, make_simple, make_dns, make_sip,
+        make_sql;
 
 static const struct {
         const char *service;
@@ -40,8 +41,8 @@ static const struct {
         {"dns", CHECK_DNS, make_dns},
         {"sip", CHECK_TCP, make_sip, .lack = "over udp the server is pinged"},
         {"radius", CHECK_ICMP, NULL, .lack = "the server is pinged, and no login is tried"},
-        {"mysql", CHECK_TCP, NULL, .lack = "the server is connected to, and no query is made"},
-        {"pgsql", CHECK_TCP, NULL, .lack = "the server is connected to, and no query is made"},
+        {"mysql", CHECK_MYSQL, make_sql},
+        {"pgsql", CHECK_POSTGRESQL, make_sql},
         {"oracle", CHECK_TCP, NULL, .lack = "the server is connected to, and no query is made"},
 };
 
@@ -209,6 +210,17 @@ static int make_dns(const struct making *m, struct config_check *c)
         return c->dns.expect ? set_text(&c->dns.expect[0], receive_of(m)) : -ENOMEM;
 }
 
+static int make_sql(const struct making *m, struct config_check *c)
+{
+        int error = set_text(&c->sql.user, m->f->login);
+
+        if (!error)
+                error = set_text(&c->sql.password, m->f->passwd);
+        if (!error)
+                error = set_text(&c->sql.database, m->f->database);
+        return error ? error : set_text(&c->sql.query, request_of(m) + 1);
+}
+
 /* RFC 3261 11: what a server can do, which every one answers. */
 static int make_sip(const struct making *m, struct config_check *c)
 {
@@ -305,11 +317,20 @@ static void begin_connect(const struct making *m, unsigned interval_s, struct co
                 set_ping(m, c);
 }
 
+/* A database: by somebody, something, and by a program that was built. */
+static bool is_asked(const struct ldirectord_service *f)
+{
+        enum check_kind kind = strcmp(f->service, "mysql") == 0 ? CHECK_MYSQL : CHECK_POSTGRESQL;
+
+        return f->login && f->request && check_kind_is_built(kind);
+}
+
 static int make_negotiate(const struct making *m, unsigned interval_s, struct config_check *c)
 {
         bool udp_sip = m->f->protocol == IPPROTO_UDP && services[m->row].make == make_sip;
+        bool unasked = services[m->row].make == make_sql && !is_asked(m->f);
 
-        if (!services[m->row].make || udp_sip) {
+        if (!services[m->row].make || udp_sip || unasked) {
                 begin_connect(m, interval_s, c);
                 return 0;
         }
@@ -390,5 +411,9 @@ const char *ldirectord_check_lack(const struct ldirectord_service *f)
         size_t row = row_of(f);
         bool asks = f->checktype == LD_NEGOTIATE || f->checktype == LD_COMBINED;
 
-        return asks && row < COUNT(services) && services[row].lack ? services[row].lack : "";
+        if (!asks || row == COUNT(services))
+                return "";
+        if (services[row].make == make_sql && !is_asked(f))
+                return "the server is connected to, and no query is made";
+        return services[row].lack ? services[row].lack : "";
 }

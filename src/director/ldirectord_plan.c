@@ -120,6 +120,12 @@ static int make_checks(const struct making *m, const struct ldirectord_server *s
         return error;
 }
 
+static void warn(const struct making *m, int line, const char *text)
+{
+        if (m->lookup && m->lookup->warn)
+                m->lookup->warn(m->lookup->user, line, text);
+}
+
 static int make_server(const struct making *m, const struct ldirectord_server *s)
 {
         const struct ldirectord_service *f = m->from;
@@ -131,6 +137,10 @@ static int make_server(const struct making *m, const struct ldirectord_server *s
                                    .lower = s->lower};
         struct plan_server *to;
 
+        if (real.lower > real.upper) {
+                real.lower = 0; /* the kernel would refuse the server */
+                warn(m, s->line, "the lower threshold is above the upper one, and left out");
+        }
         if (real.forward != FORWARD_MASQ && !f->mark)
                 real.port = f->port; /* as the kernel has it */
         to = find_twin(m->service, &real);
@@ -207,9 +217,9 @@ static int make_one(struct making *m)
                 return -ENOMEM;
         for (size_t i = 0; i < f->server_count && !error; i++)
                 error = make_server(m, &f->server[i]);
-        if (!error && ldirectord_check_lack(f)[0] && m->lookup && m->lookup->warn) {
+        if (!error && ldirectord_check_lack(f)[0]) {
                 snprintf(text, sizeof(text), "service %s: %s", f->service, ldirectord_check_lack(f));
-                m->lookup->warn(m->lookup->user, f->line, text);
+                warn(m, f->line, text);
         }
         return error;
 }
