@@ -288,15 +288,18 @@ static bool own_target(const struct config_check *c, char text[static CHECK_TARG
 const char *check_target(const struct config_check *c, char text[static CHECK_TARGET])
 {
         char ip[IP_TEXT] = "", port[8] = "";
+        const char *host = ip;
 
         if (own_target(c, text))
                 return text;
         if (c->ip.family != 0)
                 ip_format(&c->ip, ip);
+        else if (c->host)
+                host = c->host;
         if (c->port != 0)
                 snprintf(port, sizeof(port), ":%u", c->port);
         snprintf(text, CHECK_TARGET, port[0] && c->ip.family == AF_INET6 ? "%s [%s]%s" : "%s %s%s",
-                 kinds[c->kind], ip, port);
+                 kinds[c->kind], host, port);
         if (c->kind == CHECK_DNS && c->dns.name) {
                 size_t n = strlen(text);
                 snprintf(text + n, CHECK_TARGET - n, " %s", c->dns.name);

@@ -157,7 +157,8 @@ struct config_check {
         int fall;         /* failures in a row that make it down */
         int rise;         /* successes in a row that make it up */
         struct ip source; /* what it speaks from; family 0: the kernel's choice */
-        struct ip ip;     /* whom it speaks to; family 0: the kind needs none, or its url says */
+        struct ip ip;     /* whom it speaks to; family 0: the kind needs none, or its url or `host` says */
+        char *host;       /* a name that is looked up before each look, in place of `ip`; NULL: none */
         uint16_t port;
         union { /* by kind; what is pointed to is the check's own */
                 struct check_tcp tcp;

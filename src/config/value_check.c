@@ -254,6 +254,67 @@ static int answer_set(const struct word *w, const struct target *to, const char 
 
 const struct value_type type_answers = {"answers", answer_set, list_put, list_drop};
 
+/* RFC 1123 2.1, and '_', which some names have; the last part of a name is no number. */
+static bool is_host_name(const char *text)
+{
+        const char *last = strrchr(text, '.');
+        size_t part = 0;
+
+        for (const char *c = text; *c; c++) {
+                bool sign = *c == '-' || *c == '_';
+                if (*c == '.' ? part == 0 : !isalnum((unsigned char)*c) && !(sign && part > 0))
+                        return false;
+                part = *c == '.' ? 0 : part + 1;
+                if (part > 63)
+                        return false;
+        }
+        last = last ? last + 1 : text;
+        return part > 0 && strlen(text) <= 253 && last[strspn(last, "0123456789")] != '\0';
+}
+
+/* An address, or in the field beside it the name of a host. */
+static int host_set(const struct word *w, const struct target *to, const char *text, char *why, size_t size)
+{
+        struct config_check *c = to->object;
+
+        if (is_host_name(text)) {
+                free(c->host);
+                c->host = memory_text(text);
+                c->ip = (struct ip){0};
+                return 0;
+        }
+        if (type_ip.set(w, to, text, why, size) == 0) {
+                free(c->host);
+                c->host = NULL;
+                return 0;
+        }
+        if (!strchr(text, '/'))
+                snprintf(why, size,
+                         "is no address: write it in numbers, such as 10.0.0.1 or 2001:db8::1, or as "
+                         "the name of a host");
+        return -EINVAL;
+}
+
+static void host_put(const struct word *w, const struct target *from, struct texts *to)
+{
+        const struct config_check *c = from->object;
+
+        if (c->host)
+                texts_add(to, "%s", c->host);
+        else
+                type_ip.put(w, from, to);
+}
+
+static void host_drop(const struct word *w, const struct target *of)
+{
+        struct config_check *c = of->object;
+
+        free(c->host);
+        c->host = NULL;
+}
+
+const struct value_type type_host = {"an address", host_set, host_put, host_drop};
+
 /* A monitor gets it as an argument: what looks like an option is none. */
 static int hostname_set(const struct word *w, const struct target *to, const char *text, char *why,
                         size_t size)

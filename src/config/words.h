@@ -88,7 +88,7 @@ void quoted_print(const char *text, FILE *to);
 #define FIELD(type, w, to) ((type *)((char *)(to)->object + (w)->offset))
 
 extern const struct value_type type_string, type_url, type_own_url, type_pattern, type_statuses, type_headers,
-        type_answers, type_hostnames, type_file, type_line;              /* value_check.c */
+        type_answers, type_host, type_hostnames, type_file, type_line;   /* value_check.c */
 extern const struct value_type type_command, type_environment;           /* value_command.c */
 extern const struct value_type type_endpoint;                            /* value_director.c */
 extern const struct value_type type_serials, type_broadcasts, type_hops; /* value_link.c */

@@ -26,7 +26,7 @@ const struct word check_words[] = {
         {"check", "name", &type_name, .offset = CHECK(name), .most = NAME_SIZE, .fallback = "<its kind>",
          .help = "tells the checks of a group apart"},
 
-        {"check tcp", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+        {"check tcp", "address", &type_host, .required = true, .is_host = true, .offset = CHECK(ip),
          .help = "to connect to"},
         {"check tcp", "port", &type_port, .required = true, .offset = CHECK(port), .help = "to connect to"},
 
@@ -56,7 +56,7 @@ const struct word check_words[] = {
         {"check http", "verify", &type_bool, .offset = CHECK(http.verify), .fallback = "no",
          .help = "https: whether the certificate must be good"},
 
-        {"check icmp", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+        {"check icmp", "address", &type_host, .required = true, .is_host = true, .offset = CHECK(ip),
          .help = "that must answer"},
         {"check icmp", "packets", &type_int, .offset = CHECK(icmp.packets), .least = 1, .most = 20,
          .fallback = "1", .help = "sent in one look"},
@@ -67,7 +67,7 @@ const struct word check_words[] = {
         {"check icmp", "size", &type_int, .offset = CHECK(icmp.size), .least = 16, .most = 8192,
          .fallback = "56", .help = "bytes of data in each packet"},
 
-        {"check tls", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+        {"check tls", "address", &type_host, .required = true, .is_host = true, .offset = CHECK(ip),
          .help = "to connect to"},
         {"check tls", "port", &type_port, .offset = CHECK(port), .fallback = "443", .help = "to connect to"},
         {"check tls", "server-name", &type_string, .offset = CHECK(tls.name), .most = 254, .fallback = "",
@@ -77,7 +77,7 @@ const struct word check_words[] = {
         {"check tls", "verify", &type_bool, .offset = CHECK(tls.verify), .fallback = "no",
          .help = "whether it must be good for the name"},
 
-        {"check dns", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+        {"check dns", "address", &type_host, .required = true, .is_host = true, .offset = CHECK(ip),
          .help = "of the name server"},
         {"check dns", "port", &type_port, .offset = CHECK(port), .fallback = "53",
          .help = "of the name server"},
@@ -123,7 +123,7 @@ const struct word check_words[] = {
         {"check process", "least", &type_int, .offset = CHECK(process.least), .least = 1, .most = 100000,
          .fallback = "1", .help = "how many of it"},
 
-        {"check ftp", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+        {"check ftp", "address", &type_host, .required = true, .is_host = true, .offset = CHECK(ip),
          .help = "to connect to"},
         {"check ftp", "port", &type_port, .offset = CHECK(port), .fallback = "21", .help = "to connect to"},
         {"check ftp", "user", &type_line, .offset = CHECK(login.user), .most = 128, .fallback = "",
@@ -135,7 +135,7 @@ const struct word check_words[] = {
         {"check ftp", "verify", &type_bool, .offset = CHECK(login.verify), .fallback = "no",
          .help = "whether the certificate must be good"},
 
-        {"check smtp", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+        {"check smtp", "address", &type_host, .required = true, .is_host = true, .offset = CHECK(ip),
          .help = "to connect to"},
         {"check smtp", "port", &type_port, .offset = CHECK(port), .fallback = "25", .help = "to connect to"},
         {"check smtp", "user", &type_line, .offset = CHECK(login.user), .most = 128, .fallback = "",
@@ -147,7 +147,7 @@ const struct word check_words[] = {
         {"check smtp", "verify", &type_bool, .offset = CHECK(login.verify), .fallback = "no",
          .help = "whether the certificate must be good"},
 
-        {"check imap", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+        {"check imap", "address", &type_host, .required = true, .is_host = true, .offset = CHECK(ip),
          .help = "to connect to"},
         {"check imap", "port", &type_port, .offset = CHECK(port), .fallback = "143", .help = "to connect to"},
         {"check imap", "user", &type_line, .offset = CHECK(login.user), .most = 128, .fallback = "",
@@ -159,7 +159,7 @@ const struct word check_words[] = {
         {"check imap", "verify", &type_bool, .offset = CHECK(login.verify), .fallback = "no",
          .help = "whether the certificate must be good"},
 
-        {"check pop3", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+        {"check pop3", "address", &type_host, .required = true, .is_host = true, .offset = CHECK(ip),
          .help = "to connect to"},
         {"check pop3", "port", &type_port, .offset = CHECK(port), .fallback = "110", .help = "to connect to"},
         {"check pop3", "user", &type_line, .offset = CHECK(login.user), .most = 128, .fallback = "",
@@ -171,7 +171,7 @@ const struct word check_words[] = {
         {"check pop3", "verify", &type_bool, .offset = CHECK(login.verify), .fallback = "no",
          .help = "whether the certificate must be good"},
 
-        {"check ldap", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+        {"check ldap", "address", &type_host, .required = true, .is_host = true, .offset = CHECK(ip),
          .help = "to connect to"},
         {"check ldap", "port", &type_port, .offset = CHECK(port), .fallback = "389", .help = "to connect to"},
         {"check ldap", "user", &type_line, .offset = CHECK(login.user), .most = 128, .fallback = "",
@@ -185,7 +185,7 @@ const struct word check_words[] = {
         {"check ldap", "base", &type_line, .offset = CHECK(login.base), .most = 256, .fallback = "",
          .help = "name of the entry that must be there"},
 
-        {"check redis", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+        {"check redis", "address", &type_host, .required = true, .is_host = true, .offset = CHECK(ip),
          .help = "to connect to"},
         {"check redis", "port", &type_port, .offset = CHECK(port), .fallback = "6379",
          .help = "to connect to"},
@@ -194,7 +194,7 @@ const struct word check_words[] = {
         {"check redis", "password", &type_line, .offset = CHECK(login.password), .most = 128, .fallback = "",
          .help = "of the user"},
 
-        {"check postgresql", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+        {"check postgresql", "address", &type_host, .required = true, .is_host = true, .offset = CHECK(ip),
          .help = "to connect to"},
         {"check postgresql", "port", &type_port, .offset = CHECK(port), .fallback = "5432",
          .help = "to connect to"},
@@ -213,7 +213,7 @@ const struct word check_words[] = {
         {"check postgresql", "expect", &type_pattern, .offset = CHECK(sql.expect), .most = 256,
          .fallback = "", .help = "regular expression that the first value of the answer must match"},
 
-        {"check mysql", "address", &type_ip, .required = true, .is_host = true, .offset = CHECK(ip),
+        {"check mysql", "address", &type_host, .required = true, .is_host = true, .offset = CHECK(ip),
          .help = "to connect to"},
         {"check mysql", "port", &type_port, .offset = CHECK(port), .fallback = "3306",
          .help = "to connect to"},

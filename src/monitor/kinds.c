@@ -1,4 +1,5 @@
 /* kinds.c - where the probe of each kind of check lives. */
+#include "monitor/lookup.h"
 #include "monitor/probe.h"
 
 #include "base/log.h"
@@ -56,5 +57,22 @@ int probe_kind_find(const struct config_check *check, const char *object_dir,
         if (!complained[kind])
                 log_error("checker: no %s checks possible: %s", check_kind_name(kind), dlerror());
         complained[kind] = true;
+        return -ELIBACC;
+}
+
+int lookup_kind_find(const char *object_dir, const struct lookup_kind **ret_kind)
+{
+        static bool complained;
+        char path[512];
+        void *object;
+
+        snprintf(path, sizeof(path), "%s/haven-check-dns.so", object_dir);
+        object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        *ret_kind = object == NULL ? NULL : dlsym(object, "lookup_names");
+        if (*ret_kind != NULL)
+                return 0;
+        if (!complained)
+                log_error("checker: no names can be looked up: %s", dlerror());
+        complained = true;
         return -ELIBACC;
 }

@@ -1,9 +1,9 @@
 /* probe_dns.c - one question to one name server, by c-ares: it asks again when nothing comes, and by TCP when
  * the answer is too long for UDP. No file of this machine is asked. */
+#include "monitor/ares_loop.h"
 #include "monitor/dns_answer.h"
 #include "monitor/probe.h"
 
-#include <ares.h>
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
 #include <errno.h>
@@ -11,21 +11,11 @@
 #include <string.h>
 #include <strings.h>
 
-#define TRIES       3
-#define SOCKETS_MAX 4
-
-/* One socket of c-ares on the loop. It outlives the probe by a turn. */
-struct watched {
-        uv_poll_t poll;
-        struct probe *probe;
-        ares_socket_t fd;
-};
+#define TRIES 3
 
 struct probe {
-        ares_channel channel;
+        struct ares_loop ares;
         const struct config_check *check;
-        uv_timer_t timer; /* c-ares' own: when to ask again. Its memory is the probe's */
-        struct watched *socket[SOCKETS_MAX];
         bool dead; /* being freed: what c-ares says now is of no interest */
         bool done;
         struct ending ending;
@@ -41,8 +31,7 @@ static void on_freed(uv_handle_t *handle)
 static void probe_free(struct probe *p)
 {
         p->dead = true;
-        ares_destroy(p->channel); /* closes its sockets, by on_socket_state() */
-        uv_close((uv_handle_t *)&p->timer, on_freed);
+        ares_loop_close(&p->ares, on_freed, p);
 }
 
 static void cut(struct probe *p, struct ending *ret_ending)
@@ -127,124 +116,48 @@ static void on_answer(void *user, int status, int timeouts, unsigned char *bytes
         p->done = true;
 }
 
-static void on_timer(uv_timer_t *timer);
-
-/* After every call into c-ares: it is over, or there is a time at which it wants the next. */
-static void settle(struct probe *p)
+/* It is over, or goes on. */
+static void on_turn(void *user)
 {
-        struct timeval left, *at;
+        struct probe *p = user;
 
         if (p->done) {
                 struct ending e = p->ending;
                 probe_done_fn *on_done = p->on_done;
-                void *user = p->user;
+                void *look = p->user;
 
                 probe_free(p);
-                on_done(user, &e);
+                on_done(look, &e);
                 return;
         }
-        at = ares_timeout(p->channel, NULL, &left);
-        if (at != NULL)
-                uv_timer_start(&p->timer, on_timer,
-                               (uint64_t)at->tv_sec * 1000 + (uint64_t)at->tv_usec / 1000 + 1, 0);
+        ares_loop_wait(&p->ares);
 }
 
-static void on_timer(uv_timer_t *timer)
-{
-        struct probe *p = timer->data;
-
-        ares_process_fd(p->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-        settle(p);
-}
-
-static void on_ready(uv_poll_t *poll, int status, int events)
-{
-        struct watched *s = poll->data;
-        struct probe *p = s->probe;
-        bool failed = status < 0;
-
-        ares_process_fd(p->channel, failed || (events & UV_READABLE) != 0 ? s->fd : ARES_SOCKET_BAD,
-                        failed || (events & UV_WRITABLE) != 0 ? s->fd : ARES_SOCKET_BAD);
-        settle(p);
-}
-
-static struct watched **watched_of(struct probe *p, ares_socket_t fd)
-{
-        struct watched **free_place = NULL;
-
-        for (size_t i = 0; i < SOCKETS_MAX; i++) {
-                if (p->socket[i] != NULL && p->socket[i]->fd == fd)
-                        return &p->socket[i];
-                if (p->socket[i] == NULL)
-                        free_place = &p->socket[i];
-        }
-        return free_place;
-}
-
-static void on_socket_state(void *user, ares_socket_t fd, int readable, int writable)
-{
-        struct probe *p = user;
-        struct watched **place = watched_of(p, fd), *s = place == NULL ? NULL : *place;
-
-        if (!readable && !writable) {
-                if (s == NULL)
-                        return;
-                uv_poll_stop(&s->poll);
-                uv_close((uv_handle_t *)&s->poll, on_freed);
-                *place = NULL;
-                return;
-        }
-        if (place == NULL)
-                return; /* more than it ever has: the timeout ends it */
-        if (s == NULL) {
-                s = calloc(1, sizeof(*s));
-                if (s == NULL)
-                        return;
-                if (uv_poll_init(p->timer.loop, &s->poll, fd) != 0) {
-                        free(s);
-                        return;
-                }
-                s->probe = p;
-                s->fd = fd;
-                s->poll.data = s;
-                *place = s;
-        }
-        uv_poll_start(&s->poll, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0), on_ready);
-}
-
-/* `r` of c-ares as an errno. */
-static int failure(int r)
-{
-        return r == ARES_SUCCESS ? 0 : r == ARES_ENOMEM ? -ENOMEM : -EINVAL;
-}
-
-static int set_up(struct probe *p)
+static int set_up(struct probe *p, uv_loop_t *loop)
 {
         const struct config_check *c = p->check;
         struct ares_options o = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP,
                                  .tries = TRIES,
                                  .timeout = (int)span_to_ms(c->timeout) / TRIES + 1,
-                                 .lookups = (char *)"b",
-                                 .sock_state_cb = on_socket_state,
-                                 .sock_state_cb_data = p};
+                                 .lookups = (char *)"b"};
         struct ares_addr_port_node server = {
                 .family = c->ip.family, .udp_port = c->port, .tcp_port = c->port};
         uint32_t source4;
-        int r = ares_init_options(&p->channel, &o,
-                                  ARES_OPT_FLAGS | ARES_OPT_TRIES | ARES_OPT_TIMEOUTMS | ARES_OPT_LOOKUPS |
-                                          ARES_OPT_SOCK_STATE_CB);
+        int r = ares_loop_open(&p->ares, loop, &o,
+                               ARES_OPT_FLAGS | ARES_OPT_TRIES | ARES_OPT_TIMEOUTMS | ARES_OPT_LOOKUPS,
+                               on_turn, p);
 
-        if (r != ARES_SUCCESS)
-                return failure(r);
+        if (r != 0)
+                return r;
         memcpy(&server.addr, c->ip.bytes, ip_size(&c->ip));
-        r = ares_set_servers_ports(p->channel, &server);
+        r = ares_set_servers_ports(p->ares.channel, &server);
         if (c->source.family == AF_INET) {
                 memcpy(&source4, c->source.bytes, sizeof(source4));
-                ares_set_local_ip4(p->channel, ntohl(source4));
+                ares_set_local_ip4(p->ares.channel, ntohl(source4));
         } else if (c->source.family == AF_INET6) {
-                ares_set_local_ip6(p->channel, c->source.bytes);
+                ares_set_local_ip6(p->ares.channel, c->source.bytes);
         }
-        return failure(r);
+        return ares_failure(r);
 }
 
 static int begin(void *shared, const struct probe_house *house, const struct config_check *check,
@@ -258,21 +171,17 @@ static int begin(void *shared, const struct probe_house *house, const struct con
         p->check = check;
         p->on_done = on_done;
         p->user = user;
-        uv_timer_init(house->loop, &p->timer);
-        p->timer.data = p;
-        r = set_up(p);
+        r = set_up(p, house->loop);
         if (r != 0) {
-                if (p->channel != NULL)
-                        ares_destroy(p->channel);
-                uv_close((uv_handle_t *)&p->timer, on_freed);
+                ares_loop_close(&p->ares, on_freed, p);
                 return r;
         }
-        ares_query(p->channel, check->dns.name, ns_c_in, dns_type_number((enum dns_type)check->dns.type),
+        ares_query(p->ares.channel, check->dns.name, ns_c_in, dns_type_number((enum dns_type)check->dns.type),
                    on_answer, p);
         if (p->done) /* refused at once: told from the loop, as everything */
-                uv_timer_start(&p->timer, on_timer, 0, 0);
+                ares_loop_wake(&p->ares);
         else
-                settle(p);
+                ares_loop_wait(&p->ares);
         *ret_probe = p;
         return 0;
 }
@@ -280,7 +189,7 @@ static int begin(void *shared, const struct probe_house *house, const struct con
 static int open_dns(const struct probe_house *house, void **ret_shared)
 {
         *ret_shared = NULL;
-        return failure(ares_library_init(ARES_LIB_INIT_ALL));
+        return ares_failure(ares_library_init(ARES_LIB_INIT_ALL));
 }
 
 static void close_dns(void *shared)

@@ -21,6 +21,7 @@ struct probe {
         struct curl_loop *loop;
         const struct config_check *check;
         CURL *easy;
+        struct curl_slist *ends;
         uv_timer_t *nudge; /* NULL: it needs none */
         size_t bytes;      /* of the answer */
         char error[CURL_ERROR_SIZE];
@@ -60,6 +61,7 @@ static void probe_free(struct probe *p)
         if (p->nudge != NULL)
                 uv_close((uv_handle_t *)p->nudge, on_nudge_closed);
         curl_loop_return(p->loop, p->easy);
+        curl_slist_free_all(p->ends);
         free(p);
 }
 
@@ -97,17 +99,18 @@ static bool set_url(struct probe *p)
 {
         const struct config_check *c = p->check;
         bool at_once = c->login.tls == LOGIN_TLS_TLS;
-        char url[1024], ip[IP_TEXT], *base = NULL;
+        char url[1280], ip[IP_TEXT], *base = NULL;
         int n;
 
-        ip_format(&c->ip, ip);
+        const char *host = c->host != NULL ? c->host : ip_format(&c->ip, ip);
         if (c->login.base != NULL && c->kind == CHECK_LDAP) {
                 base = curl_easy_escape(p->easy, c->login.base, 0);
                 if (base == NULL)
                         return false;
         }
-        n = snprintf(url, sizeof(url), c->ip.family == AF_INET6 ? "%s%s://[%s]:%u/%s%s" : "%s%s://%s:%u/%s%s",
-                     schemes[c->kind], at_once ? "s" : "", ip, c->port, base == NULL ? "" : base,
+        n = snprintf(url, sizeof(url),
+                     strchr(host, ':') != NULL ? "%s%s://[%s]:%u/%s%s" : "%s%s://%s:%u/%s%s",
+                     schemes[c->kind], at_once ? "s" : "", host, c->port, base == NULL ? "" : base,
                      c->kind == CHECK_LDAP ? "?objectClass?base" : "");
         curl_free(base);
         if (n >= (int)sizeof(url))
@@ -166,7 +169,8 @@ static int begin(void *shared, const struct probe_house *house, const struct con
         if (p->easy != NULL && set_url(p)) {
                 set_options(p);
                 set_command(p);
-                curl_set_ends(p->easy, &check->source, &as_it_is);
+                p->ends =
+                        curl_set_ends(p->easy, &check->source, check->host == NULL ? &as_it_is : &check->ip);
                 r = nudge_start(p, house->loop);
                 if (r == 0)
                         r = curl_loop_begin(p->loop, p->easy, on_over, p);

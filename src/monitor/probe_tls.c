@@ -155,7 +155,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 /* The name goes with SNI; without one the certificate is held against the address. */
 static bool set_up(struct probe *p, SSL_CTX *context)
 {
-        const char *name = p->check->tls.name;
+        const char *name = p->check->tls.name != NULL ? p->check->tls.name : p->check->host;
         char ip[IP_TEXT];
 
         p->ssl = SSL_new(context);

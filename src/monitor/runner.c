@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "monitor/lookup.h"
 #include "monitor/packet.h"
 #include "monitor/pattern.h"
 #include "monitor/probe.h"
@@ -36,9 +37,10 @@ struct runner {
         char object_dir[512];
         struct room room[2 * CHECK_KINDS]; /* of each kind in use, in no order; a kind may have two doors */
         size_t room_count;
-        uint32_t started;      /* checks so far: each gets a place in its interval by this */
-        int handles;           /* open ones of the two above; free with the last */
-        uint32_t waiting_from; /* unsent reports start at this id; UINT32_MAX: none */
+        const struct lookup_kind *names; /* NULL: none was looked up so far */
+        uint32_t started;                /* checks so far: each gets a place in its interval by this */
+        int handles;                     /* open ones of the two above; free with the last */
+        uint32_t waiting_from;           /* unsent reports start at this id; UINT32_MAX: none */
 };
 
 /* One check: either waiting for its turn or looking; the timer serves both. */
@@ -49,11 +51,12 @@ struct look {
         struct config_check check;
         struct verdict verdict;
         uv_timer_t timer;
-        uint32_t place;      /* in its interval, as a fraction of 2^32 */
-        uint64_t due_ms;     /* uv_now() of the turn that is next or under way */
-        bool on_grid;        /* that is one of its places, an interval from the next */
-        struct probe *probe; /* NULL: not looking */
-        struct room *room;   /* NULL: never looked */
+        uint32_t place;        /* in its interval, as a fraction of 2^32 */
+        uint64_t due_ms;       /* uv_now() of the turn that is next or under way */
+        bool on_grid;          /* that is one of its places, an interval from the next */
+        struct probe *probe;   /* NULL: not looking */
+        struct lookup *lookup; /* of its host's name, before that; NULL: none is under way */
+        struct room *room;     /* NULL: never looked */
         instant began;
         struct outcome outcome; /* `said` is its own */
         instant at;
@@ -228,9 +231,15 @@ static void on_probe_done(void *user, const struct ending *ending)
 
 static void look_cut(struct look *l)
 {
-        struct ending ending = {.reason = REASON_NO_ANSWER};
+        struct ending ending = {.reason = REASON_NO_LOOKUP};
 
-        l->room->door->cut(l->probe, &ending);
+        if (l->lookup != NULL) {
+                l->runner->names->cut(l->lookup);
+                l->lookup = NULL;
+        } else {
+                ending.reason = REASON_NO_ANSWER;
+                l->room->door->cut(l->probe, &ending);
+        }
         look_ended(l, &ending);
 }
 
@@ -240,7 +249,7 @@ static void on_turn(uv_timer_t *timer)
 {
         struct look *l = timer->data;
 
-        if (l->probe != NULL)
+        if (l->probe != NULL || l->lookup != NULL)
                 look_cut(l);
         else
                 look_begin(l);
@@ -273,22 +282,58 @@ static int look_find_room(struct look *l)
         return 0;
 }
 
+static void look_failed(struct look *l, int error)
+{
+        struct ending ending = {.reason = reason_from_errno(-error, false), .detail = -error};
+
+        look_ended(l, &ending);
+}
+
+static int look_ask(struct look *l)
+{
+        return l->room->door->begin(l->room->shared, &l->runner->house, &l->check, on_probe_done, l,
+                                    &l->probe);
+}
+
+/* The look goes on, in what is left of its time. */
+static void on_address(void *user, const struct ip *ip, const struct ending *failure)
+{
+        struct look *l = user;
+        int e;
+
+        l->lookup = NULL;
+        if (failure != NULL) {
+                look_ended(l, failure);
+                return;
+        }
+        l->check.ip = *ip;
+        e = look_ask(l);
+        if (e != 0)
+                look_failed(l, e);
+}
+
+static int look_find_address(struct look *l)
+{
+        struct runner *r = l->runner;
+        int e = r->names == NULL ? lookup_kind_find(r->object_dir, &r->names) : 0;
+
+        if (e != 0)
+                return e;
+        return r->names->begin(r->loop, l->check.host, l->check.source.family, l->check.timeout, on_address,
+                               l, &l->lookup);
+}
+
 static void look_begin(struct look *l)
 {
-        struct ending ending = {0};
         int e = look_find_room(l);
 
         l->began = instant_now();
         if (e == 0)
-                e = l->room->door->begin(l->room->shared, &l->runner->house, &l->check, on_probe_done, l,
-                                         &l->probe);
-        if (e == 0) {
+                e = l->check.host != NULL ? look_find_address(l) : look_ask(l);
+        if (e != 0)
+                look_failed(l, e);
+        else
                 uv_timer_start(&l->timer, on_turn, (uint64_t)span_to_ms(l->check.timeout), 0);
-                return;
-        }
-        ending.reason = reason_from_errno(-e, false);
-        ending.detail = -e;
-        look_ended(l, &ending);
 }
 
 static void on_look_closed(uv_handle_t *handle)
@@ -302,6 +347,8 @@ static void look_free(struct look *l)
 
         if (l == NULL)
                 return;
+        if (l->lookup != NULL)
+                l->runner->names->cut(l->lookup);
         if (l->probe != NULL)
                 l->room->door->cut(l->probe, &unwanted);
         if (l->room != NULL && l->room->door->forget != NULL)

@@ -250,6 +250,56 @@ def test_a_real_server(machine, kind):
     assert seen["finding"] == "broken", seen
 
 
+NAME_SERVER = """
+import socket, struct
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 53))
+known = {(b"up", 1): bytes([127, 0, 0, 1]), (b"both", 1): bytes([127, 0, 0, 1]), (b"both", 28): bytes(15) + b"\\1",
+         (b"six", 28): bytes(15) + b"\\1"}
+while True:
+    question, client = s.recvfrom(4096)
+    end = question.index(b"\\0", 12) + 5
+    name, kind = question[13:13 + question[12]], struct.unpack(">H", question[end - 4:end - 2])[0]
+    if name == b"mute":
+        continue
+    data = known.get((name, kind))
+    code = 0 if name in [n for n, _ in known] else 2 if name == b"broken" else 3
+    s.sendto(question[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, 1 if data else 0, 0, 0) + question[12:end] +
+             (struct.pack(">HHHIH", 0xc00c, kind, 1, 0, len(data)) + data if data else b""), client)
+"""
+
+
+def test_a_name_is_looked_up_before_each_look(machine):
+    """One that stands for an address, and those that fail: each for its own reason, none in the way of others."""
+    path = os.path.join(machine.directory, "resolv.conf")
+    with open(path, "w", encoding="ascii") as f:
+        f.write("nameserver 127.0.0.1\n")
+    machine.run("mount", "--bind", path, "/etc/resolv.conf")
+    machine.start("garbage", shutil.which("python3"), "-c", GARBAGE, 8080)
+    look_until(machine, "tcp", "address = 127.0.0.1 port = 8080", "works", "something listens")
+    seen = look(machine, "tcp", "address = up.lab port = 8080", timeout="1s")
+    assert (seen["reason"], seen["target"]) == ("no-lookup", "tcp up.lab:8080"), seen
+    machine.start("names", shutil.which("python3"), "-c", NAME_SERVER)
+    look_until(machine, "tcp", "address = up.lab port = 8080", "works", "names are known")
+    rows = [("tcp", "address = both.lab port = 8080 source = 127.0.0.1", "works"),
+            ("tcp", "address = six.lab port = 8080", "refused"),
+            ("tcp", "address = six.lab port = 8080 source = 127.0.0.1", "name-not-found"),
+            ("tcp", "address = gone.lab port = 8080", "name-not-found"),
+            ("tcp", "address = broken.lab port = 8080", "no-lookup"),
+            ("tcp", "address = localhost port = 8080 source = 127.0.0.1", "works"),
+            ("icmp", "address = up.lab", "works"),
+            ("dns", "address = up.lab query = both.lab expect = {127.0.0.1}", "works"),
+            ("tls", "address = up.lab port = 8080", "tls"),
+            ("redis", "address = up.lab port = 8080", "bad-answer"),
+            ("postgresql", "address = up.lab port = 8080", "bad-answer")]
+    for kind, words, reason in rows:
+        seen = look(machine, kind, words)
+        assert seen["reason"] == reason, (words, seen)
+    for kind, host, reason in (("smtp", "up.lab", "no-answer"), ("tcp", "mute.lab", "no-lookup")):
+        seen = look(machine, kind, "address = %s port = 8080" % host, timeout="2s")
+        assert seen["reason"] == reason, seen
+
+
 NAGIOS = "/usr/lib/nagios/plugins/"
 MON = "/usr/lib/mon/mon.d/"
 
