@@ -322,6 +322,31 @@ static int find_twins(struct plan *p, char why[static PLAN_WHY])
         return 0;
 }
 
+/* All of them, so that each is known, and heard of first what is wrong first. */
+static int put_files(const struct config_director *d, struct plan *to, char why[static PLAN_WHY])
+{
+        char again[PLAN_WHY];
+        int first = 0;
+
+        for (char **path = d->ldirectord; path && *path; path++) {
+                struct ldirectord_lookup lookup = plan_lookup(*path);
+                int error = plan_put_file(to, *path, &lookup, first ? again : why);
+                first = first ? first : error;
+        }
+        return first;
+}
+
+/* Nothing is left but which files there are. */
+static void drop(struct plan *p)
+{
+        struct plan files = {.file_count = p->file_count, .file = p->file};
+
+        p->file_count = 0;
+        p->file = NULL;
+        plan_free(p);
+        *p = files;
+}
+
 int plan_from_config(const struct config_director *d, struct plan *ret_plan, char why[static PLAN_WHY])
 {
         *ret_plan = (struct plan){0};
@@ -333,13 +358,30 @@ int plan_from_config(const struct config_director *d, struct plan *ret_plan, cha
                 error = -ENOMEM;
         for (size_t i = 0; i < d->virtual_count && !error; i++)
                 error = put_service(d, &d->virtual[i], ret_plan);
-        for (char **path = d->ldirectord; path && *path && !error; path++) {
-                struct ldirectord_lookup lookup = plan_lookup(*path);
-                error = plan_put_file(ret_plan, *path, &lookup, why);
-        }
+        if (!error)
+                error = put_files(d, ret_plan, why);
         if (!error)
                 error = find_twins(ret_plan, why);
         if (error)
-                plan_free(ret_plan);
+                drop(ret_plan);
         return error;
+}
+
+static uint32_t digest_of(const char *path)
+{
+        char *text = calloc(1, FILE_MAX + 1);
+        uint32_t digest = text && file_read(path, text, FILE_MAX) >= 0 ? text_id(text) : 0;
+
+        free(text);
+        return digest;
+}
+
+bool plan_file_changed(const struct plan_file *f)
+{
+        return digest_of(f->path) != f->digest;
+}
+
+void plan_file_seen(struct plan_file *f)
+{
+        f->digest = digest_of(f->path);
 }

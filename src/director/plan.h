@@ -75,7 +75,7 @@ struct plan {
 
 void plan_free(struct plan *p);
 /* With the services of ldirectord's files, which are read. 0, or a negative errno with `why`: -ENOMEM, or
- * what is wrong with such a file. */
+ * what is wrong with such a file; then the plan has its files and nothing else, and is to be freed too. */
 #define PLAN_WHY 512
 int plan_from_config(const struct config_director *d, struct plan *ret_plan, char why[static PLAN_WHY]);
 
@@ -85,3 +85,7 @@ int plan_put_file(struct plan *to, const char *path, const struct ldirectord_loo
                   char why[static PLAN_WHY]);
 /* Names by this machine's own files; warnings go to the log, and name `path`. */
 struct ldirectord_lookup plan_lookup(const char *path);
+/* Its text is another than the one that was read. */
+bool plan_file_changed(const struct plan_file *f);
+/* What it has now counts as read. */
+void plan_file_seen(struct plan_file *f);

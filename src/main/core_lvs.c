@@ -131,7 +131,8 @@ static json_t *director_json(const struct config_group *g, struct director *d)
 {
         struct table actual = {0};
         size_t foreign = 0;
-        json_t *json = json_object(), *services = new_array(json, "services");
+        json_t *json = json_object(), *files = new_array(json, "files"),
+               *services = new_array(json, "services");
         int error = director_read(d, &actual, &foreign);
 
         put_text(json, "group", g->name);
@@ -139,6 +140,8 @@ static json_t *director_json(const struct config_group *g, struct director *d)
         put_text(json, "state", director_active(d) ? "active" : "standby");
         put_text(json, "trouble", director_active(d) && error ? strerror(-error) : director_trouble(d));
         put_number(json, "foreign", foreign);
+        for (size_t i = 0; i < director_plan(d)->file_count; i++)
+                json_array_append_new(files, text_to_json(director_plan(d)->file[i].path));
         for (size_t i = 0; i < director_plan(d)->service_count; i++)
                 json_array_append_new(services, service_json(d, i, &actual));
         table_free(&actual);

@@ -1,4 +1,7 @@
-/* director.c - the kind `director`: load balancing, done by src/director. */
+/* director.c - the kind `director`: load balancing, done by src/director.
+ *
+ * Of ldirectord's files each is followed by itself. One that is wrong stops nobody: what was read before goes
+ * on, and a director that never had anything else does not start, and says why. */
 #include "director/director.h"
 
 #include "base/log.h"
@@ -10,9 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How often the files are looked at. */
+#define WATCH_EVERY span_s(2)
+
 struct director_resource {
         struct resource r;
         struct director *director;
+        char why[PLAN_WHY]; /* what is wrong with the only plan it was given; "": it has had a good one */
+        size_t file_count;
+        struct plan_file *file; /* as they were last read, good or wrong */
+        struct loop_timer *watch;
 };
 
 static struct director_resource *of(struct resource *r)
@@ -51,6 +61,95 @@ static int keep_settings(struct resource *r)
         return own ? 0 : -ENOMEM;
 }
 
+/* --- files --- */
+
+static void forget_files(struct director_resource *d)
+{
+        for (size_t i = 0; i < d->file_count; i++)
+                free(d->file[i].path);
+        free(d->file);
+        d->file = NULL;
+        d->file_count = 0;
+}
+
+static int keep_files(struct director_resource *d, const struct plan *p)
+{
+        struct plan_file *file = calloc(p->file_count + 1, sizeof(*file));
+
+        if (!file)
+                return -ENOMEM;
+        forget_files(d);
+        d->file = file;
+        for (; d->file_count < p->file_count; d->file_count++) {
+                file[d->file_count] = p->file[d->file_count];
+                file[d->file_count].path = strdup(p->file[d->file_count].path);
+                if (!file[d->file_count].path)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+/* Another plan. If it is wrong, that is said, and the old one stands. */
+static int take_plan(struct resource *r, const struct config_director *config)
+{
+        struct director_resource *d = of(r);
+        struct plan plan;
+        char why[PLAN_WHY];
+        int error = plan_from_config(config, &plan, why);
+
+        if (keep_files(d, &plan) < 0)
+                error = error ? error : -ENOMEM;
+        if (!error) {
+                d->why[0] = '\0';
+                return director_set_plan(d->director, &plan);
+        }
+        plan_free(&plan);
+        log_error("director %s: %s", r->config.name, why);
+        if (d->why[0])
+                text_copy(d->why, sizeof(d->why), why);
+        resource_say(r, RESOURCE_EV_NOTE, "%s: %s", why,
+                     d->why[0] ? "it cannot start" : "the table stays as it was");
+        return error;
+}
+
+/* In the configuration that is in force. */
+static const struct config_director *find_config(const struct resource *r)
+{
+        const struct config *c = r->world->setup.config;
+
+        for (size_t i = 0; i < c->group_count; i++)
+                for (size_t k = 0; k < c->group[i].resource_count; k++) {
+                        const struct config_resource *its = &c->group[i].resource[k];
+                        if (its->director && strcmp(c->group[i].name, r->group) == 0 &&
+                            strcmp(its->name, r->config.name) == 0)
+                                return its->director;
+                }
+        return NULL;
+}
+
+static void on_watch(void *user)
+{
+        struct resource *r = user;
+        struct director_resource *d = of(r);
+        const struct config_director *config = find_config(r);
+        bool read = false;
+
+        for (size_t i = 0; i < d->file_count && config; i++) {
+                if (!plan_file_changed(&d->file[i]))
+                        continue;
+                read |= d->file[i].autoreload || d->why[0];
+                if (!read)
+                        resource_say(r, RESOURCE_EV_NOTE, "%s has changed, and counts with the next reload",
+                                     d->file[i].path);
+        }
+        if (read && take_plan(r, config) == 0)
+                resource_say(r, RESOURCE_EV_NOTE, "what has changed in ldirectord's files is in force");
+        else if (!read)
+                for (size_t i = 0; i < d->file_count; i++)
+                        plan_file_seen(&d->file[i]);
+        loop_timer_set(d->watch, WATCH_EVERY);
+}
+
 static bool is_director(const struct resource_world *world, const struct config_director *config)
 {
         for (size_t i = 0; i < config->node_count; i++)
@@ -70,35 +169,50 @@ static int init(struct resource *r)
                                        .sync = {.id = (uint8_t)config->sync_id},
                                        .on_event = on_event,
                                        .user = r};
-        char keep[256], why[PLAN_WHY];
+        struct director_resource *d = of(r);
+        char keep[256];
         struct plan plan;
-        int error = plan_from_config(config, &plan, why);
+        int error = plan_from_config(config, &plan, d->why);
 
         if (error)
-                log_error("director %s: %s", r->config.name, why);
-        if (!error && keep_settings(r) < 0) {
-                plan_free(&plan);
+                log_error("director %s: %s", r->config.name, d->why);
+        else
+                d->why[0] = '\0';
+        if (error == -EINVAL || error == -EEXIST || error == -ENOENT || error == -EACCES || error == -EFBIG)
+                error = 0; /* somebody has to write another file: the rest of the group need not wait for that
+                            */
+        if (!error)
+                error = keep_files(d, &plan);
+        if (!error && keep_settings(r) < 0)
                 error = -ENOMEM;
-        }
         if (error) {
+                plan_free(&plan);
                 r->config.director = NULL;
                 return error;
         }
+        d->watch = d->file_count ? loop_timer_new(r->world->setup.loop, on_watch, r) : NULL;
+        if (d->watch)
+                loop_timer_set(d->watch, WATCH_EVERY);
         snprintf(keep, sizeof(keep), "%s/director.%s.%s", r->world->setup.run_dir, r->group, r->config.name);
         setup.keep = keep;
         text_copy(setup.sync.interface, sizeof(setup.sync.interface), config->sync_interface);
-        return director_new(&setup, &plan, &of(r)->director);
+        return director_new(&setup, &plan, &d->director);
 }
 
 static void done(struct resource *r)
 {
         director_free(of(r)->director);
+        loop_timer_free(of(r)->watch);
+        forget_files(of(r));
         free(r->config.director);
 }
 
 static void start(struct resource *r)
 {
-        director_start(of(r)->director);
+        if (of(r)->why[0])
+                resource_say(r, RESOURCE_EV_START_REFUSED, "%s", of(r)->why);
+        else
+                director_start(of(r)->director);
 }
 
 static void stop(struct resource *r)
@@ -113,13 +227,15 @@ static void look(struct resource *r)
 
 static int renew(struct resource *r, const struct config_resource *config)
 {
-        struct plan plan;
-        char why[PLAN_WHY];
-        int error = plan_from_config(config->director, &plan, why);
+        struct director_resource *d = of(r);
+        int error = take_plan(r, config->director);
 
-        if (error)
-                log_error("director %s: %s", r->config.name, why);
-        return error ? error : director_set_plan(of(r)->director, &plan);
+        if (!d->watch && d->file_count) {
+                d->watch = loop_timer_new(r->world->setup.loop, on_watch, r);
+                if (d->watch)
+                        loop_timer_set(d->watch, WATCH_EVERY);
+        }
+        return error;
 }
 
 bool director_resource_is(const struct config_director *a, const struct config_director *b)
