@@ -131,6 +131,63 @@ static void print_lines(const struct config *c)
                         }
 }
 
+static void print_depends(const char *before, char *const *depends)
+{
+        for (; depends && *depends; depends++, before = ", ")
+                printf("%s%s", before, *depends);
+}
+
+/* "http page every 5s, down within 16s": of a death just after a look, noticed by `fall` looks that time out.
+ */
+static void print_watch_check(const struct config_watch_check *w)
+{
+        const struct config_check *k = w->check[0];
+        const char *kind = check_kind_name(k->kind);
+        bool named = strcmp(w->name, kind) != 0;
+
+        printf("%s%s%s", kind, named ? " " : "", named ? w->name : "");
+        print_span(" every ", k->interval);
+        print_span(", down within ",
+                   span_add(span_add(k->interval, span_times(k->quick, k->fall - 1)), k->timeout));
+}
+
+static void print_service(const struct config_watch *w, const struct config_service *s)
+{
+        char period[PERIOD_TEXT];
+
+        printf("  %s: ", s->name);
+        for (size_t i = 0; w->host_count > 0 && i < s->check_count; i++) {
+                printf("%s", i ? "; " : "");
+                print_watch_check(&s->check[i]);
+        }
+        for (size_t i = 0; i < s->period_count; i++)
+                printf("%s%s", i ? ", " : "; told ", period_format(&s->period[i], period));
+        print_depends("; quiet while one of these is down: ", s->depends);
+        putchar('\n');
+}
+
+/* What is looked at, from where, and whether anybody is told. */
+static void print_watch(const struct config_watch *w)
+{
+        printf("watch %s: %zu host%s, from ", w->name, w->host_count, w->host_count == 1 ? "" : "s");
+        if (w->group[0])
+                printf("where group %s runs", w->group);
+        else
+                printf("the leader");
+        print_depends("; quiet while one of these is down: ", w->depends);
+        putchar('\n');
+        for (size_t i = 0; i < w->service_count; i++)
+                print_service(w, &w->service[i]);
+}
+
+static void print_watches(const struct config *c)
+{
+        for (size_t i = 0; i < c->watch_count; i++)
+                print_watch(&c->watch[i]);
+        if (c->watch_count > 0 && c->alert_count == 0)
+                printf("there is no alert: who does not look at haven status hears of nothing\n");
+}
+
 enum cli_status command_check(const struct command *command, const struct arguments *a)
 {
         struct config *c = offline_config(a);
@@ -150,6 +207,7 @@ enum cli_status command_check(const struct command *command, const struct argume
                 print_disk(c);
                 for (size_t i = 0; i < c->group_count; i++)
                         print_group(c, &c->group[i]);
+                print_watches(c);
         }
         config_free(c);
         return CLI_DONE;

@@ -27,6 +27,16 @@ static const char *age_of(const json_t *object, const char *key, char text[stati
                       : span_format(us >= 1000000 ? span_us(us / 1000000 * 1000000) : span_us(us), text);
 }
 
+static void print_own(const json_t *c)
+{
+        char age[SPAN_TEXT];
+
+        printf("node %s  %s  %s", text_of(c, "node"), text_of(c, "name"), text_of(c, "state"));
+        if (age_of(c, "age_us", age)[0])
+                printf(" for %s", age);
+        printf("%s%s\n", text_of(c, "text")[0] ? ": " : "", text_of(c, "text"));
+}
+
 static void print_watched(const json_t *w)
 {
         char age[SPAN_TEXT];
@@ -61,17 +71,22 @@ static bool has_checks(const struct view *v)
 static enum cli_status print_all(const json_t *view, const json_t *checks)
 {
         const json_t *watched = json_object_get(checks, "watched"), *marks = json_object_get(checks, "marks");
+        const json_t *own = json_object_get(checks, "own");
         struct view *v = calloc(1, sizeof(*v));
         const json_t *one;
         size_t i;
 
         assert(v);
         int error = view_from_json(view, v);
-        if (!error && (has_checks(v) || json_array_size(watched) == 0))
+        if (!error && (has_checks(v) || json_array_size(watched) + json_array_size(own) == 0))
                 view_print_checks(v, cli_colour(), stdout);
         free(v);
         if (error)
                 return cli_fail("havend's answer holds no status: is it of another version?");
+        json_array_foreach(own, i, one)
+        {
+                print_own(one);
+        }
         json_array_foreach(watched, i, one)
         {
                 print_watched(one);

@@ -136,6 +136,8 @@ void core_health_open(struct core *core, const struct config *old);
 bool core_health_result(struct core *core, uint32_t id, const struct check_result *result);
 /* Which of them is down, for people; "" none is. */
 void core_health_text(struct core *core, char *text, size_t size);
+/* A list of its checks. */
+json_t *core_health_report(const struct core *core);
 /* The engine says whether this node can serve the group. */
 void core_health_fit(struct core *core, int group, bool fit, const char *text);
 

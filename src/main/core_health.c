@@ -2,6 +2,7 @@
  * elsewhere goes there. Machines that answer and do not serve are found so. */
 #include "main/core.h"
 
+#include "api/view_json.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -91,6 +92,26 @@ bool core_health_result(struct core *core, uint32_t id, const struct check_resul
                           result->state == VERDICT_DOWN ? ALERT_DOWN : ALERT_UP, text);
         judge(core, text);
         return true;
+}
+
+json_t *core_health_report(const struct core *core)
+{
+        const struct config_node *n = &core->config->node[core->self];
+        json_t *checks = json_array();
+        char text[REASON_TEXT];
+        struct check_result result;
+
+        for (size_t i = 0; i < n->check_count; i++) {
+                bool known = core->checker &&
+                             checker_result(core->checker, check_id(n, &n->check[i]), &result, text);
+                json_array_append_new(
+                        checks,
+                        json_pack("{s:s, s:s, s:s, s:I, s:o}", "node", n->name, "name", n->check[i].name,
+                                  "state", known ? verdict_name(result.state) : "unknown", "age_us",
+                                  (json_int_t)(known ? span_between(result.since, instant_now()).us : -1),
+                                  "text", text_to_json(known ? text : "")));
+        }
+        return checks;
 }
 
 void core_health_text(struct core *core, char *text, size_t size)

@@ -151,6 +151,7 @@ json_t *core_watch_report(void *user)
         json_t *report = json_object(), *watched = json_array(), *alerts = json_object();
         struct desk_view desk;
 
+        json_object_set_new(report, "own", core_health_report(core));
         if (!w)
                 return report;
         for (size_t i = 0; i < watches_count(w->watches); i++)

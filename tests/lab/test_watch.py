@@ -3,6 +3,7 @@ import json
 import mailbox
 import os
 import pwd
+import re
 import shutil
 
 import pytest
@@ -279,6 +280,10 @@ def test_a_node_that_is_not_well_gives_its_groups_away(lab, cluster):
     alpha = c["alpha"].status()["nodes"][0]
     assert alpha["state"] == "online"
     assert alpha["text"].startswith("check uplink is down: "), alpha["text"]
+    assert re.search(r"(?m)^node alpha  uplink  down for .*: tcp .*refused", c["alpha"].haven("checks").stdout)
+    own = json.loads(c["alpha"].haven("checks", "--json").stdout)["own"]
+    assert [(o["node"], o["name"], o["state"]) for o in own] == [("alpha", "uplink", "down")]
+    assert c["beta"].haven("checks").stdout == "no checks in the configuration\n"
     c.reconfigure(c.text + """
 group late {
     nodes = {alpha, beta}

@@ -301,6 +301,29 @@ def test_check_tells_good_from_bad(good, tmp_path):
     assert missing.returncode == 1 and "missing: cannot read" in missing.stderr
 
 
+WATCHED = """
+watch routers { hosts = 10.0.0.254  service bgp { check tcp { port = 179 } } }
+watch shop {
+    hosts = {10.1.0.11, web.example}
+    on = "group web"
+    depends = routers:bgp
+    service web { check http { name = page  url = http://%h/  interval = 5s  quick = 1s  timeout = 2s }  period = "mon-fri" }
+}
+"""
+
+
+def test_check_says_what_is_watched(good):
+    good.write_text(good.read_text() + WATCHED)
+    lines = haven("check", str(good)).stdout.splitlines()
+    assert lines[-5:] == [
+        "watch routers: 1 host, from the leader", "  bgp: tcp every 1s, down within 4s",
+        "watch shop: 2 hosts, from where group web runs; quiet while one of these is down: routers:bgp",
+        "  web: http page every 5s, down within 9s; told mon-fri",
+        "there is no alert: who does not look at haven status hears of nothing"]
+    good.write_text(good.read_text() + "alert journal { }\n")
+    assert "there is no alert" not in haven("check", str(good)).stdout
+
+
 PROVEN = """
 cluster plant { key = /etc/haven/key }
 node alpha { address = 10.0.0.1  capacity = 2 }
