@@ -299,6 +299,7 @@ void arbiter_settle(struct cluster *c);
 void arbiter_strong_answered(struct cluster *c, const struct cluster_event *event);
 
 /* election.c */
+void election_resume_term(struct cluster *c, uint32_t term);
 void election_settle(struct cluster *c);
 void election_heard(struct cluster *c, uint8_t from, const struct message *m);
 void step_down(struct cluster *c, const char *why);

@@ -247,6 +247,7 @@ void cluster_init(struct cluster *c, const struct cluster_settings *settings,
                 c->peer[i].silent_from = start->now;
         }
         begin(c, start->now, todo);
+        election_resume_term(c, start->promise.term);
         /* the core before us led: ask to go on at once, nobody else has reason to be elected */
         if (start->promise.leading && c->valid && start->promise.term == c->state.term)
                 c->campaign_due = start->now;

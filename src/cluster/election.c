@@ -67,6 +67,17 @@ void term_raise(struct cluster *c, uint32_t term)
         save(c);
 }
 
+/* The core before us had got further than its disk (rule 5). It told no vote in that term, for those wait for
+ * the disk; but it may have let go of what that term gave, and what an older one gave would be over here. */
+void election_resume_term(struct cluster *c, uint32_t term)
+{
+        if (!c->valid || term <= c->state.term)
+                return;
+        c->state.term = term;
+        c->state.voted_for = NODE_NONE;
+        save(c);
+}
+
 /* Rule 7: whoever refuses because it knows a newer document hands it over. speak.c does, seeing `newest`. */
 static bool candidate_is_current(const struct cluster *c, const struct message *m)
 {

@@ -636,6 +636,36 @@ static void an_explanation_parts_the_state_from_its_reason(void **state)
         bench_free(b);
 }
 
+static void a_core_goes_on_from_the_ledger_s_term_and_saves_it(void **state)
+{
+        (void)state;
+        struct bench *b = bench_new(3);
+        struct cluster_start next = {
+                .incarnation = {.boot = self.boot, .core = self.core + 1},
+                .state_valid = true,
+                .state = {.term = 3, .voted_for = BETA},
+                .promise = {.term = 9, .last_answer = b->now},
+                .now = b->now,
+        };
+        struct cluster_state kept;
+        uint32_t serial;
+
+        next.state.document.members = 1;
+        cluster_init(b->c, &b->settings, &next, &b->todo);
+        assert_int_equal(cluster_term(b->c), 9);
+        assert_true(b->todo.save);
+        cluster_state_to_save(b->c, &kept, &serial);
+        assert_int_equal(kept.term, 9);
+        assert_int_equal(kept.voted_for, NODE_NONE);
+
+        next.promise.term = 2; /* the disk knows better */
+        cluster_init(b->c, &b->settings, &next, &b->todo);
+        cluster_state_to_save(b->c, &kept, &serial);
+        assert_int_equal(kept.term, 3);
+        assert_int_equal(kept.voted_for, BETA);
+        bench_free(b);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -657,6 +687,7 @@ int main(void)
                 cmocka_unit_test(what_has_an_owner_is_not_run_everywhere),
                 cmocka_unit_test(a_strong_arbiter_founds_no_cluster),
                 cmocka_unit_test(a_follower_asks_about_its_silent_leader_s_address_in_time),
+                cmocka_unit_test(a_core_goes_on_from_the_ledger_s_term_and_saves_it),
                 cmocka_unit_test(a_node_alone_leads_and_runs_everything),
                 cmocka_unit_test(what_broke_and_runs_everywhere_is_stopped_beside_who_comes_after_it),
         };
