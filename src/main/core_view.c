@@ -254,5 +254,10 @@ int core_explain(void *user, const char *group, char *text, size_t size)
                 return -ENOENT;
         }
         cluster_explain(core->brain, (uint8_t)g, instant_now(), text, size);
+        char why[NOTE_TEXT];
+        core_health_text(core, why, sizeof(why));
+        size_t n = strlen(text);
+        if (why[0])
+                snprintf(text + n, size - n, "%s: %s\n", core->config->node[core->self].name, why);
         return 0;
 }
