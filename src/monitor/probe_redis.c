@@ -1,6 +1,6 @@
 /* probe_redis.c - PING to a Redis server, after AUTH where it has a password (its RESP protocol, version 2).
  */
-#include "monitor/probe.h"
+#include "monitor/redis_answer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,15 +9,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ANSWER_MAX 512 /* of a line; ours are seldom longer than 80 */
-
 struct probe {
         uv_poll_t poll;
         int fd;
         const struct check_login *login;
-        bool connected, authenticated;
-        char heard[ANSWER_MAX + 1];
-        size_t heard_n;
+        bool connected;
+        struct redis_answer answer;
         probe_done_fn *on_done;
         void *user;
 };
@@ -34,15 +31,18 @@ static void probe_free(struct probe *p)
         uv_close((uv_handle_t *)&p->poll, on_closed);
 }
 
-static void over(struct probe *p, enum reason reason, int detail, const char *said)
+static void over(struct probe *p, const struct ending *e)
 {
-        struct ending e = {.reason = reason, .detail = detail};
         probe_done_fn *on_done = p->on_done;
         void *user = p->user;
 
-        ending_say(&e, "%.120s", said);
         probe_free(p);
-        on_done(user, &e);
+        on_done(user, e);
+}
+
+static void over_by_errno(struct probe *p, int error, bool connected)
+{
+        over(p, &(struct ending){.reason = reason_from_errno(error, connected), .detail = error});
 }
 
 static void cut(struct probe *p, struct ending *ret_ending)
@@ -51,50 +51,21 @@ static void cut(struct probe *p, struct ending *ret_ending)
         probe_free(p);
 }
 
-/* One line without its end. False when the probe is over. */
-static bool on_line(struct probe *p, const char *line)
-{
-        bool login = p->login->password != NULL && !p->authenticated;
-
-        if (login && strcmp(line, "+OK") == 0) {
-                p->authenticated = true;
-                return true;
-        }
-        if (!login && strcmp(line, "+PONG") == 0)
-                over(p, REASON_WORKS, 0, "");
-        else if (line[0] == '-' &&
-                 (login || strncmp(line, "-NOAUTH", 7) == 0 || strncmp(line, "-NOPERM", 7) == 0))
-                over(p, REASON_DENIED, 0, line + 1);
-        else if (line[0] == '-')
-                over(p, REASON_MISMATCH, 0, line + 1);
-        else
-                over(p, REASON_BAD_ANSWER, 0, "it does not speak as Redis does");
-        return false;
-}
-
 static void on_heard(uv_poll_t *poll, int status, int events)
 {
         struct probe *p = poll->data;
-        ssize_t n = recv(p->fd, p->heard + p->heard_n, ANSWER_MAX - p->heard_n, MSG_DONTWAIT);
-        char *end;
+        struct ending e = {0};
+        char bytes[REDIS_LINE_MAX];
+        ssize_t n = recv(p->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
         if (n == -1 && (errno == EAGAIN || errno == EINTR))
                 return;
-        if (n <= 0) {
-                over(p, n == 0 ? REASON_CLOSED : reason_from_errno(errno, true), n == 0 ? 0 : errno, "");
-                return;
-        }
-        p->heard_n += (size_t)n;
-        p->heard[p->heard_n] = '\0';
-        while ((end = strstr(p->heard, "\r\n")) != NULL) {
-                *end = '\0';
-                if (!on_line(p, p->heard))
-                        return;
-                p->heard_n -= (size_t)(end + 2 - p->heard);
-                memmove(p->heard, end + 2, p->heard_n + 1);
-        }
-        if (p->heard_n == ANSWER_MAX)
-                over(p, REASON_BAD_ANSWER, 0, "a line without end");
+        if (n == -1)
+                over_by_errno(p, errno, true);
+        else if (n == 0)
+                over(p, &(struct ending){.reason = REASON_CLOSED});
+        else if (redis_answer_read(&p->answer, bytes, (size_t)n, &e))
+                over(p, &e);
 }
 
 static size_t put_argument(char *to, size_t size, const char *text)
@@ -122,7 +93,7 @@ static void on_connected(uv_poll_t *poll, int status, int events)
 
         /* so little always fits a fresh socket; a connection that failed says so at its first use */
         if (send(p->fd, request, write_request(p->login, request), MSG_NOSIGNAL | MSG_DONTWAIT) == -1) {
-                over(p, reason_from_errno(errno, false), errno, "");
+                over_by_errno(p, errno, false);
                 return;
         }
         p->connected = true;
@@ -138,6 +109,7 @@ static int begin(void *shared, const struct probe_house *house, const struct con
         if (p == NULL)
                 return -ENOMEM;
         p->login = &check->login;
+        p->answer.login = check->login.password != NULL;
         p->on_done = on_done;
         p->user = user;
         p->fd = probe_connect(&check->ip, check->port, &check->source);
