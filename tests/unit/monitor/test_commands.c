@@ -1,8 +1,9 @@
 /* Commands as checks, and haven-look: how each end is judged, and what is left of commands that will not end.
- * Argument: haven-checker. */
+ * Arguments: haven-checker, stubborn. */
 #include "stage.h"
 
 #include "base/text.h"
+#include "monitor/sandbox.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -12,11 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-static const char *checker_path;
+static const char *checker_path, *stubborn_path;
 static struct stage stage;
 static char directory[64];
 
@@ -164,6 +166,16 @@ static int pid_in(const char *name)
         return pid;
 }
 
+static bool is_said_to_stay(const struct stage *s, int id)
+{
+        return strstr(s->text[id], "the one before cannot be ended") != NULL;
+}
+
+static bool is_another(const struct stage *s, int pid)
+{
+        return file_has_pid(s, 0) && pid_in("main") != pid;
+}
+
 /* One that ignores SIGTERM, closes its output, and has a child in its session and one that left it. */
 static void test_a_command_that_will_not_end_is_ended_with_all_it_started(void **state)
 {
@@ -186,6 +198,51 @@ static void test_a_command_that_will_not_end_is_ended_with_all_it_started(void *
         stage_until(&stage, process_is_gone, first, "the command ends");
         stage_until(&stage, process_is_gone, left, "what left its session ends");
         checker_stop(stage.checker, 1);
+}
+
+/* The program of somebody whom the commands' user is not, ready to be run. */
+static void make_stubborn(const char *path)
+{
+        char command[512];
+        uid_t uid = 0;
+        gid_t gid = 0;
+
+        assert_int_equal(sandbox_user(&uid, &gid), 0);
+        snprintf(command, sizeof(command), "cp %s %s && chown %u:%u %s && chmod 4755 %s", stubborn_path, path,
+                 (unsigned)uid + 1, (unsigned)gid, path, path);
+        assert_int_equal(system(command), 0);
+}
+
+static void test_a_command_that_cannot_be_ended_is_waited_for_by_nobody(void **state)
+{
+        static char *stubborn[] = {NULL, NULL, NULL}, *other[] = {"/bin/true", NULL};
+        struct config_check c;
+        struct statvfs fs;
+        int pid;
+
+        if (geteuid() != 0 || statvfs(directory, &fs) == -1 || (fs.f_flag & ST_NOSUID) != 0) {
+                print_message(
+                        "only root can make a program that its user cannot kill, where set-user-ID counts\n");
+                skip();
+        }
+        stubborn[0] = stage_text("%s/stubborn", directory);
+        stubborn[1] = stage_text("%s/main", directory);
+        make_stubborn(stubborn[0]);
+        c = command_check(COMMAND_EXIT, stubborn);
+        c.timeout = c.interval = c.quick = span_ms(1500);
+        look(1, &c, REASON_UNFINISHED);
+        stage_until(&stage, file_has_pid, 0, "main pid");
+        pid = pid_in("main");
+        stage_until(&stage, is_said_to_stay, 1, "it is known that it stays");
+        c = command_check(COMMAND_EXIT, other);
+        look(2, &c, REASON_WORKS);
+        assert_true(process_is_there(&stage, pid));
+        assert_int_equal(pid_in("main"), pid); /* no second one was begun beside it */
+
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        stage_until(&stage, is_another, pid, "the next look begins another");
+        checker_stop(stage.checker, 1);
+        assert_int_equal(kill(pid_in("main"), SIGKILL), 0);
 }
 
 static void test_commands_end_with_the_checker(void **state)
@@ -251,12 +308,14 @@ int main(int argc, char **argv)
                 STAGED(test_a_monitor_is_called_as_mon_does),
                 STAGED(test_a_program_that_is_not_there_is_this_nodes_trouble),
                 STAGED(test_a_command_that_will_not_end_is_ended_with_all_it_started),
+                STAGED(test_a_command_that_cannot_be_ended_is_waited_for_by_nobody),
                 STAGED(test_commands_end_with_the_checker),
                 STAGED(test_what_runs_here_is_seen),
         };
 
-        if (argc != 2)
+        if (argc != 3)
                 return 2;
         checker_path = argv[1];
+        stubborn_path = argv[2];
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
