@@ -2,6 +2,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+/* Older than this, and it is asked for again, for a second at most. */
+#define OLD_MS       2000
+#define ASK_AGAIN_MS 100
+#define ASK_MOST     10
 
 static const char *text(const json_t *object, const char *name)
 {
@@ -29,7 +35,10 @@ static void print_rate(long long bytes_s)
 
 static void print_traffic(const json_t *traffic)
 {
-        printf(", %lld/s new, ", number(traffic, "connections_s"));
+        printf(", %lld/s new", number(traffic, "connections_s"));
+        if (!json_object_get(traffic, "bytes_in_s"))
+                return;
+        printf(", ");
         print_rate(number(traffic, "bytes_in_s"));
         printf(" in, ");
         print_rate(number(traffic, "bytes_out_s"));
@@ -99,6 +108,8 @@ static void print_director(const json_t *director)
 
         printf("director %s of group %s: %s", text(director, "name"), text(director, "group"),
                text(director, "state"));
+        if (active && strcmp(text(director, "backend"), "nft") == 0)
+                printf(" by nftables");
         if (number(director, "foreign"))
                 printf(", and %lld virtual services that are not haven's", number(director, "foreign"));
         putchar('\n');
@@ -110,14 +121,42 @@ static void print_director(const json_t *director)
         }
 }
 
+/* A large table is read in its own time: the answer says how old what it says is. */
+static bool is_old(const json_t *lvs)
+{
+        const json_t *director;
+        size_t i;
+
+        json_array_foreach(json_object_get(lvs, "directors"), i, director)
+        {
+                if (strcmp(text(director, "state"), "active") == 0 &&
+                    number(director, "read_ms_ago") > OLD_MS)
+                        return true;
+        }
+        return false;
+}
+
+static enum cli_status ask_for_news(const char *socket, const char *command, json_t **ret_answer)
+{
+        const struct timespec pause = {.tv_nsec = ASK_AGAIN_MS * 1000000L};
+
+        for (int i = 0;; i++) {
+                enum cli_status status =
+                        ask(socket, json_pack("{s:s}", "command", command), PATIENCE_LOOK_S, ret_answer);
+                if (status != CLI_DONE || i == ASK_MOST || !is_old(json_object_get(*ret_answer, "lvs")))
+                        return status;
+                json_decref(*ret_answer);
+                nanosleep(&pause, NULL);
+        }
+}
+
 enum cli_status command_lvs(const struct command *command, const struct arguments *a)
 {
         const json_t *lvs, *director;
         json_t *answer;
         size_t i;
 
-        enum cli_status status =
-                ask(a->socket, json_pack("{s:s}", "command", command->name), PATIENCE_LOOK_S, &answer);
+        enum cli_status status = ask_for_news(a->socket, command->name, &answer);
         if (status != CLI_DONE)
                 return status;
         lvs = json_object_get(answer, "lvs");

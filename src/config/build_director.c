@@ -190,6 +190,8 @@ static void director_virtual(struct tree *t, const struct entry *e, struct confi
         }
         d->virtual_count++;
         set_words(t, e, "virtual", NULL, &to);
+        if (!entry_find(e, "scheduler")) /* nftables does not count connections */
+                text_copy(v->scheduler, sizeof(v->scheduler), d->backend == BACKEND_NFT ? "wrr" : "wlc");
         v->has_fallback = v->fallback.ip.family != 0;
         v->fallback.weight = 1;
         if (v->quorum_down == 0)

@@ -35,12 +35,13 @@ static struct target target_of(const void *object, const struct config *c)
 static int compare_resource(const struct config_resource *a, const struct config_resource *b, const char *who,
                             FILE *to)
 {
-        struct target x = target_of(a, NULL), y = target_of(b, NULL);
+        bool directors = a->director && b->director;
+        struct target x = target_of(directors ? (const void *)a->director : a, NULL),
+                      y = target_of(directors ? (const void *)b->director : b, NULL);
 
         int count = compare(resource_kind_name(a->kind), NULL, &x, &y, who, to);
 
-        return a->director && b->director ? count + compare_directors(a->director, b->director, who, to)
-                                          : count;
+        return directors ? count + compare_directors(a->director, b->director, who, to) : count;
 }
 
 bool config_resource_equal(const struct config_resource *a, const struct config_resource *b)

@@ -76,12 +76,16 @@ struct config_virtual {
         int quorum, quorum_down; /* quorum_down 0: as quorum */
 };
 
+enum config_backend { BACKEND_IPVS, BACKEND_NFT, BACKEND_AUTO };
+
 struct config_director {
         size_t node_count;
         uint32_t node_id[16];    /* of the nodes of its group: they check the servers, the others do not */
         char sync_interface[16]; /* empty: connections are not told to the standby */
         int sync_id;
         bool sweep;
+        enum config_backend backend;
+        bool masquerade;   /* nftables only */
         char **ldirectord; /* paths of files as ldirectord.cf(5), NULL-terminated; NULL: none */
         size_t pool_count;
         struct config_pool *pool;

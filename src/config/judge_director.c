@@ -1,5 +1,7 @@
 #include "config/judge_director.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -74,6 +76,53 @@ static void judge_numbers(struct tree *t, const struct config_virtual *v)
                              v->name);
 }
 
+/* What nftables cannot do (director/nft_text.h). With backend = auto that is said at the start, if need be.
+ */
+static const char *beyond_nft(const struct config_virtual *v)
+{
+        static const char *const known[] = {"rr", "wrr", "sh", "mh"};
+        bool known_scheduler = false;
+
+        for (size_t i = 0; i < COUNT(known); i++)
+                known_scheduler |= strcmp(v->scheduler, known[i]) == 0;
+        return v->mark            ? "take a firewall mark"
+               : v->port == 0     ? "take all ports at once"
+               : v->one_packet    ? "schedule each packet: leave out one-packet"
+               : v->retriever[0]  ? "look into packets: leave out persistence-engine"
+               : !known_scheduler ? "count connections: its schedulers are rr, wrr, sh and mh"
+                                  : NULL;
+}
+
+static void judge_nft_server(struct tree *t, const struct config_virtual *v, const struct config_real *r,
+                             struct config_place place)
+{
+        if (r->forward != FORWARD_MASQ)
+                tree_mistake(t, place,
+                             "real %s behind virtual %s: backend = nft only rewrites: forward = masq",
+                             r->name, v->name);
+        if (r->upper)
+                tree_mistake(t, place,
+                             "real %s behind virtual %s: backend = nft cannot count connections: leave out "
+                             "connections",
+                             r->name, v->name);
+}
+
+static void judge_nft(struct tree *t, const struct config_director *d, const struct config_virtual *v)
+{
+        const char *no = beyond_nft(v);
+
+        if (no)
+                tree_mistake(t, v->place, "virtual %s: backend = nft cannot %s", v->name, no);
+        for (char **name = v->pool; name && *name; name++) {
+                const struct config_pool *p = find_pool(d, *name);
+                for (size_t i = 0; p && i < p->server_count; i++)
+                        judge_nft_server(t, v, &p->server[i], p->server[i].place);
+        }
+        if (v->has_fallback && v->fallback.forward != FORWARD_MASQ)
+                tree_mistake(t, v->place, "virtual %s: backend = nft only rewrites: fallback-forward = masq",
+                             v->name);
+}
+
 static void judge_virtual(struct tree *t, const struct config_director *d, const struct config_virtual *v)
 {
         for (char **name = v->pool; name && *name; name++) {
@@ -89,6 +138,8 @@ static void judge_virtual(struct tree *t, const struct config_director *d, const
                 snprintf(fallback.name, sizeof(fallback.name), "fallback");
                 judge_server(t, v, &fallback, v->place);
         }
+        if (d->backend == BACKEND_NFT)
+                judge_nft(t, d, v);
         judge_twice(t, d, v);
         judge_numbers(t, v);
 }
@@ -116,6 +167,13 @@ static void judge_director(struct tree *t, const struct config *c, size_t group,
 {
         const struct config_director *d = c->group[group].resource[resource].director;
 
+        if (d->backend == BACKEND_NFT && d->sync_interface[0])
+                tree_mistake(t, c->group[group].resource[resource].place,
+                             "backend = nft cannot tell the standby of connections: leave out "
+                             "sync-interface; with scheduler = mh they mostly go on");
+        if (d->backend == BACKEND_IPVS && d->masquerade)
+                tree_mistake(t, c->group[group].resource[resource].place,
+                             "masquerade is for backend = nft: IPVS does not change who the client is");
         for (size_t i = 0; i < d->virtual_count; i++) {
                 judge_virtual(t, d, &d->virtual[i]);
                 for (size_t g = 0; g <= group; g++)

@@ -22,6 +22,7 @@ const char *const mail_tls[] = {"try", "require", "off", NULL};
 const char *const fence_actions[] = {"reboot", "off", NULL};
 const char *const stop_failures[] = {"block", "reset", NULL};
 const char *const scheduler_flags[] = {"fallback", "port", "flag-3", NULL};
+static const char *const backends[] = {"ipvs", "nft", "auto", NULL};
 static const char *const forwards[] = {"masq", "direct", "tunnel", NULL};
 static const char *const tunnels[] = {"ipip", "gue", "gre", NULL};
 static const char *const tunnel_checksums[] = {"none", "full", "remote", NULL};
@@ -210,6 +211,10 @@ static const struct word words[] = {
         RUNNABLE("process"),
         RUNNABLE("script"),
 
+        {"director", "backend", &type_choice, .choices = backends, .offset = DIRECTOR(backend),
+         .fallback = "ipvs", .help = "what spreads the connections"},
+        {"director", "masquerade", &type_bool, .offset = DIRECTOR(masquerade), .fallback = "no",
+         .help = "whether servers see the director as the client; with nft"},
         {"director", "sync-interface", &type_device, .offset = DIRECTOR(sync_interface), .most = 16,
          .fallback = "",
          .help = "network over which the standby is told of the connections; default: it is not"},
@@ -269,7 +274,7 @@ static const struct word words[] = {
         {"virtual", "pool", &type_texts, .list = true, .required = true, .offset = VIRTUAL(pool),
          .most = NAME_SIZE, .help = "pools whose servers stand behind it"},
         {"virtual", "scheduler", &type_name, .offset = VIRTUAL(scheduler), .most = SCHEDULER_SIZE,
-         .fallback = "wlc", .help = "how the next server is found"},
+         .fallback = "<wlc; wrr with backend = nft>", .help = "how the next server is found"},
         {"virtual", "scheduler-flags", &type_events, .list = true, .offset = VIRTUAL(flags),
          .choices = scheduler_flags, .help = "of sh and mh"},
         {"virtual", "one-packet", &type_bool, .offset = VIRTUAL(one_packet), .fallback = "no",

@@ -9,13 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_AT_ONCE 16  /* services whose servers are read in one turn of the loop */
-#define MAKE_AT_ONCE 128 /* changes, likewise */
-/* How often the kernel's table is looked at again: somebody else may have changed it. */
-#define LOOK_AGAIN span_s(10)
-#define MEND_AGAIN span_s(3) /* when the kernel refused something */
+#define READ_AT_ONCE 16        /* services whose servers are read in one turn of the loop */
+#define MAKE_AT_ONCE 128       /* changes, likewise */
+#define MEND_AGAIN   span_s(3) /* when the kernel refused something */
 
 static void set_timer(struct director *d);
+
+void director_turn_soon(struct director *d)
+{
+        set_timer(d);
+}
 
 void director_look_soon(struct director *d)
 {
@@ -84,7 +87,7 @@ static void disclaim(struct director *d)
 
 /* --- turns --- */
 
-static void begin(struct director *d, enum task task)
+void director_begin(struct director *d, enum task task)
 {
         table_free(&d->wanted);
         changes_free(&d->changes);
@@ -92,26 +95,27 @@ static void begin(struct director *d, enum task task)
         d->refusal[0] = '\0';
         d->task = task;
         d->phase = PHASE_SERVICES;
+        d->order++;
 }
 
 /* The task is over; the answer to it comes last, for it may bring the next order. */
-static void end(struct director *d, enum director_event event, const char *text)
+void director_end(struct director *d, enum director_event event, const char *text)
 {
-        begin(d, TASK_NONE);
+        director_begin(d, TASK_NONE);
         d->setup.on_event(d->setup.user, event, text);
 }
 
-static void failed(struct director *d, const char *text)
+void director_failed(struct director *d, const char *text)
 {
         text_copy(d->trouble, sizeof(d->trouble), text);
         d->look_again = instant_add(instant_now(), MEND_AGAIN);
         switch (d->task) {
-        case TASK_START: end(d, DIRECTOR_EV_START_FAILED, d->trouble); break;
-        case TASK_STOP: end(d, DIRECTOR_EV_STOP_FAILED, d->trouble); break;
-        case TASK_LOOK: end(d, DIRECTOR_EV_ABSENT, d->trouble); break;
+        case TASK_START: director_end(d, DIRECTOR_EV_START_FAILED, d->trouble); break;
+        case TASK_STOP: director_end(d, DIRECTOR_EV_STOP_FAILED, d->trouble); break;
+        case TASK_LOOK: director_end(d, DIRECTOR_EV_ABSENT, d->trouble); break;
         case TASK_VERIFY:
                 log_warning("director: %s, trying again in 3 s", text);
-                begin(d, TASK_NONE);
+                director_begin(d, TASK_NONE);
                 break;
         case TASK_NONE: break;
         }
@@ -122,7 +126,7 @@ static void failed_by(struct director *d, const char *what, int error)
         char text[160];
 
         snprintf(text, sizeof(text), "%s: %s", what, strerror(-error));
-        failed(d, text);
+        director_failed(d, text);
 }
 
 static void tell_restored(struct director *d)
@@ -143,7 +147,7 @@ static void made(struct director *d)
         if (d->refused) {
                 snprintf(text, sizeof(text), "the kernel refused %zu of %zu changes, first %s", d->refused,
                          d->changes.count, d->refusal);
-                failed(d, text);
+                director_failed(d, text);
                 return;
         }
         if (d->changes.count && d->task == TASK_VERIFY && !d->renewed)
@@ -155,6 +159,7 @@ static void made(struct director *d)
         d->look_again = instant_add(instant_now(), LOOK_AGAIN);
         table_free(&d->seen);
         d->seen = d->actual;
+        d->counted = instant_now();
         d->actual = d->wanted;
         d->wanted = (struct table){0};
         disclaim(d);
@@ -162,12 +167,12 @@ static void made(struct director *d)
         case TASK_START:
                 d->active = d->more = true;
                 director_sync(d, SYNC_MASTER, true);
-                end(d, DIRECTOR_EV_STARTED, "");
+                director_end(d, DIRECTOR_EV_STARTED, "");
                 break;
-        case TASK_STOP: end(d, DIRECTOR_EV_STOPPED, ""); break;
+        case TASK_STOP: director_end(d, DIRECTOR_EV_STOPPED, ""); break;
         case TASK_VERIFY:
                 director_sync(d, SYNC_MASTER, true);
-                begin(d, TASK_NONE);
+                director_begin(d, TASK_NONE);
                 break;
         case TASK_LOOK:
         case TASK_NONE: break;
@@ -219,7 +224,7 @@ static bool plan_is_there(const struct director *d)
 static void looked(struct director *d)
 {
         if (!plan_is_there(d)) {
-                end(d, DIRECTOR_EV_ABSENT, "its services are not in the kernel's table");
+                director_end(d, DIRECTOR_EV_ABSENT, "its services are not in the kernel's table");
                 return;
         }
         d->active = d->renewed = true;
@@ -244,9 +249,9 @@ static void read_services(struct director *d)
         table_free(&d->actual);
         if (error == -ENOENT && !d->kernel.socket) {
                 if (d->task == TASK_STOP) /* nothing of ours is in a table that is not there */
-                        end(d, DIRECTOR_EV_STOPPED, "");
+                        director_end(d, DIRECTOR_EV_STOPPED, "");
                 else
-                        failed(d, "this kernel has no IPVS: its module ip_vs is missing");
+                        director_failed(d, "this kernel has no IPVS: its module ip_vs is missing");
                 return;
         }
         if (!error)
@@ -342,11 +347,15 @@ static void tend(struct director *d)
                 return;
         director_tell_fallbacks(d);
         farm_tick(d->farm, now);
+        if (d->by_nft) {
+                director_nft_tend(d);
+                return;
+        }
         for (; n < READ_AT_ONCE && (i = farm_next_changed(d->farm)) != SIZE_MAX; n++)
                 follow(d, i);
         d->more = n == READ_AT_ONCE;
         if (!d->more && instant_reached(now, d->look_again))
-                begin(d, TASK_VERIFY);
+                director_begin(d, TASK_VERIFY);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -355,6 +364,8 @@ static void on_timer(uv_timer_t *timer)
 
         if (d->task == TASK_NONE)
                 tend(d);
+        else if (d->by_nft)
+                director_nft_turn(d);
         else if (d->phase == PHASE_SERVICES)
                 read_services(d);
         else if (d->phase == PHASE_SERVERS)
@@ -368,11 +379,17 @@ static void set_timer(struct director *d)
 {
         instant now = instant_now(), due = instant_min(d->save_due, d->close_due);
 
-        if (d->task != TASK_NONE || d->more)
+        if (d->nft.job)
+                due = INSTANT_NEVER; /* its end is the next turn */
+        else if (d->task != TASK_NONE || d->more)
                 due = now;
         else if (d->active)
                 due = instant_min(due, instant_min(d->look_again, farm_due(d->farm, now)));
-        if (due.us != INSTANT_NEVER.us)
+        if (d->by_nft && !d->nft.job && d->task == TASK_NONE)
+                due = instant_min(due, director_nft_due(d));
+        if (due.us == INSTANT_NEVER.us)
+                uv_timer_stop(d->timer);
+        else
                 uv_timer_start(d->timer, on_timer, (uint64_t)span_to_ms(span_between(now, due)), 0);
 }
 
@@ -380,21 +397,24 @@ static void set_timer(struct director *d)
 
 void director_start(struct director *d)
 {
-        begin(d, TASK_START);
+        d->by_nft = director_nft_chosen(d);
+        director_begin(d, TASK_START);
         set_timer(d);
 }
 
 void director_stop(struct director *d)
 {
+        d->by_nft = director_nft_chosen(d);
         d->active = d->more = false;
         director_sync(d, SYNC_MASTER, false);
-        begin(d, TASK_STOP);
+        director_begin(d, TASK_STOP);
         set_timer(d);
 }
 
 void director_look(struct director *d)
 {
-        begin(d, TASK_LOOK);
+        d->by_nft = director_nft_chosen(d);
+        director_begin(d, TASK_LOOK);
         set_timer(d);
 }
 
@@ -447,6 +467,7 @@ int director_new(const struct director_setup *setup, struct plan *plan, struct d
         text_copy(d->checker_path, sizeof(d->checker_path), setup->checker);
         d->setup.checker = d->checker_path;
         text_copy(d->keep_path, sizeof(d->keep_path), setup->keep);
+        director_nft_name(d);
         d->look_again = d->save_due = d->close_due = INSTANT_NEVER;
         kept_drains(director_file(d, "drained", path), &d->drains);
         d->timer = malloc(sizeof(*d->timer));
@@ -461,7 +482,8 @@ int director_new(const struct director_setup *setup, struct plan *plan, struct d
                 director_free(d);
                 return error;
         }
-        if (!setup->idle && ipvs_open(&d->kernel) == 0) /* else it is tried, and said, at the start */
+        if (!setup->idle && setup->backend != DIRECTOR_NFT &&
+            ipvs_open(&d->kernel) == 0) /* else it is tried, and said, at the start */
                 director_sync(d, SYNC_BACKUP, true);
         *ret_director = d;
         return 0;
@@ -480,8 +502,9 @@ void director_free(struct director *d)
         director_end_manners(d);
         if (d->timer)
                 uv_close((uv_handle_t *)d->timer, on_closed);
+        nft_job_free(d->nft.job);
         ipvs_close(&d->kernel);
-        begin(d, TASK_NONE);
+        director_begin(d, TASK_NONE);
         table_free(&d->mine);
         table_free(&d->seen);
         table_free(&d->actual);
@@ -510,9 +533,9 @@ int director_set_plan(struct director *d, struct plan *plan)
         free(old);
         d->renewed = true;
         if (d->task != TASK_NONE)
-                begin(d, d->task);
+                director_begin(d, d->task);
         else if (d->active)
-                begin(d, TASK_VERIFY);
+                director_begin(d, TASK_VERIFY);
         set_timer(d);
         return 0;
 }
@@ -575,21 +598,45 @@ static int copy_ours(struct director *d, const struct table *from, bool fresh, s
         return error;
 }
 
-int director_read(struct director *d, struct table *ret_table, size_t *ret_foreign)
+bool director_by_nft(const struct director *d)
 {
-        bool fresh = d->plan->service_count <= READ_AT_ONCE;
-        int error = 0;
-        struct table now = {0};
+        return d->by_nft;
+}
 
-        *ret_table = (struct table){0};
-        *ret_foreign = 0;
-        if (!d->active)
-                return 0;
-        if (fresh)
-                error = ipvs_read_services(&d->kernel, &now);
+/* Reading it is the loop's business; who asks in a while hears the news. */
+static void read_soon(struct director *d, instant now)
+{
+        d->asked = now;
+        if (!d->by_nft && d->task == TASK_NONE)
+                d->look_again = instant_min(d->look_again, now);
+        set_timer(d);
+}
+
+static int read_ipvs(struct director *d, bool fresh, struct table *ret_table, size_t *ret_foreign)
+{
+        struct table now = {0};
+        int error = fresh ? ipvs_read_services(&d->kernel, &now) : 0;
+
         if (!error)
                 error = copy_ours(d, fresh ? &now : &d->seen, fresh, ret_table, ret_foreign);
         table_free(&now);
+        return error;
+}
+
+int director_read(struct director *d, struct table *ret_table, size_t *ret_foreign, span *ret_age)
+{
+        bool fresh = !d->by_nft && d->plan->service_count <= READ_AT_ONCE;
+        instant now = instant_now();
+        int error;
+
+        *ret_table = (struct table){0};
+        *ret_foreign = 0;
+        *ret_age = fresh ? SPAN_ZERO : span_between(d->counted, now);
+        if (!d->active)
+                return 0;
+        error = d->by_nft ? director_nft_read(d, ret_table) : read_ipvs(d, fresh, ret_table, ret_foreign);
+        if (ret_age->us > span_s(1).us)
+                read_soon(d, now);
         if (error)
                 table_free(ret_table);
         return error;

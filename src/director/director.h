@@ -30,6 +30,13 @@ enum director_event {
 
 typedef void director_event_fn(void *user, enum director_event event, const char *text);
 
+/* Who has the table. */
+enum director_backend {
+        DIRECTOR_IPVS,
+        DIRECTOR_NFT,  /* nftables, by haven-nft: rewriting only */
+        DIRECTOR_AUTO, /* IPVS where the kernel has it */
+};
+
 struct director_setup {
         uv_loop_t *loop;
         const char *name;
@@ -37,8 +44,10 @@ struct director_setup {
         const char *keep;        /* what the names of its files in the run directory begin with */
         struct sync_daemon sync; /* without an interface: the connections are told to nobody */
         bool idle;               /* not on this node: nothing is checked, nobody is listened to */
-        bool sweep;              /* also what is nobody's is cleared away */
-        bool leaves;             /* a stop leaves in the table what the plan says that stays */
+        enum director_backend backend;
+        bool masquerade; /* nftables: servers see the director as the client */
+        bool sweep;      /* also what is nobody's is cleared away */
+        bool leaves;     /* a stop leaves in the table what the plan says that stays */
         director_event_fn *on_event;
         /* The rest may be NULL: a change was made in the kernel's table; a check has something to say. */
         void (*on_change)(void *user, const struct change *change);
@@ -73,10 +82,12 @@ const struct farm *director_farm(const struct director *d);
 bool director_active(const struct director *d);
 /* "" when all is well; else what is wrong with the table. */
 const char *director_trouble(const struct director *d);
+/* Whether its table is in nftables: then bytes and packets are not counted. */
+bool director_by_nft(const struct director *d);
 /* What the kernel has, counters included: services of the plan, and how many others there are. To be freed
- * with table_free(). A small table is read now; a large one, which would take long, is as it was when it was
- * last compared, some seconds ago. */
-int director_read(struct director *d, struct table *ret_table, size_t *ret_foreign);
+ * with table_free(). A small table of IPVS is read now. All others, which take long, are as they were so long
+ * ago, and are read again soon if that is more than a second. */
+int director_read(struct director *d, struct table *ret_table, size_t *ret_foreign, span *ret_age);
 /* What check `check` of the plan says. False: nothing yet. */
 bool director_check(const struct director *d, size_t check, struct check_result *ret_result,
                     char text[static REASON_TEXT]);

@@ -4,6 +4,7 @@
  * director.c        its orders, and the turns in which it reads, compares and changes the kernel's table
  * director_checks.c the checks of its plan
  * director_manners.c  what only ldirectord's files ask for: fallback commands, files that close a server
+ * director_nft.c    the same turns where the table is in nftables
  * director_sync.c   who is told of its connections
  */
 #pragma once
@@ -11,6 +12,7 @@
 #include "director/director.h"
 #include "director/keep.h"
 #include "director/ldirectord.h"
+#include "director/nft_job.h"
 
 /* What is being done, in turns. */
 enum task {
@@ -33,6 +35,11 @@ enum phase {
         PHASE_MAKE,     /* make the changes */
 };
 
+/* How often the table is looked at again: somebody else may have changed it. */
+#define LOOK_AGAIN span_s(10)
+
+#define NFT_DIGEST 17
+
 struct director {
         struct director_setup setup;
         char name[96];
@@ -46,6 +53,8 @@ struct director {
         struct drains drains;
 
         bool active;
+        bool by_nft;    /* else by IPVS */
+        uint32_t order; /* grows with each task: an answer to an earlier one comes too late */
         enum task task;
         enum phase phase;
         bool renewed;        /* the plan is another since the table was set up */
@@ -60,6 +69,17 @@ struct director {
         char refusal[CHANGE_TEXT + IPVS_WHY];
         char trouble[CHANGE_TEXT + IPVS_WHY + 64];
         instant look_again;
+        instant counted; /* when `seen`, or what nftables counts, was read */
+        instant asked;   /* when somebody wanted to know */
+        struct {
+                char table[280];
+                char program[256];
+                char digest[NFT_DIGEST]; /* of what was listed after our last change */
+                bool known;              /* `actual` is what is in the kernel, unless the digest is another */
+                struct nft_job *job;     /* one at a time */
+                enum nft_what what;
+                uint32_t order; /* for which it was called */
+        } nft;
         instant save_due; /* verdicts have changed, and are written down then; INSTANT_NEVER: none have */
         bool more;        /* services have changed that have not been followed yet */
         uv_timer_t *timer;
@@ -74,6 +94,20 @@ struct director {
 const char *director_file(const struct director *d, const char *what, char path[static DIRECTOR_PATH]);
 /* A service may have to become another. */
 void director_look_soon(struct director *d);
+
+/* director.c's, for director_nft.c: a task begins, is over with this answer, or failed; there may be
+ * something to do. */
+void director_begin(struct director *d, enum task task);
+void director_end(struct director *d, enum director_event event, const char *text);
+void director_failed(struct director *d, const char *text);
+void director_turn_soon(struct director *d);
+
+void director_nft_name(struct director *d);
+bool director_nft_chosen(struct director *d);
+void director_nft_turn(struct director *d);
+void director_nft_tend(struct director *d);
+instant director_nft_due(const struct director *d);
+int director_nft_read(struct director *d, struct table *ret_table);
 
 /* By id, each its own. NULL: no memory. */
 struct number *director_number_checks(const struct plan *p);

@@ -165,6 +165,10 @@ static int init(struct resource *r)
                                        .name = r->config.name,
                                        .checker = r->world->setup.checker,
                                        .idle = !is_director(r->world, config),
+                                       .backend = config->backend == BACKEND_NFT    ? DIRECTOR_NFT
+                                                  : config->backend == BACKEND_AUTO ? DIRECTOR_AUTO
+                                                                                    : DIRECTOR_IPVS,
+                                       .masquerade = config->masquerade,
                                        .sweep = config->sweep,
                                        .sync = {.id = (uint8_t)config->sync_id},
                                        .on_event = on_event,
@@ -240,8 +244,9 @@ static int renew(struct resource *r, const struct config_resource *config)
 
 bool director_resource_is(const struct config_director *a, const struct config_director *b)
 {
-        return !a == !b && (!a || (!strcmp(a->sync_interface, b->sync_interface) &&
-                                   a->sync_id == b->sync_id && a->sweep == b->sweep));
+        return !a == !b &&
+               (!a || (!strcmp(a->sync_interface, b->sync_interface) && a->sync_id == b->sync_id &&
+                       a->sweep == b->sweep && a->backend == b->backend && a->masquerade == b->masquerade));
 }
 
 struct director *resource_director(const struct resource *r)

@@ -1,0 +1,235 @@
+/* nft_main.c - haven-nft TABLE WHAT: speaks to nftables for the core, one call each, since a transaction, a
+ * listing or a walk through all connections takes the time it takes.
+ *
+ *   apply    makes the commands on standard input, all or none; then as look
+ *   look     "digest HEX": what is in the table but for its counters and whom it remembers; "none"
+ *   counts   "NAME CONNECTIONS ACTIVE INACTIVE" for each server (nft_name.h)
+ *
+ * What is wrong is said on standard output in one line, with exit status 1. */
+#include "director/nft_connections.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <nftables/libnftables.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORGET      "forget "
+#define COMMAND_MAX 512
+
+struct forgotten {
+        struct nft_connections *list;
+        size_t count, room;
+};
+
+static int fail(const char *what, const char *why)
+{
+        printf("%s: %.*s\n", what, (int)strcspn(why, "\n"), why);
+        return EXIT_FAILURE;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+        return strcmp(((const struct nft_connections *)a)->name, ((const struct nft_connections *)b)->name);
+}
+
+/* "netlink: Error: ..." is all that is left of a place in text that nobody has seen. */
+static int run(struct nft_ctx *nft, const char *text, const char *what)
+{
+        if (nft_run_cmd_from_buffer(nft, text) == 0)
+                return 0;
+        const char *why = nft_ctx_get_error_buffer(nft), *error = strstr(why, "Error: ");
+
+        return fail(what, error ? error + strlen("Error: ") : why);
+}
+
+/* --- look --- */
+
+static uint64_t hash(uint64_t digest, const char *text, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                digest = (digest ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
+        return digest;
+}
+
+/* A line of a listing; who is remembered by a dynamic set, a block of lines, is passed over. */
+struct reading {
+        bool dynamic, inside;
+};
+
+static bool counts(struct reading *r, const char *line, size_t n)
+{
+        if (n > 1 && line[0] == '\t' && line[1] != '\t')
+                *r = (struct reading){0};
+        if (memmem(line, n, "flags dynamic", 13))
+                r->dynamic = true;
+        if (r->dynamic && memmem(line, n, "elements = {", 12))
+                r->inside = true;
+        return !r->inside;
+}
+
+static int look(struct nft_ctx *nft, const char *table)
+{
+        uint64_t digest = UINT64_C(0xcbf29ce484222325);
+        struct reading reading = {0};
+        char command[COMMAND_MAX];
+
+        nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_STATELESS);
+        snprintf(command, sizeof(command), "list table inet %s", table);
+        if (nft_run_cmd_from_buffer(nft, command) != 0) {
+                const char *why = nft_ctx_get_error_buffer(nft);
+                if (!strstr(why, strerror(ENOENT)))
+                        return fail("the table cannot be read", why);
+                puts("none");
+                return EXIT_SUCCESS;
+        }
+        for (const char *line = nft_ctx_get_output_buffer(nft); *line;) {
+                size_t n = strcspn(line, "\n");
+                if (counts(&reading, line, n))
+                        digest = hash(digest, line, n);
+                line += n + (line[n] == '\n');
+        }
+        printf("digest %016" PRIx64 "\n", digest);
+        return EXIT_SUCCESS;
+}
+
+/* --- apply --- */
+
+static char *read_input(void)
+{
+        char *text = NULL;
+        size_t size = 0;
+
+        if (getdelim(&text, &size, '\0', stdin) == -1) {
+                free(text);
+                return strdup("");
+        }
+        return text;
+}
+
+/* Takes the lines that are ours out of the text. */
+static bool take_forgotten(char *text, struct forgotten *f)
+{
+        char *to = text;
+
+        for (char *line = text; *line;) {
+                size_t n = strcspn(line, "\n"), whole = n + (line[n] == '\n');
+                if (strncmp(line, FORGET, strlen(FORGET)) != 0) {
+                        memmove(to, line, whole);
+                        to += whole;
+                } else {
+                        if (f->count == f->room) {
+                                f->room = 2 * f->room + 16;
+                                f->list = reallocarray(f->list, f->room, sizeof(*f->list));
+                                if (!f->list)
+                                        return false;
+                        }
+                        struct nft_connections *c = &f->list[f->count++];
+                        *c = (struct nft_connections){.forget = true};
+                        snprintf(c->name, sizeof(c->name), "%.*s", (int)(n - strlen(FORGET)),
+                                 line + strlen(FORGET));
+                }
+                line += whole;
+        }
+        *to = '\0';
+        return true;
+}
+
+static int apply(struct nft_ctx *nft, const char *table)
+{
+        struct forgotten f = {0};
+        char *text = read_input();
+        int error = text && take_forgotten(text, &f) ? 0 : fail("the table", strerror(ENOMEM));
+
+        if (!error)
+                error = run(nft, text, "nftables");
+        free(text);
+        if (!error && f.count) {
+                qsort(f.list, f.count, sizeof(*f.list), compare_names);
+                /* without conntrack there are none */
+                (void)nft_connections_walk(f.list, f.count);
+        }
+        free(f.list);
+        return error ? error : look(nft, table);
+}
+
+/* --- counts --- */
+
+/* The counters are what names the servers. */
+static size_t take_counters(const json_t *all, const char *table, struct nft_connections *list,
+                            unsigned long *made)
+{
+        const json_t *object, *counter;
+        size_t i, count = 0;
+
+        json_array_foreach(all, i, object)
+        {
+                counter = json_object_get(object, "counter");
+                const char *in = json_string_value(json_object_get(counter, "table")),
+                           *name = json_string_value(json_object_get(counter, "name"));
+                if (!in || !name || strcmp(in, table) != 0)
+                        continue;
+                list[count] = (struct nft_connections){0};
+                snprintf(list[count].name, sizeof(list[count].name), "%s", name);
+                made[count++] = (unsigned long)json_integer_value(json_object_get(counter, "packets"));
+        }
+        return count;
+}
+
+static int tell_counts(const json_t *all, const char *table)
+{
+        size_t room = json_array_size(all) + 1;
+        struct nft_connections *list = calloc(room, sizeof(*list)), *sorted = calloc(room, sizeof(*sorted));
+        unsigned long *made = calloc(room, sizeof(*made));
+        int error = list && sorted && made ? 0 : fail("the table", strerror(ENOMEM));
+
+        if (!error) {
+                size_t count = take_counters(all, table, list, made);
+                memcpy(sorted, list, count * sizeof(*list));
+                qsort(sorted, count, sizeof(*sorted), compare_names);
+                (void)nft_connections_walk(sorted, count);
+                for (size_t i = 0; i < count; i++) {
+                        const struct nft_connections *c =
+                                bsearch(&list[i], sorted, count, sizeof(*sorted), compare_names);
+                        printf("%s %lu %lu %lu\n", c->name, made[i], c->active, c->inactive);
+                }
+        }
+        free(list);
+        free(sorted);
+        free(made);
+        return error;
+}
+
+static int tell(struct nft_ctx *nft, const char *table)
+{
+        json_t *all;
+
+        nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
+        int error = run(nft, "list counters", "the counters cannot be read");
+        if (error)
+                return error;
+        all = json_loads(nft_ctx_get_output_buffer(nft), 0, NULL);
+        error = tell_counts(json_object_get(all, "nftables"), table);
+        json_decref(all);
+        return error;
+}
+
+int main(int argc, char **argv)
+{
+        struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+        int status = EXIT_FAILURE;
+
+        if (argc != 3 || !nft || nft_ctx_buffer_output(nft) != 0 || nft_ctx_buffer_error(nft) != 0)
+                puts("usage: haven-nft TABLE apply|look|counts");
+        else if (strcmp(argv[2], "apply") == 0)
+                status = apply(nft, argv[1]);
+        else if (strcmp(argv[2], "look") == 0)
+                status = look(nft, argv[1]);
+        else if (strcmp(argv[2], "counts") == 0)
+                status = tell(nft, argv[1]);
+        if (nft)
+                nft_ctx_free(nft);
+        return status;
+}

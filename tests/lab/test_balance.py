@@ -1,0 +1,210 @@
+"""Directors that have nftables do the work, in namespaces: clients, two directors, real servers with nginx."""
+import json
+import os
+
+import pytest
+
+from lab import now, wait_for
+from lab.tools import built, build
+
+VIP, GATEWAY, PORT = "10.77.0.112", "10.77.1.9", 80
+NGINX = """user root; daemon off; pid %(dir)s/nginx.pid; error_log stderr; events { }
+http {
+    access_log off;
+    client_body_temp_path %(dir)s/b; proxy_temp_path %(dir)s/p; fastcgi_temp_path %(dir)s/f;
+    uwsgi_temp_path %(dir)s/u; scgi_temp_path %(dir)s/s;
+    server {
+        listen 80; listen [::]:80;
+        root %(dir)s;
+        location = / { return 200 "%(name)s\\n"; }
+        location = /who { return 200 "$remote_addr\\n"; }
+        location = /slow { limit_rate 20k; }
+    }
+}
+"""
+SLOW = 120000  # bytes of /slow
+
+
+def director(words="", virtual="scheduler = wrr", real="", one="", more=""):
+    return """director front {
+backend = nft
+%s
+pool farm {
+    %s
+    real 10.77.1.201:80 { %s }
+    real 10.77.1.202:80 { }
+    check http { url = "http://%%h:%%p/"  interval = 200ms  timeout = 150ms  fall = 2  rise = 1 }
+}
+virtual %s:80 { pool = farm  fallback = 127.0.0.1:8080  %s }
+%s
+}
+address %s/24 { device = back }
+""" % (words, real, one, VIP, virtual, more, GATEWAY)
+
+
+class Farm:
+    def __init__(self, lab, cluster, **named):
+        self.lab = lab
+        self.client = lab.add_client()
+        self.servers = {name: lab.add_client(name, networks=("back",)) for name in ("one", "two")}
+        self.pages = {}
+        self.named = named
+        self.cluster = cluster(arbiter="none", groups=[self.group()])
+        for server in self.servers.values():
+            server.run("ip", "route", "replace", "default", "via", GATEWAY)
+        for machine in self.cluster.machines():
+            machine.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        for name in self.servers:
+            self.serve(name)
+        self.cluster.start()
+
+    def group(self, **named):
+        return "group lb {\n    nodes = {alpha, beta}\n    failback = manual\n%s    address %s/24 { device = front }\n}\n" % (
+            director(**{**self.named, **named}), VIP)
+
+    def serve(self, name, machine=None, port=80):
+        machine = machine or self.servers[name]
+        directory = os.path.join(machine.directory, "nginx")
+        os.makedirs(directory, exist_ok=True)
+        with open(os.path.join(directory, "slow"), "w", encoding="ascii") as f:
+            f.write("x" * SLOW)
+        text = NGINX % {"dir": directory, "name": name}
+        with open(os.path.join(directory, "nginx.conf"), "w", encoding="ascii") as f:
+            f.write(text.replace("listen 80; listen [::]:80;", "listen %d;" % port))
+        os.chmod(directory, 0o755)
+        self.pages[name] = machine.start("nginx-" + name, "nginx", "-c", os.path.join(directory, "nginx.conf"), "-e", "stderr")
+        wait_for(lambda: machine.run("curl", "-s", "http://127.0.0.1:%d/" % port, check=False).stdout == name + "\n", 20, name)
+
+    def end(self, name):
+        self.pages[name].stop()
+
+    def get(self, path="/", check=False, more=()):
+        done = self.client.run("curl", "-s", "-m", "3", *more, "http://%s%s" % (VIP, path), check=check)
+        return done.stdout.strip() if done.returncode == 0 else "none"
+
+    def share(self, times=8):
+        answers = [self.get() for _ in range(times)]
+        return {name: answers.count(name) for name in set(answers)}
+
+    def wait_share(self, share, times=8, timeout=30):
+        wait_for(lambda: self.share(times) == share, timeout,
+                 lambda: "%s; now %s\n%s" % (share, self.share(times), self.cluster["alpha"].haven("lvs", check=False).stdout))
+
+    def lvs(self, node="alpha"):
+        return json.loads(self.cluster[node].haven("lvs", "--json").stdout)["directors"][0]
+
+    def server(self, name, node="alpha"):
+        servers = self.lvs(node)["services"][0]["servers"]
+        return servers[0 if name == "one" else 1]
+
+    def wait_state(self, name, state, node="alpha"):
+        wait_for(lambda: self.server(name, node)["state"] == state, 30, lambda: "%s: %s" % (name, self.server(name, node)))
+
+
+@pytest.fixture
+def farm(lab, cluster):
+    if not os.path.exists(os.path.join(build(), "src", "main", "haven-nft")):
+        pytest.skip("haven is built without libnftables")
+    return lambda **named: Farm(lab, cluster, **named)
+
+
+def test_nftables_spreads_connections_over_who_works(farm):
+    f = farm()
+    c = f.cluster
+    c.wait_group("lb", "alpha")
+    f.wait_share({"one": 4, "two": 4})
+    # clients are who they are
+    assert f.get("/who") == f.client.address["front"]
+    lvs = f.lvs()
+    assert (lvs["backend"], lvs["state"], lvs["trouble"]) == ("nft", "active", ""), lvs
+    assert "active by nftables" in c["alpha"].haven("lvs").stdout
+    wait_for(lambda: f.server("one")["traffic"]["connections"] >= 4, 20, "connections are counted")
+
+    # a weight, by a reload: nothing else changes
+    counted = f.server("two")["traffic"]["connections"]
+    c.reconfigure(c.text.replace("real 10.77.1.201:80 {  }", "real 10.77.1.201:80 { weight = 3 }"))
+    c.haven("reload", node="alpha")
+    c.haven("reload", node="beta")
+    f.wait_share({"one": 6, "two": 2})
+    assert f.server("two")["traffic"]["connections"] >= counted, "it was set up anew"
+
+    # drained, it keeps what it has
+    download = f.client.start("download", "curl", "-s", "-m", "60", "http://%s/slow" % VIP)
+    wait_for(lambda: f.server("one")["active"] + f.server("two")["active"] == 1, 20, "it is counted")
+    busy, other = ("one", "two") if f.server("one")["active"] else ("two", "one")
+    c.haven("drain", "10.77.1.20%d" % (1 if busy == "one" else 2), node="alpha")
+    f.wait_state(busy, "drained")
+    f.wait_share({other: 8})
+    assert f.server(busy)["active"] == 1 and f.server(busy)["weight"] == 0
+    download.stop()
+    c.haven("undrain", "10.77.1.20%d" % (1 if busy == "one" else 2), node="alpha")
+    f.wait_share({"one": 6, "two": 2})
+
+    # one dies, both die, one is back
+    f.end("one")
+    f.wait_state("one", "down")
+    f.wait_share({"two": 8})
+    f.end("two")
+    f.wait_state("two", "down")
+    assert f.share(1) == {"none": 1}
+    for name in ("alpha", "beta"):
+        f.serve("sorry", c.machine(name), 8080)
+    f.wait_share({"sorry": 2}, 2)
+    f.serve("one")
+    f.wait_share({"one": 4}, 4)
+    f.serve("two")
+    f.wait_share({"one": 6, "two": 2})
+
+    # somebody changes the table: it is restored; another's stays
+    alpha = c.machine("alpha")
+    alpha.run("nft", "add table inet other; flush map inet haven.lb.front services4")
+    assert f.share(1) == {"none": 1}
+    f.wait_share({"one": 6, "two": 2})
+    # the next core goes on with what is there
+    before = f.server("two")["traffic"]["connections"]
+    c["alpha"].kill("core")
+    c.wait_well()
+    f.wait_share({"one": 6, "two": 2})
+    assert f.server("two")["traffic"]["connections"] >= before, "it was set up anew"
+    # it moves, and nothing of it is left
+    c.haven("move", "lb", "beta", node="alpha")
+    c.wait_group("lb", "beta")
+    f.wait_share({"one": 6, "two": 2})
+    assert alpha.run("nft", "list tables").stdout.split() == ["table", "inet", "other"]
+
+
+def test_with_a_hash_downloads_go_on_through_a_move(farm):
+    f = farm(virtual="scheduler = mh")
+    c = f.cluster
+    c.wait_group("lb", "alpha")
+    wait_for(lambda: len(f.share(1)) == 1 and f.share(1) != {"none": 1}, 20, "it serves")
+    assert len(f.share()) == 1, "a client has its server"
+    server = f.get()
+    download = f.client.start("download", "curl", "-s", "-m", "100", "http://%s/slow" % VIP)
+    wait_for(lambda: f.server(server)["active"] == 1, 20, "it runs")
+    c.haven("move", "lb", "beta", node="alpha")
+    c.wait_group("lb", "beta")
+    assert f.get() == server, "who takes over finds the same server"
+    assert download.alive()
+    wait_for(lambda: not download.alive(), 90, "the download ends")
+    assert len(download.output()) == SLOW
+
+
+def test_a_client_stays_with_its_server_and_servers_see_the_director(farm):
+    f = farm(words="masquerade = yes", virtual="persistence = 2s")
+    f.cluster.wait_group("lb", "alpha")
+    wait_for(lambda: "none" not in f.share(2), 20, "it serves")
+    assert len(f.share()) == 1
+    assert f.get("/who") in (GATEWAY, f.cluster.machine("alpha").address["back"])
+    server = f.get()
+    other = "two" if server == "one" else "one"
+    f.end(server)
+    f.wait_state(server, "down")
+    f.wait_share({other: 4}, 4)
+    f.serve(server)
+    f.wait_state(server, "up")
+    assert f.share() == {other: 8}
+    # forgotten, it is one like any other
+    end = now() + 3
+    wait_for(lambda: now() > end, 10, "its time")
+    assert f.get() in ("one", "two")
