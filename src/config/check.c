@@ -30,6 +30,7 @@ static const char *const kinds[CHECK_KINDS] = {
         [CHECK_REDIS] = "redis",
         [CHECK_POSTGRESQL] = "postgresql",
         [CHECK_MYSQL] = "mysql",
+        [CHECK_TRAP] = "trap",
 };
 
 const char *check_kind_name(enum check_kind kind)
@@ -278,6 +279,10 @@ static bool own_target(const struct config_check *c, char text[static CHECK_TARG
                 snprintf(text, CHECK_TARGET, "disk %s", c->disk.path ? c->disk.path : "");
                 return true;
         case CHECK_LOAD: snprintf(text, CHECK_TARGET, "load"); return true;
+        case CHECK_TRAP:
+                snprintf(text, CHECK_TARGET, "trap %s:%s", c->trap.group ? c->trap.group : "",
+                         c->trap.service ? c->trap.service : "");
+                return true;
         case CHECK_PROCESS:
                 snprintf(text, CHECK_TARGET, "process %s", c->process.program ? c->process.program : "");
                 return true;

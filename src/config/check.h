@@ -39,8 +39,9 @@ enum check_kind {
         CHECK_REDIS,
         CHECK_POSTGRESQL,
         CHECK_MYSQL, /* and MariaDB */
+        CHECK_TRAP,
 };
-#define CHECK_KINDS (CHECK_MYSQL + 1)
+#define CHECK_KINDS (CHECK_TRAP + 1)
 
 struct check_tcp {
         char *send;   /* NULL: nothing; \r \n \t \0 \xHH stand for bytes */
@@ -147,6 +148,14 @@ struct check_sql {
         char *expect; /* regular expression for its first value; NULL: any answer */
 };
 
+/* Somebody else looks, and says by a trap of mon's what he sees. */
+struct check_trap {
+        char *group, *service; /* that are named in it */
+        char *user, *password; /* NULL: any */
+        span within;           /* there must be one; 0: need not */
+        span lasts;            /* a failure; 0: until the next trap */
+};
+
 struct config_check {
         enum check_kind kind;
         char name[NAME_SIZE]; /* unique among its neighbours; default: the kind */
@@ -173,6 +182,7 @@ struct config_check {
                 struct check_process process;
                 struct check_login login;
                 struct check_sql sql;
+                struct check_trap trap;
         };
 };
 

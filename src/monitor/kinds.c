@@ -29,6 +29,7 @@ static const struct {
         [CHECK_REDIS] = {.here = &probe_redis},
         [CHECK_POSTGRESQL] = {.here = &probe_local},
         [CHECK_MYSQL] = {.here = &probe_local},
+        [CHECK_TRAP] = {.here = &probe_trap},
 #ifdef HAVE_HTTP_PARSER
         [CHECK_HTTP] = {.here = &probe_web, .object = "haven-check-curl.so"},
 #else

@@ -112,9 +112,9 @@ static void judge(PGconn *conn, const PGresult *result)
         case PGRES_COMMAND_OK: sql_look_answer(look, "");
         default: break;
         }
-        if (sqlstate == NULL)
-                fail(conn);
-        sql_look_end(reason_of(sqlstate), "%s", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+        if (sqlstate != NULL)
+                sql_look_end(reason_of(sqlstate), "%s", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+        fail(conn);
 }
 
 static PGconn *conn;

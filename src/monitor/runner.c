@@ -315,10 +315,13 @@ static void on_address(void *user, const struct ip *ip, const struct ending *fai
 static int look_find_address(struct look *l)
 {
         struct runner *r = l->runner;
-        int e = r->names == NULL ? lookup_kind_find(r->object_dir, &r->names) : 0;
 
-        if (e != 0)
-                return e;
+        if (r->names == NULL) {
+                int e = lookup_kind_find(r->object_dir, &r->names);
+                if (e != 0)
+                        return e;
+        }
+        assert(r->names != NULL);
         return r->names->begin(r->loop, l->check.host, l->check.source.family, l->check.timeout, on_address,
                                l, &l->lookup);
 }

@@ -266,6 +266,43 @@ alert mon { for = "farm:http"  on = {down, up}  command = "%s -d %s mon.log" }
     assert shutil.which("mon") is None or lines(log)[1].startswith("DESCR=")
 
 
+def test_what_mon_says_by_a_trap_is_heard_where_the_watch_runs(lab, cluster):
+    """Sent by mon's own trap.alert to the group's address; it counts for the host that sent it, on either owner."""
+    script = "/usr/lib/mon/alert.d/trap.alert"
+    if not os.path.exists(script):
+        pytest.skip("mon is not installed")
+    server = lab.add_client("s1")
+    address = server.address["front"]
+    c = cluster(arbiter="none", extra="""
+watch night {
+    hosts = {%s, 10.77.0.250}
+    on = "group web"
+    service backup { check trap { group = tapes  service = backup  %s } }
+}
+""" % (address, CHECK))
+    c.start()
+
+    def tell(status, text):
+        server.run("env", "MON_GROUP=tapes", "MON_SERVICE=backup", "MON_RETVAL=%d" % status, "MON_OPSTATUS=%d" % (not status),
+                   "sh", "-c", "echo '%s' | %s %s" % (text, script, "10.77.0.111"))
+
+    def told(name, status, text, wanted):
+        def is_known():
+            tell(status, text)
+            return state(c, name, "night:backup@" + address) == wanted
+        wait_for(is_known, 30, lambda: "%s on %s; %s" % (wanted, name, checks(c, name)))
+
+    first = c.owner()
+    told(first, 1, "tape is full", "down")
+    assert [w["text"].endswith("1, tape is full") for w in checks(c, first)["watched"]] == [True, False]
+    told(first, 0, "done", "up")
+    assert state(c, first, "night:backup@10.77.0.250") == "unknown"
+    second = "beta" if first == "alpha" else "alpha"
+    c[first].haven("move", "web", second)
+    c.wait_group("web", second)
+    told(second, 2, "tape is torn", "down")
+
+
 def test_a_node_that_is_not_well_gives_its_groups_away(lab, cluster):
     server = lab.add_client("uplink")
     echo = start_echo(server, WEB)

@@ -233,6 +233,76 @@ static void test_a_database_that_misbehaves_harms_its_own_look_only(void **state
         }
 }
 
+/* A port of UDP that nobody has at the moment. */
+static uint16_t free_port(void)
+{
+        struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t size = sizeof(at);
+        int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+        assert_int_equal(bind(fd, (struct sockaddr *)&at, size), 0);
+        assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+        close(fd);
+        return ntohs(at.sin_port);
+}
+
+static void send_trap(uint16_t port, const char *text)
+{
+        struct sockaddr_in to = {
+                .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
+        int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+        assert_int_equal(sendto(fd, text, strlen(text), 0, (struct sockaddr *)&to, sizeof(to)), strlen(text));
+        close(fd);
+}
+
+static bool is_over(const struct stage *s, int id)
+{
+        return s->last[id].reason == REASON_WORKS && strstr(s->text[id], "its last failure is over") != NULL;
+}
+
+static void test_a_trap_says_how_it_is_until_the_next_one(void **state)
+{
+        static const char from_mon[] =
+                "pro='0.3807'\nusr='root'\npas='pw\\27'\nspc='0'\nseq='0'\ntyp='trap'\n"
+                "grp='web'\nsvc='http'\nsta='3'\nsum='alpha\\20is\\20bad'\ndtl=''\n";
+        struct config_check any = any_check(CHECK_TRAP), secret, other, late, brief;
+
+        any.ip = (struct ip){0};
+        any.port = free_port();
+        any.trap.group = stage_text("web");
+        any.trap.service = stage_text("http");
+        secret = other = late = brief = any;
+        secret.trap.user = stage_text("root");
+        secret.trap.password = stage_text("pw'");
+        ip_parse("127.0.0.1", &secret.ip);
+        ip_parse("127.0.0.2", &other.ip); /* sends nothing */
+        late.trap.service = stage_text("smtp");
+        late.trap.within = span_ms(100);
+        brief.trap.lasts = span_ms(100);
+        start(1, &any);
+        start(2, &secret);
+        start(3, &other);
+        start(4, &late);
+        start(5, &brief);
+        stage_until_reason(&stage, 4, REASON_MISSING);
+        assert_non_null(strstr(stage.text[4], "trap web:smtp: is not there: no trap within 100ms"));
+        for (uint32_t i = 1; i <= 3; i++)
+                stage_until_reason(&stage, i, REASON_NOT_YET);
+
+        send_trap(any.port, "grp=web\nsvc=http\nsta=0\nsum=all is well\n");
+        stage_until_state(&stage, 1, VERDICT_UP);
+        assert_non_null(strstr(stage.text[1], "all is well"));
+        send_trap(any.port, "grp=web\nsvc=http\nsta=one\n"); /* is none */
+        send_trap(any.port, from_mon);
+        stage_until_state(&stage, 1, VERDICT_DOWN);
+        stage_until_state(&stage, 2, VERDICT_DOWN);
+        assert_int_equal(stage.last[2].detail, 3);
+        assert_non_null(strstr(stage.text[2], "3, alpha is bad"));
+        stage_until(&stage, is_over, 5, "the failure has lasted long enough");
+        assert_int_equal(stage.last[3].reason, REASON_NOT_YET);
+}
+
 static bool may_ping(void)
 {
         int fd = icmp_socket_open(AF_INET);
@@ -282,6 +352,7 @@ int main(int argc, char **argv)
                 STAGED(test_a_certificate_has_to_be_good_for_long_enough),
                 STAGED(test_a_name_server_is_judged_by_what_it_says),
                 STAGED(test_tcp_says_and_expects),
+                STAGED(test_a_trap_says_how_it_is_until_the_next_one),
                 STAGED(test_a_database_that_misbehaves_harms_its_own_look_only),
                 STAGED(test_icmp_hears_who_answers_and_whose_packets_get_lost),
         };
