@@ -26,6 +26,11 @@ test-lab: all
 nightly: all
 	$(BUILD)/sim/haven-sim --forever --arbiter all --jobs $$(nproc)
 
+# What Debian's ldirectord makes of our files, written down anew. It wants libdbi-perl, libdbd-mysql-perl, libdbd-pg-perl
+# and libnet-inet6glue-perl besides.
+ldirectord-record: deps
+	tests/guest/ldirectord/record
+
 # Takes each rule out of the brain and shows what catches that.
 rules: deps
 	tests/rules/run
@@ -57,4 +62,4 @@ demo-down:
 install: all
 	meson install -C $(BUILD)
 
-.PHONY: all deps nightly rules test test-unit test-lab clang fuzz lint demo demo-up demo-down install
+.PHONY: all deps ldirectord-record nightly rules test test-unit test-lab clang fuzz lint demo demo-up demo-down install

@@ -367,21 +367,13 @@ int plan_from_config(const struct config_director *d, struct plan *ret_plan, cha
         return error;
 }
 
-static uint32_t digest_of(const char *path)
+bool plan_file_changed(struct plan_file *f)
 {
         char *text = calloc(1, FILE_MAX + 1);
-        uint32_t digest = text && file_read(path, text, FILE_MAX) >= 0 ? text_id(text) : 0;
+        uint32_t now = text && file_read(f->path, text, FILE_MAX) >= 0 ? text_id(text) : 0;
+        bool changed = now != f->digest && now == f->seen;
 
         free(text);
-        return digest;
-}
-
-bool plan_file_changed(const struct plan_file *f)
-{
-        return digest_of(f->path) != f->digest;
-}
-
-void plan_file_seen(struct plan_file *f)
-{
-        f->digest = digest_of(f->path);
+        f->seen = now;
+        return changed;
 }

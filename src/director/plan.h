@@ -54,6 +54,7 @@ struct plan_file {
         char *path;
         bool autoreload;
         uint32_t digest; /* of its text; 0: it could not be read */
+        uint32_t seen;   /* when it was last looked at */
 };
 
 /* A check of one server. It is known by its name, which stays when the plan changes: "farm 10.0.0.11:80
@@ -85,7 +86,6 @@ int plan_put_file(struct plan *to, const char *path, const struct ldirectord_loo
                   char why[static PLAN_WHY]);
 /* Names by this machine's own files; warnings go to the log, and name `path`. */
 struct ldirectord_lookup plan_lookup(const char *path);
-/* Its text is another than the one that was read. */
-bool plan_file_changed(const struct plan_file *f);
-/* What it has now counts as read. */
-void plan_file_seen(struct plan_file *f);
+/* Its text is another than the one that was read, and was so already when this was last asked: it is not half
+ * written. */
+bool plan_file_changed(struct plan_file *f);

@@ -160,7 +160,8 @@ void mail_again(uv_loop_t *loop, const struct ldirectord_file *f, enum standin_s
                             span_between(down[i].told, instant_now()).us < every.us)
                                 continue;
                         down[i].told = instant_now();
-                        snprintf(subject, sizeof(subject), "Inaccessible real server: %.127s", down[i].server);
+                        snprintf(subject, sizeof(subject), "Inaccessible real server: %.127s",
+                                 down[i].server);
                         send_one(loop, f, v, state, subject);
                 }
 }

@@ -16,6 +16,8 @@
 #define RUN_DIRECTORY "/run/haven-ldirectord"
 #define START_AGAIN   3000 /* ms after the kernel refused a part of the table */
 
+#define HALF_WRITTEN 500 /* ms for which a file must have been the same before it is read */
+
 static const int signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
 
@@ -26,8 +28,10 @@ struct run {
         uv_timer_t watch, again;
         struct director *director;
         enum standin_state state;
-        int ready; /* of who waits for the table; -1: nobody */
-        bool changed_is_said;
+        int ready;         /* of who waits for the table; -1: nobody */
+        uint32_t said;     /* the digest of a changed file that has been told of */
+        uint32_t half;     /* one that was seen, and may be of a file that is still written */
+        uint64_t every_ms; /* the file is looked at */
         int status;
 };
 
@@ -210,14 +214,17 @@ static void run_callback(struct run *r)
 static void on_watch(uv_timer_t *timer)
 {
         struct run *r = timer->data;
-        bool changed = standin_changed(r->s);
+        uint32_t digest = standin_digest(r->s);
 
         mail_again(&r->loop, &r->s->file, r->state);
-        if (!changed || r->changed_is_said) {
-                r->changed_is_said = changed;
+        if (digest == 0 || digest == r->s->digest || digest == r->said)
+                return;
+        if (digest != r->half) {
+                r->half = digest;
+                uv_timer_start(&r->watch, on_watch, HALF_WRITTEN, r->every_ms);
                 return;
         }
-        r->changed_is_said = true; /* until it is read */
+        r->said = digest;
         say("Configuration file '%s' has changed on disk", r->s->config);
         say(r->s->file.autoreload ? " - reread new configuration" : " - ignore new configuration");
         run_callback(r);
@@ -289,8 +296,8 @@ int standin_run(struct standin *s, int ready)
         uv_timer_init(&r.loop, &r.watch);
         uv_timer_init(&r.loop, &r.again);
         r.watch.data = r.again.data = &r;
-        uint64_t every = (uint64_t)s->file.common.checkinterval * 1000;
-        uv_timer_start(&r.watch, on_watch, every, every);
+        r.every_ms = (uint64_t)s->file.common.checkinterval * 1000;
+        uv_timer_start(&r.watch, on_watch, r.every_ms, r.every_ms);
         director_start(r.director);
         uv_run(&r.loop, UV_RUN_DEFAULT);
         uv_loop_close(&r.loop);

@@ -29,8 +29,8 @@ struct standin {
 /* Reads the file as it is now, instead of what was read. 0; -EINVAL, and it has said why: on standard error
  * with `loud`, else in the log; then all is as it was. */
 int standin_read(struct standin *s, bool loud);
-/* The text of the file has changed since. */
-bool standin_changed(const struct standin *s);
+/* Of the file's text as it is now; 0: it cannot be read. */
+uint32_t standin_digest(const struct standin *s);
 /* The daemon. `ready` is a pipe of who started it, which gets a byte once the table is set up; -1: nobody
  * waits. Returns the exit status. */
 int standin_run(struct standin *s, int ready);

@@ -135,18 +135,17 @@ static void on_watch(void *user)
         bool read = false;
 
         for (size_t i = 0; i < d->file_count && config; i++) {
-                if (!plan_file_changed(&d->file[i]))
+                struct plan_file *file = &d->file[i];
+                if (!plan_file_changed(file))
                         continue;
-                read |= d->file[i].autoreload || d->why[0];
-                if (!read)
+                file->digest = file->seen;
+                read |= file->autoreload || d->why[0];
+                if (!file->autoreload && !d->why[0])
                         resource_say(r, RESOURCE_EV_NOTE, "%s has changed, and counts with the next reload",
-                                     d->file[i].path);
+                                     file->path);
         }
         if (read && take_plan(r, config) == 0)
                 resource_say(r, RESOURCE_EV_NOTE, "what has changed in ldirectord's files is in force");
-        else if (!read)
-                for (size_t i = 0; i < d->file_count; i++)
-                        plan_file_seen(&d->file[i]);
         loop_timer_set(d->watch, WATCH_EVERY);
 }
 
