@@ -209,7 +209,9 @@ static void test_a_database_that_misbehaves_harms_its_own_look_only(void **state
                 {CHECK_POSTGRESQL, "closed", REASON_CLOSED},
                 {CHECK_POSTGRESQL, "reset", REASON_CLOSED},
                 {CHECK_POSTGRESQL, "rounds", REASON_NO_ANSWER},
+#ifndef SANITIZED /* its memory has no limit then */
                 {CHECK_POSTGRESQL, "row", REASON_BAD_ANSWER},
+#endif
                 {CHECK_POSTGRESQL, "noise", REASON_BAD_ANSWER},
                 {CHECK_MYSQL, "gone", REASON_REFUSED},
                 {CHECK_MYSQL, "silent", REASON_NO_ANSWER},
@@ -222,8 +224,9 @@ static void test_a_database_that_misbehaves_harms_its_own_look_only(void **state
                         continue;
                 c.port = (uint16_t)hostile_port(rows[i].server);
                 c.interval = c.quick = c.timeout = span_s(2);
-                c.sql.password = stage_text("secret");
+                c.sql.password = strdup("secret"); /* beside the defaults, which are its own, too */
                 start(i, &c);
+                check_done(&c);
         }
         for (uint32_t i = 0; i < COUNT(rows); i++) {
                 if (!check_kind_is_built(rows[i].kind))
