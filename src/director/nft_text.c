@@ -333,10 +333,12 @@ static void put_endpoint(const struct place *p, FILE *to)
  * itself which. */
 static void put_reals(const struct nft_style *style, const struct table *t, FILE *to)
 {
+        static const char versions[] = {'4', '6'};
         static const char *const sets[] = {"set", "reals", "map", "back", "set", "shared"};
         char ip[IP_TEXT];
 
-        for (char version = '4'; version <= '6'; version += 2) {
+        for (size_t v = 0; v < COUNT(versions); v++) {
+                const char version = versions[v];
                 size_t count = 0, same;
                 struct place *all = places_of(t, version, &count);
                 for (size_t i = 0; i < COUNT(sets); i += 2)

@@ -1,11 +1,13 @@
 """Directors that have nftables do the work, in namespaces: clients, two directors, real servers with nginx."""
 import json
 import os
+import subprocess
 
 import pytest
 
 from lab import now, wait_for
-from lab.tools import built, build
+from lab.haven import haven_program
+from lab.tools import build
 
 VIP, GATEWAY, PORT = "10.77.0.112", "10.77.1.9", 80
 NGINX = """user root; daemon off; pid %(dir)s/nginx.pid; error_log stderr; events { }
@@ -23,6 +25,11 @@ http {
 }
 """
 SLOW = 120000  # bytes of /slow
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
 
 
 def director(words="", virtual="scheduler = wrr", real="", one="", more=""):
@@ -141,9 +148,17 @@ def test_nftables_spreads_connections_over_who_works(farm):
     f.wait_share({"one": 6, "two": 2})
 
     # one dies, both die, one is back
+    seen = os.path.join(f.lab.directory, "watched")
+    with open(seen, "w", encoding="utf-8") as log:
+        watching = subprocess.Popen([haven_program(), "-s", c["alpha"].socket, "watch"], stdout=log)
+    f.lab.stopping.append(watching.kill)
+    wait_for(lambda: "server 10.77.1.201:80: up, weight 3" in read(seen), 20, "it is watched")
     f.end("one")
     f.wait_state("one", "down")
     f.wait_share({"two": 8})
+    wait_for(lambda: "server 10.77.1.201:80: up, weight 3 -> down, not in the table" in read(seen), 20, lambda: read(seen))
+    watching.kill()
+    watching.wait()
     f.end("two")
     f.wait_state("two", "down")
     assert f.share(1) == {"none": 1}
