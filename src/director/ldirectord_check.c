@@ -81,6 +81,7 @@ static const char *receive_of(const struct making *m)
 
 static int set_text(char **field, const char *text)
 {
+        free(*field); /* a default */
         *field = text && text[0] ? strdup(text) : NULL;
         return text && text[0] && !*field ? -ENOMEM : 0;
 }

@@ -388,12 +388,13 @@ static int take_own(struct reading *r, const struct word *w, void *field, const 
         const char *text;
         size_t n;
 
-        if (strncmp(w->name, "real", 4) == 0)
-                return take_real(r, w, value);
         if (strcmp(w->name, "emailalertstatus") == 0)
                 return take_status(r, field, value);
         if (strncmp(w->name, "fallback", 8) == 0)
                 return take_fallback(r, w, value);
+        assert(r->service); /* what follows stands there only */
+        if (strncmp(w->name, "real", 4) == 0)
+                return take_real(r, w, value);
         if (strcmp(w->name, "checktype") == 0)
                 return take_checktype(r, value);
         if (strcmp(w->name, "service") == 0)

@@ -20,7 +20,7 @@
 
 void plan_free(struct plan *p)
 {
-        for (size_t i = 0; i < p->service_count; i++) {
+        for (size_t i = 0; p->service && i < p->service_count; i++) {
                 for (size_t j = 0; j < p->service[i].server_count; j++)
                         free(p->service[i].server[j].check);
                 free(p->service[i].server);
@@ -325,7 +325,7 @@ static int find_twins(struct plan *p, char why[static PLAN_WHY])
 /* All of them, so that each is known, and heard of first what is wrong first. */
 static int put_files(const struct config_director *d, struct plan *to, char why[static PLAN_WHY])
 {
-        char again[PLAN_WHY];
+        char again[PLAN_WHY] = "";
         int first = 0;
 
         for (char **path = d->ldirectord; path && *path; path++) {

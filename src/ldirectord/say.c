@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <string.h>
 #include <syslog.h>
@@ -122,6 +123,7 @@ const char *say_change(const struct change *c, const struct plan *p, const char 
                 break;
         case CHANGE_SERVER_ADD:
         case CHANGE_SERVER_SET:
+                assert(c->server);
                 snprintf(text, SAY_CHANGE, "%s %s server: %s (%s) (Weight set to %u)",
                          c->kind == CHANGE_SERVER_ADD ? "Added"
                          : c->server->weight == 0     ? "Quiescent"

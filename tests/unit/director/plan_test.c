@@ -114,6 +114,9 @@ static void test_what_is_wrong_is_said_with_its_file_and_line(void **state)
         struct plan p;
 
         assert_int_equal(plan_of(NATIVE, "quiescent=maybe\n", &p, why), -EINVAL);
+        assert_int_equal(p.service_count, 0);
+        assert_string_equal(p.file[0].path, path); /* so that it can be watched */
+        plan_free(&p);
         snprintf(wanted, sizeof(wanted), "%s:1: quiescent must be", path);
         assert_non_null(strstr(why, wanted));
         assert_int_equal(plan_of(NATIVE,
@@ -121,8 +124,10 @@ static void test_what_is_wrong_is_said_with_its_file_and_line(void **state)
                                  &p, why),
                          -EINVAL);
         assert_non_null(strstr(why, ":2: receive is no expression that regex(7) knows"));
+        plan_free(&p);
         assert_int_equal(plan_of(NATIVE, "virtual=10.0.0.1:80\n", &p, why), -EEXIST);
         assert_string_equal(why, "tcp 10.0.0.1:80 is there twice");
+        plan_free(&p);
 }
 
 static int begin(void **state)
