@@ -180,16 +180,20 @@ def family(pid):
     """The process and all below it, as the host numbers them."""
     found = [pid]
     for parent in found:
-        for thread in os.listdir("/proc/%d/task" % parent):
-            with open("/proc/%d/task/%s/children" % (parent, thread), encoding="ascii") as f:
-                found += [int(child) for child in f.read().split()]
+        try:
+            for thread in os.listdir("/proc/%d/task" % parent):
+                with open("/proc/%d/task/%s/children" % (parent, thread), encoding="ascii") as f:
+                    found += [int(child) for child in f.read().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it has just ended
     return found
 
 
-def kill_family(pid):
-    for one in family(pid):
+def signal_all(pids, number):
+    """To those that are still there: a server's children come and go."""
+    for pid in pids:
         try:
-            os.kill(one, signal.SIGKILL)
+            os.kill(pid, number)
         except ProcessLookupError:
             pass
 
@@ -233,15 +237,13 @@ def test_a_real_server(machine, kind):
         assert seen["reason"] == reason, seen
 
     frozen = family(process.pid)
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
+    signal_all(frozen, signal.SIGSTOP)
     seen = look(machine, kind, where + goods[0], timeout="700ms")
     assert seen["reason"] in ("no-answer", "no-connection"), seen
-    for pid in frozen:
-        os.kill(pid, signal.SIGCONT)
+    signal_all(frozen, signal.SIGCONT)
     look_until(machine, kind, where + goods[0], "works", kind + " goes on")
 
-    kill_family(process.pid)
+    signal_all(family(process.pid), signal.SIGKILL)
     process.wrapper.wait(30)
     look_until(machine, kind, where + goods[0], "refused", kind + " is dead")
     machine.start("garbage", shutil.which("python3"), "-c", GARBAGE, server.port)
