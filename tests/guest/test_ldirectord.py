@@ -9,6 +9,7 @@ import shutil
 import pytest
 
 from lab import wait_for
+from lab.haven import haven_program, havend_program
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ldirectord")
 FOR_REAL = ["marks.cf", "wrong-pair-parted.cf"]
@@ -28,6 +29,10 @@ virtual=192.0.2.240:80
 \tfallback=127.0.0.1:80
 \trequest="index.html"
 \treceive="Test Page"
+"""
+CLUSTER = """cluster c { key = /tmp/key  heartbeat = 300ms  dead = 2s }
+node alpha { address = %s }
+group lb { nodes = alpha  director front { ldirectord = /etc/ha.d/conf/www } }
 """
 UP = ["-A -t 192.0.2.240:80 -s wrr", "-a -t 192.0.2.240:80 -r 192.0.2.11:80 -m -w 2"]
 FALLBACK = ["-A -t 192.0.2.240:80 -s wrr", "-a -t 192.0.2.240:80 -r 127.0.0.1:80 -g -w 1"]
@@ -79,7 +84,7 @@ def test_the_same_files_come_to_the_same_tables(alpha):
 
 class Standin:
     def __init__(self, alpha):
-        self.alpha = alpha
+        self.alpha, self.socket = alpha, ""
         alpha.run("mkdir -p /etc/ha.d/conf /tmp/closed; rm -f /var/run/ldirectord.*; "
                   "printf '#!/bin/sh\\necho \"$@\" >>/tmp/told.log\\n' >/tmp/told; chmod 755 /tmp/told")
 
@@ -87,7 +92,7 @@ class Standin:
         self.alpha.run("cat >/etc/ha.d/conf/%s <<'END'\n%sEND" % (name, text))
 
     def ask(self, *words):
-        return self.alpha.run("cd / && %s %s" % (program(), " ".join(words)), check=False)
+        return self.alpha.run("cd / && %s %s %s" % (self.socket, program(), " ".join(words)), check=False)
 
     def table(self):
         return self.alpha.run("ipvsadm -Sn").stdout.splitlines()
@@ -147,3 +152,15 @@ def test_a_line_of_haresources_goes_on_without_a_cluster(alpha):
     assert s.ask("www", "stop").returncode == 0
     s.wait_table(other)
     wait_for(lambda: s.ask("www", "status").returncode == 3, 30, "it has ended")
+    # havend takes the same file, and the command says so
+    alpha.run("ipvsadm -C; cd /tmp && cat >h.conf <<END\n%sEND\n%s keygen key && mkdir -p state && %s init -n alpha --state-dir /tmp/state" % (
+        CLUSTER % alpha.address["front"], haven_program(), haven_program()))
+    alpha.run("mkdir -p /tmp/run; setsid %s -c /tmp/h.conf -n alpha -f --run-dir /tmp/run --state-dir /tmp/state >%s/havend.log 2>&1 &" % (
+        havend_program(), alpha.directory))
+    s.socket = "HAVEN_SOCKET=/tmp/run/haven.sock"
+    s.wait_table(UP)
+    status = s.ask("www", "status")
+    assert status.returncode == 0 and "director front of group lb is active here" in status.stderr, status
+    assert (s.ask("www", "start").returncode, s.ask("www", "stop").returncode) == (0, 1)
+    s.write(WWW.replace("masq 2", "masq 9"))
+    s.wait_table([line.replace("-w 2", "-w 9") for line in UP])

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from lab import wait_for
-from lab.haven import group_text
+from lab.haven import group_text, haven_program
 
 DIRECTOR = """director front {
 pool farm { real 10.77.0.201:80 { } }
@@ -51,6 +51,8 @@ def test_a_wrong_file_of_ldirectord_stops_its_director_alone_until_it_is_mended(
     node = c["alpha"]
     assert "%s:4: quiescent must be 'yes' or 'no'" % www in node.haven("events").stdout, node.haven("events").stdout
     assert node.haven("lvs", "--json").stdout.count(www) == 1
+    checked = subprocess.run([haven_program(), "check", c.config_path("alpha")], capture_output=True, text=True, check=False)
+    assert checked.returncode == 1 and "%s:4: quiescent must be" % www in checked.stderr, checked
     # mended, it is read by itself
     with open(www, "w", encoding="ascii") as f:
         f.write("autoreload=yes\nvirtual=10.77.0.112:80\n\treal=10.77.0.201:80 masq\n")
