@@ -1,4 +1,5 @@
 """A machine of the lab: namespaces of its own for network, mounts, processes, host name and cgroups."""
+import contextlib
 import fcntl
 import os
 import signal
@@ -53,7 +54,8 @@ class Process:
     def signal(self, number):
         """To the command itself, not its children."""
         if self.alive():
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                os.kill(self.pid, number)
 
     def stop(self, timeout=10):
         """SIGTERM, and after `timeout` SIGKILL. Returns the exit status."""
