@@ -121,6 +121,16 @@ const char *tunnel_name(enum tunnel tunnel)
         return names[tunnel];
 }
 
+const char *protocol_name(uint8_t protocol)
+{
+        switch (protocol) {
+        case IPPROTO_TCP: return "tcp";
+        case IPPROTO_UDP: return "udp";
+        case IPPROTO_SCTP: return "sctp";
+        default: return "?";
+        }
+}
+
 const char *endpoint_format(const struct ip *ip, uint16_t port, char text[static SERVER_TEXT])
 {
         char address[IP_TEXT];

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "director/nft_name.h"
 #include "director/nft_text.h"
+#include "director/nft_wire.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,11 +27,6 @@ struct kept {
         char digest[NFT_DIGEST];
         uint64_t text;
 };
-
-static struct nft_style style_of(struct director *d)
-{
-        return (struct nft_style){.table = d->nft.table, .masquerade = d->setup.masquerade};
-}
 
 void director_nft_name(struct director *d)
 {
@@ -68,16 +64,15 @@ static uint64_t digest_of(const char *text, size_t n)
         return digest;
 }
 
-static uint64_t digest_of_table(struct director *d, const struct table *t)
+static uint64_t digest_of_table(const struct table *t)
 {
-        const struct nft_style style = style_of(d);
         char *text = NULL;
         size_t n = 0;
         FILE *to = open_memstream(&text, &n);
 
         if (!to)
                 return 0;
-        nft_put_whole(&style, t, to);
+        nft_wire_put(t, to);
         uint64_t digest = fclose(to) == 0 ? digest_of(text, n) : 0;
         free(text);
         return digest;
@@ -87,7 +82,7 @@ static void keep(struct director *d)
 {
         char path[DIRECTOR_PATH], text[64];
         int n = snprintf(text, sizeof(text), "%s %016" PRIx64 "\n", d->nft.digest[0] ? d->nft.digest : "-",
-                         digest_of_table(d, &d->actual));
+                         digest_of_table(&d->actual));
 
         if (file_replace(director_file(d, "nft", path), text, (size_t)n, 0600) < 0)
                 log_warning("director: %s cannot be written: the next daemon sets up the table anew", path);
@@ -127,22 +122,30 @@ static void call(struct director *d, enum nft_what what, const char *text, size_
                 director_failed(d, strerror(-error));
 }
 
-/* Takes ownership of the text. */
-static void apply(struct director *d, FILE *to, char **text, size_t *n)
+/* What haven-nft reads: the table that is wanted, and with "changes" the one that is there. */
+static void apply(struct director *d, const char *how)
 {
-        char path[DIRECTOR_PATH];
+        char path[DIRECTOR_PATH], *text = NULL;
         struct kept kept;
+        size_t n = 0;
+        FILE *to = open_memstream(&text, &n);
 
-        if (fclose(to) != 0) {
+        if (to) {
+                fprintf(to, "%s %d\n", how, d->setup.masquerade);
+                nft_wire_put(&d->wanted, to);
+                if (strcmp(how, "changes") == 0)
+                        nft_wire_put(&d->actual, to);
+        }
+        if (!to || fclose(to) != 0) {
                 director_failed(d, strerror(ENOMEM));
         } else {
                 d->phase = PHASE_MAKE;
                 if (d->task == TASK_START && !kept_read(d, &kept))
                         /* whoever comes after a crash knows that there may be something */
                         file_replace(director_file(d, "nft", path), "-\n", 2, 0600);
-                call(d, NFT_APPLY, *text, *n);
+                call(d, NFT_APPLY, text, n);
         }
-        free(*text);
+        free(text);
 }
 
 static bool can_all(struct director *d)
@@ -171,37 +174,16 @@ static bool want(struct director *d)
         return !error && can_all(d);
 }
 
-static void put_whole(struct director *d)
-{
-        const struct nft_style style = style_of(d);
-        char *text = NULL;
-        size_t n = 0;
-        FILE *to = open_memstream(&text, &n);
-
-        if (!to) {
-                director_failed(d, strerror(ENOMEM));
-                return;
-        }
-        if (d->task == TASK_STOP)
-                nft_put_nothing(&style, to);
-        else
-                nft_put_whole(&style, &d->wanted, to);
-        apply(d, to, &text, &n);
-}
-
-static void tell(struct director *d)
+static void tell(struct director *d, const struct changes *c)
 {
         char text[CHANGE_TEXT];
-        struct changes c = {0};
 
-        if (changes_between(&d->wanted, &d->actual, &d->actual, false, &c) == 0)
-                for (size_t i = 0; i < c.count; i++) {
-                        if (i < TOLD_MOST)
-                                log_info("director: %s", change_format(&c.change[i], text));
-                        if (d->setup.on_change)
-                                d->setup.on_change(d->setup.user, &c.change[i]);
-                }
-        changes_free(&c);
+        for (size_t i = 0; i < c->count; i++) {
+                if (i < TOLD_MOST)
+                        log_info("director: %s", change_format(&c->change[i], text));
+                if (d->setup.on_change)
+                        d->setup.on_change(d->setup.user, &c->change[i]);
+        }
 }
 
 /* --- it is done --- */
@@ -256,23 +238,20 @@ static void made(struct director *d)
         }
 }
 
-static void put_changes(struct director *d)
+static void make_changes(struct director *d)
 {
-        const struct nft_style style = style_of(d);
-        char *text = NULL;
-        size_t n = 0;
-        FILE *to = open_memstream(&text, &n);
+        struct changes c = {0};
+        int error = changes_between(&d->wanted, &d->actual, &d->actual, false, &c);
 
-        if (!to) {
-                director_failed(d, strerror(ENOMEM));
-        } else if (nft_put_changes(&style, &d->wanted, &d->actual, to)) {
-                tell(d);
-                apply(d, to, &text, &n);
+        if (error) {
+                director_failed(d, strerror(-error));
+        } else if (c.count) {
+                tell(d, &c);
+                apply(d, "changes");
         } else {
-                fclose(to);
-                free(text);
                 made(d);
         }
+        changes_free(&c);
 }
 
 /* What is listed, "" for no table, is what there is. */
@@ -293,16 +272,16 @@ static void looked(struct director *d, const char *digest)
         if (!want(d))
                 return;
         if (!d->nft.known && kept_read(d, &kept) && strcmp(digest, kept.digest) == 0 &&
-            digest_of_table(d, &d->wanted) == kept.text) {
+            digest_of_table(&d->wanted) == kept.text) {
                 text_copy(d->nft.digest, sizeof(d->nft.digest), digest);
                 made(d);
         } else if (known) {
-                put_changes(d);
+                make_changes(d);
         } else {
                 if (!d->renewed && d->nft.known)
                         d->setup.on_event(d->setup.user, DIRECTOR_EV_NOTE,
                                           "the table in nftables was not as it was left: it was restored");
-                put_whole(d);
+                apply(d, "whole");
         }
 }
 
@@ -431,9 +410,9 @@ void director_nft_turn(struct director *d)
         switch (d->task) {
         case TASK_START:
                 if (want(d))
-                        put_whole(d);
+                        apply(d, "whole");
                 break;
-        case TASK_STOP: put_whole(d); break;
+        case TASK_STOP: apply(d, "nothing"); break;
         case TASK_LOOK:
         case TASK_VERIFY: call(d, NFT_LOOK, NULL, 0); break;
         case TASK_NONE: break;
@@ -463,7 +442,7 @@ void director_nft_tend(struct director *d)
         } else if (changed) {
                 director_begin(d, TASK_VERIFY);
                 if (want(d))
-                        put_changes(d);
+                        make_changes(d);
         } else if (instant_reached(now, director_nft_due(d))) {
                 call(d, NFT_COUNTS, NULL, 0);
         }

@@ -1,12 +1,16 @@
 /* nft_main.c - haven-nft TABLE WHAT: speaks to nftables for the core, one call each, since a transaction, a
  * listing or a walk through all connections takes the time it takes.
  *
- *   apply    makes the commands on standard input, all or none; then as look
+ *   apply    makes the table so, all or nothing, as standard input says; then as look. Its first line is
+ *            "nothing", "whole" or "changes", and whether to masquerade, 1 or 0; then comes the table that is
+ *            wanted, and for changes the one that is there (nft_wire.h)
  *   look     "digest HEX": what is in the table but for its counters and whom it remembers; "none"
  *   counts   "NAME CONNECTIONS ACTIVE INACTIVE" for each server (nft_name.h)
  *
  * What is wrong is said on standard output in one line, with exit status 1. */
 #include "director/nft_connections.h"
+#include "director/nft_text.h"
+#include "director/nft_wire.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -97,16 +101,44 @@ static int look(struct nft_ctx *nft, const char *table)
 
 /* --- apply --- */
 
-static char *read_input(void)
+static int put_commands(const struct nft_style *style, const char *how, FILE *to)
 {
-        char *text = NULL;
-        size_t size = 0;
+        struct table wanted = {0}, actual = {0};
+        bool changes = strcmp(how, "changes") == 0;
+        int error = nft_wire_get(stdin, &wanted);
 
-        if (getdelim(&text, &size, '\0', stdin) == -1) {
-                free(text);
-                return strdup("");
-        }
-        return text;
+        if (!error && changes)
+                error = nft_wire_get(stdin, &actual);
+        if (!error && changes)
+                nft_put_changes(style, &wanted, &actual, to);
+        else if (!error)
+                nft_put_whole(style, &wanted, to);
+        table_free(&wanted);
+        table_free(&actual);
+        return error;
+}
+
+/* NULL: the input makes no sense, or there is no memory. */
+static char *commands(const char *table)
+{
+        struct nft_style style = {.table = table};
+        unsigned masquerade = 0;
+        char how[16], *text = NULL;
+        size_t n = 0;
+        FILE *to = open_memstream(&text, &n);
+        int error = to && scanf("%15s %u\n", how, &masquerade) == 2 ? 0 : -EBADMSG;
+
+        style.masquerade = masquerade != 0;
+        if (!error && strcmp(how, "nothing") == 0)
+                nft_put_nothing(&style, to);
+        else if (!error)
+                error = put_commands(&style, how, to);
+        if (to && fclose(to) == EOF)
+                error = -ENOMEM;
+        if (!error)
+                return text;
+        free(text);
+        return NULL;
 }
 
 /* Takes the lines that are ours out of the text. */
@@ -140,8 +172,8 @@ static bool take_forgotten(char *text, struct forgotten *f)
 static int apply(struct nft_ctx *nft, const char *table)
 {
         struct forgotten f = {0};
-        char *text = read_input();
-        int error = text && take_forgotten(text, &f) ? 0 : fail("the table", strerror(ENOMEM));
+        char *text = commands(table);
+        int error = text && take_forgotten(text, &f) ? 0 : fail("the table", "it cannot be understood");
 
         if (!error)
                 error = run(nft, text, "nftables");

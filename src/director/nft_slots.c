@@ -3,8 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define HASH_SLOTS 1021 /* the largest prime that fits: each step then leads through all slots */
-#define NOBODY     UINT16_MAX
+#define NOBODY UINT16_MAX
 
 static uint32_t divisor(uint32_t a, uint32_t b)
 {
@@ -78,7 +77,7 @@ size_t slots_by_hash(const uint32_t *weight, const uint32_t *seed, size_t count,
         size_t left = HASH_SLOTS;
         uint32_t total = 0;
 
-        assert(count < SLOTS_MAX);
+        assert(count < HASH_SLOTS);
         if (w && next)
                 total = reduce(weight, count, HASH_SLOTS, w);
         for (size_t s = 0; s < HASH_SLOTS; s++)

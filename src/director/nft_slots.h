@@ -7,6 +7,11 @@
 #include <stdint.h>
 
 #define SLOTS_MAX 1024
+#define HASH_SLOTS                                                                                           \
+        509 /* a prime: each step then leads through all slots. Twice as many cost nftables twice            \
+                the time */
+
+/* Both take fewer servers than slots. */
 
 /* For picking one after the other: as many slots as the weights need, a server's own spread evenly. Weight 0
  * has none. The number of slots; 0: nobody has a weight. */

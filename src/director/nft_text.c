@@ -56,7 +56,7 @@ bool nft_can(const struct virtual_service *s, char why[static NFT_WHY])
                 else if (r->upper)
                         no = "a limit of connections";
         }
-        if (s->count >= SLOTS_MAX && !no)
+        if (s->count >= (picks_by_hash(s) ? HASH_SLOTS : SLOTS_MAX) && !no)
                 no = "so many servers";
         if (no)
                 snprintf(why, NFT_WHY, "%s: nftables cannot do %s, only IPVS can",

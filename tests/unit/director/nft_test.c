@@ -3,6 +3,7 @@
 #include "director/nft_name.h"
 #include "director/nft_slots.h"
 #include "director/nft_text.h"
+#include "director/nft_wire.h"
 
 #include <sched.h>
 #include <setjmp.h>
@@ -193,6 +194,53 @@ static void random_table(struct table *t)
         assert_true(table_sort(t, &twin));
 }
 
+static char *wire_of(const struct table *t)
+{
+        char *text = NULL;
+        size_t n;
+        FILE *to = open_memstream(&text, &n);
+
+        assert_non_null(to);
+        nft_wire_put(t, to);
+        assert_int_equal(fclose(to), 0);
+        return text;
+}
+
+static int from_wire(const char *text, struct table *ret_table)
+{
+        FILE *from = fmemopen((void *)text, strlen(text), "r");
+
+        assert_non_null(from);
+        int error = nft_wire_get(from, ret_table);
+        fclose(from);
+        return error;
+}
+
+static void test_what_is_sent_is_what_comes(void **state)
+{
+        static const char *const bad[] = {"service 6 10.0.0.1 80 rr 0 0 32\n", "server 10.0.0.1 80 1\nend\n",
+                                          "service 6 10.0.0 80 rr 0 0 32\nend\n", "nonsense\nend\n"};
+        struct table t, again;
+
+        srand(2);
+        for (int i = 0; i < 50; i++) {
+                random_table(&t);
+                char *text = wire_of(&t);
+                assert_int_equal(from_wire(text, &again), 0);
+                char *back = wire_of(&again), *commands = text_of(&t, NULL), *same = text_of(&again, NULL);
+                assert_string_equal(text, back);
+                assert_string_equal(commands, same);
+                free(text);
+                free(back);
+                free(commands);
+                free(same);
+                table_free(&t);
+                table_free(&again);
+        }
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+                assert_true(from_wire(bad[i], &again) < 0 && again.count == 0);
+}
+
 static void test_a_change_leads_where_the_whole_would(void **state)
 {
         struct table from, to;
@@ -259,6 +307,7 @@ int main(void)
                 cmocka_unit_test(test_a_server_that_goes_leaves_the_others_their_slots),
                 cmocka_unit_test(test_what_it_cannot_do_is_said),
                 cmocka_unit_test(test_one_weight_is_one_small_change),
+                cmocka_unit_test(test_what_is_sent_is_what_comes),
                 cmocka_unit_test(test_a_change_leads_where_the_whole_would),
         };
 
