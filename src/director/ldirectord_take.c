@@ -325,6 +325,8 @@ static struct ldirectord_server *new_server(struct ldirectord_service *s)
         return &grown[s->server_count++];
 }
 
+#define RANGE_MOST 4096 /* servers of one service; a range that is longer has a slip in it */
+
 static int take_real(struct reading *r, const struct word *w, const char *value)
 {
         char why[WHY_SIZE] = "";
@@ -340,6 +342,8 @@ static int take_real(struct reading *r, const struct word *w, const char *value)
                 return error == -ENOMEM ? error : ldirectord_wrong(r, "%s", why);
         /* the rest of the range, each a server of its own */
         while (memcmp(s->ip.bytes, s->last.bytes, 4) < 0 && s->ip.family == AF_INET) {
+                if (r->service->server_count == RANGE_MOST)
+                        return ldirectord_wrong(r, "more than %d servers in one service", RANGE_MOST);
                 struct ldirectord_server next = *s;
                 for (size_t i = 4; i-- > 0 && ++next.ip.bytes[i] == 0;)
                         ;

@@ -204,6 +204,7 @@ static void test_what_the_original_refuses_is_refused(void **state)
                 {"virtual=nowhere:80\n", 1, "unknown host"},
                 {"virtual=192.0.2.1:gopher\n", 1, "unknown port"},
                 {V "    real=192.0.2.2::5060 gate\n", 2, "forward method"},
+                {V "    real=10.0.0.1->11.0.0.1:80 gate\n", 2, "more than 4096 servers"},
         };
         struct ldirectord_mistake mistake;
 
