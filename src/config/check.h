@@ -102,6 +102,7 @@ struct check_command {
         int warning;        /* enum command_warning; nagios: what exit status 1 says */
         char **hosts;       /* mon: appended to the arguments; NULL: none */
         char **environment; /* NAME=VALUE */
+        bool weight;        /* its first line is the weight of the server, in percent of its own */
 };
 
 struct check_file {

@@ -98,6 +98,8 @@ const struct word check_words[] = {
          .fallback = "works", .help = "nagios: what a WARNING says of the service"},
         {"check command", "environment", &type_environment, .list = true,
          .offset = CHECK(command.environment), .most = 32, .fallback = "", .help = "NAME=VALUE, set for it"},
+        {"check command", "weight", &type_bool, .offset = CHECK(command.weight), .fallback = "no",
+         .help = "in a director: the first line is the server's weight, in percent of its own"},
 
         {"check file", "path", &type_file, .required = true, .offset = CHECK(file.path), .most = 512,
          .help = "the file that must be there"},

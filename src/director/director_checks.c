@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "monitor/reason.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,6 +37,27 @@ static void tell_server(const struct director *d, size_t check, const struct che
         d->setup.on_event(d->setup.user, DIRECTOR_EV_NOTE, text);
 }
 
+/* "75%", as agents of load balancers say it, or "75"; what else stands on the line is for people. A server
+ * that does not say how much it can take gets all of its weight. */
+static uint8_t percent_of(const char *said)
+{
+        char *end;
+        long percent = said ? strtol(said, &end, 10) : 100;
+
+        if (!said || end == said || percent < 0 || percent > 100 || !strchr("% \t", *end))
+                return 100;
+        return (uint8_t)percent;
+}
+
+static bool weigh(struct director *d, size_t check, const struct check_result *result)
+{
+        const struct config_check *c = &d->plan->check[check].check;
+
+        if (c->kind != CHECK_COMMAND || !c->command.weight || reason_finding(result->reason) != FINDING_WORKS)
+                return false;
+        return farm_weigh(d->farm, check, percent_of(result->said));
+}
+
 static void on_result(void *user, uint32_t id, const struct check_result *result)
 {
         struct director *d = user;
@@ -43,6 +65,8 @@ static void on_result(void *user, uint32_t id, const struct check_result *result
 
         if (number && d->setup.on_look)
                 d->setup.on_look(d->setup.user, number->check, result);
+        if (number && weigh(d, number->check, result))
+                director_look_soon(d);
         if (!number || !result->changed)
                 return;
         d->save_due = instant_min(d->save_due, instant_add(instant_now(), SAVE_AFTER));
@@ -67,8 +91,10 @@ void director_start_checks(struct director *d)
         for (size_t i = 0; i < d->plan->check_count && !error; i++) {
                 const struct number *n = &d->number[i];
                 error = checker_start(d->checker, n->id, &d->plan->check[n->check].check);
-                if (!error && checker_result(d->checker, n->id, &result, text))
+                if (!error && checker_result(d->checker, n->id, &result, text)) {
                         farm_hear(d->farm, n->check, result.state, instant_now());
+                        weigh(d, n->check, &result);
+                }
         }
         if (error)
                 log_error("director: %s: checks cannot be started: %s", d->keep_path, strerror(-error));

@@ -29,6 +29,7 @@ struct farm {
         const struct plan *plan;
         struct service *service;
         enum verdict_state *verdict; /* by check */
+        uint8_t *share;              /* by check: percent of a server's weight */
         size_t use_count;
         struct use *use; /* by check */
         size_t next;     /* where farm_next_changed() goes on */
@@ -99,7 +100,10 @@ struct farm *farm_new(const struct plan *plan)
         f->plan = plan;
         f->service = calloc(plan->service_count + 1, sizeof(*f->service));
         f->verdict = calloc(plan->check_count + 1, sizeof(*f->verdict));
-        whole = f->service && f->verdict && list_uses(f);
+        f->share = malloc(plan->check_count + 1);
+        whole = f->service && f->verdict && f->share && list_uses(f);
+        if (f->share)
+                memset(f->share, 100, plan->check_count + 1);
         for (size_t i = 0; whole && i < plan->service_count; i++) {
                 const struct plan_service *p = &plan->service[i];
                 f->service[i].server = calloc(p->server_count + 1, sizeof(struct server));
@@ -129,6 +133,7 @@ void farm_free(struct farm *f)
                 free(f->service[i].server);
         free(f->service);
         free(f->verdict);
+        free(f->share);
         free(f->use);
         free(f);
 }
@@ -180,20 +185,43 @@ static bool hear_for(struct farm *f, const struct use *u, instant now)
         return true;
 }
 
-bool farm_hear(struct farm *f, size_t check, enum verdict_state verdict, instant now)
+/* NULL: it counts nowhere. */
+static const struct use *first_use(const struct farm *f, size_t check)
 {
         struct use sought = {.check = check};
-        bool changed = false;
+        const struct use *u =
+                f->use_count ? bsearch(&sought, f->use, f->use_count, sizeof(*f->use), compare_uses) : NULL;
 
-        if (f->verdict[check] == verdict || f->use_count == 0)
-                return false;
-        f->verdict[check] = verdict;
-        struct use *u = bsearch(&sought, f->use, f->use_count, sizeof(*f->use), compare_uses);
         while (u && u > f->use && u[-1].check == check)
                 u--;
-        for (; u && u < f->use + f->use_count && u->check == check; u++)
+        return u;
+}
+
+static const struct use *next_use(const struct farm *f, const struct use *u)
+{
+        return u + 1 < f->use + f->use_count && u[1].check == u->check ? u + 1 : NULL;
+}
+
+bool farm_hear(struct farm *f, size_t check, enum verdict_state verdict, instant now)
+{
+        bool changed = false;
+
+        if (f->verdict[check] == verdict)
+                return false;
+        f->verdict[check] = verdict;
+        for (const struct use *u = first_use(f, check); u; u = next_use(f, u))
                 changed |= hear_for(f, u, now);
         return changed;
+}
+
+bool farm_weigh(struct farm *f, size_t check, uint8_t percent)
+{
+        if (f->share[check] == percent)
+                return false;
+        f->share[check] = percent;
+        for (const struct use *u = first_use(f, check); u; u = next_use(f, u))
+                f->service[u->service].changed = true;
+        return true;
 }
 
 size_t farm_drain(struct farm *f, const struct ip *ip, uint16_t port, bool drain)
@@ -228,10 +256,21 @@ bool farm_close(struct farm *f, size_t service, size_t server, bool closed)
         return true;
 }
 
-static uint32_t weight_of(const struct plan_service *p, const struct plan_server *planned,
-                          const struct server *s, instant now)
+/* Of what its checks leave it; nothing only if one of them says so. */
+static uint32_t full_weight(const struct farm *f, const struct plan_server *planned)
 {
-        uint32_t full = planned->real.weight;
+        uint32_t share = 100;
+
+        for (size_t k = 0; k < planned->check_count; k++)
+                if (f->share[planned->check[k]] < share)
+                        share = f->share[planned->check[k]];
+        return (uint32_t)(((uint64_t)planned->real.weight * share + 99) / 100);
+}
+
+static uint32_t weight_of(const struct farm *f, const struct plan_service *p,
+                          const struct plan_server *planned, const struct server *s, instant now)
+{
+        uint32_t full = full_weight(f, planned);
         int64_t passed = span_between(s->up_since, now).us;
 
         if (s->drained || state_of(s) == SERVER_DOWN || s->state == SERVER_OFF)
@@ -316,7 +355,7 @@ int farm_service(const struct farm *f, size_t i, instant now, struct virtual_ser
                 if (!stands(p, &s->server[j]))
                         continue;
                 /* too few of them would drown: they finish what they have, the fallback gets what is new */
-                r.weight = fallback ? 0 : weight_of(p, &p->server[j], &s->server[j], now);
+                r.weight = fallback ? 0 : weight_of(f, p, &p->server[j], &s->server[j], now);
                 error = service_add(ret_service, &r);
         }
         if (!error && fallback)

@@ -28,6 +28,9 @@ void farm_free(struct farm *f);
 /* What check `check` of the plan says. True: a server changed its state, and services have to be looked at.
  */
 bool farm_hear(struct farm *f, size_t check, enum verdict_state verdict, instant now);
+/* The server that check `check` looks at gets so much of its weight, 0 to 100 percent; of several such checks
+ * the least counts. True: that is new. */
+bool farm_weigh(struct farm *f, size_t check, uint8_t percent);
 /* Drains the server, or no longer, wherever it stands; port 0: whatever its port. How many places that
  * concerns. */
 size_t farm_drain(struct farm *f, const struct ip *ip, uint16_t port, bool drain);

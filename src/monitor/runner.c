@@ -200,6 +200,8 @@ static bool is_news(struct look *l, const struct ending *e)
 
         if (e->reason != l->outcome.reason || e->detail != l->outcome.detail)
                 return true;
+        if (l->check.kind == CHECK_COMMAND && l->check.command.weight && strcmp(before, e->said) != 0)
+                return true;
         if (strcmp(before, e->said) != 0 && reason_finding(e->reason) != FINDING_WORKS &&
             span_between(l->reported, l->at).us >= SAID_EVERY_MS * 1000)
                 return true;

@@ -32,18 +32,19 @@ def read(path):
         return f.read()
 
 
-def director(words="backend = nft", virtual="scheduler = wrr"):
+def director(words="backend = nft", virtual="scheduler = wrr", agent=""):
     return """director front {
 %s
 pool farm {
     real 10.77.1.201:80 {  }
     real 10.77.1.202:80 { }
     check http { url = "http://%%h:%%p/"  interval = 400ms  timeout = 400ms  fall = 2  rise = 1 }
+    %s
 }
 virtual %s:80 { pool = farm  fallback = 127.0.0.1:8080  %s }
 }
 address %s/24 { device = back }
-""" % (words, VIP, virtual, GATEWAY)
+""" % (words, agent, VIP, virtual, GATEWAY)
 
 
 class Farm:
@@ -78,6 +79,10 @@ class Farm:
         os.chmod(directory, 0o755)
         self.pages[name] = machine.start("nginx-" + name, "nginx", "-c", os.path.join(directory, "nginx.conf"), "-e", "stderr")
         wait_for(lambda: machine.run("curl", "-s", "http://127.0.0.1:%d/" % port, check=False).stdout == name + "\n", 20, name)
+
+    def says(self, name, load):
+        with open(os.path.join(self.servers[name].directory, "nginx", "load"), "w", encoding="ascii") as f:
+            f.write(load + "\n")
 
     def end(self, name):
         self.pages[name].stop()
@@ -227,3 +232,20 @@ def test_a_client_stays_with_its_server_and_servers_see_the_director(farm):
     f.serve(server)
     f.wait_state(server, "up")
     assert f.share() == {other: 8}
+
+
+def test_a_server_says_itself_how_much_it_takes(farm):
+    f = farm(agent='check command { command = "/usr/bin/curl -s -m 2 http://%h/load"  weight = yes  interval = 200ms'
+                   '  timeout = 5s }')
+    c = f.cluster
+    c.wait_group("lb", "alpha")
+    c.reconfigure(c.text.replace("real 10.77.1.201:80 {  }", "real 10.77.1.201:80 { weight = 4 }"))
+    c.haven("reload", node="alpha")
+    f.says("one", "75% of what I am")
+    wait_for(lambda: f.server("one")["weight"] == 3, 30, "it takes less")
+    f.wait_share({"one": 6, "two": 2})
+    f.says("one", "0%")
+    f.wait_share({"two": 8})
+    assert f.server("one")["state"] == "up"
+    f.says("one", "ready")
+    wait_for(lambda: f.server("one")["weight"] == 4, 30, "it takes all again")

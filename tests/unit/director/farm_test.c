@@ -227,6 +227,24 @@ static void test_who_is_always_on_and_who_never(void **state)
         assert_int_equal(farm_working(farm, 0), 2);
 }
 
+static void test_a_check_s_answer_is_the_weight_and_no_failure(void **state)
+{
+        farm = farm_new(&plan);
+        assert_non_null(farm);
+        assert_true(farm_weigh(farm, 1, 50));
+        assert_int_equal(farm_next_changed(farm), 0);
+        assert_false(farm_weigh(farm, 1, 50));
+        assert_int_equal(farm_next_changed(farm), SIZE_MAX);
+        assert_table(at(0), "1:4 2:2 3:4");
+        farm_weigh(farm, 1, 1);
+        farm_weigh(farm, 2, 0);
+        assert_table(at(0), "1:4 2:1 3:0");
+        assert_int_equal(farm_working(farm, 0), 3);
+        farm_hear(farm, 1, VERDICT_DOWN, at(1));
+        farm_weigh(farm, 2, 100);
+        assert_table(at(1), "1:4 3:4");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -241,6 +259,7 @@ int main(void)
                 TEST(test_a_drained_server_gets_nothing_new_until_it_is_undrained),
                 TEST(test_one_check_of_several_is_enough_to_be_down),
                 TEST(test_who_is_always_on_and_who_never),
+                TEST(test_a_check_s_answer_is_the_weight_and_no_failure),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
