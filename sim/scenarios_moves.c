@@ -219,7 +219,33 @@ static void made_ready_and_becomes_everywhere(struct stage *s)
         expect_runs(s, true, true, true);
 }
 
+/* Stopped and started again while it stops; the leader loses its quorum before it can note that the stop is
+ * over. Back, it has the group, is said to have still to let go of it, and waits for group0 with it. */
+static void waits_for_nobody_but_itself(struct stage *s)
+{
+        expect_holder(s, 1, 0);
+        world_trouble(s->w, 0, (struct trouble){.stop_more = span_s(2), .start_more = span_ms(300)});
+        stage_order(s, ORDER_STOP, 0, NODE_NONE, SPAN_ZERO);
+        stage_order(s, ORDER_STOP, 1, NODE_NONE, SPAN_ZERO);
+        stage_wait_some(s, span_ms(200));
+        stage_order(s, ORDER_START, 1, NODE_NONE, SPAN_ZERO);
+        stage_order(s, ORDER_START, 0, NODE_NONE, SPAN_ZERO);
+        stage_run(s, span_ms(200));
+        world_power_off(s->w, 1);
+        world_power_off(s->w, 2);
+        stage_run(s, span_s(6));
+        world_power_on(s->w, 1);
+        world_power_on(s->w, 2);
+        world_trouble(s->w, 0, (struct trouble){.start_more = span_ms(300)});
+        stage_run(s, span_s(3));
+        expect_settles(s, span_s(5));
+}
+
 const struct scenario scenarios_moves[] = {
+        {"waits-for-nobody-but-itself",
+         "who waits for itself to let go holds nothing, nor gets ready",
+         {.nodes = 3, .words = WORDS_WITH | WORDS_AFTER},
+         waits_for_nobody_but_itself},
         {"started-again-while-it-stops",
          "who holds a new epoch has let go of the old: the move is over",
          {.nodes = 3},

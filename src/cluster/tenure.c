@@ -197,7 +197,8 @@ static void start(struct cluster *c, uint8_t g, const struct assignment *a)
         if (obstacle)
                 tell_blocked(c, g, a, obstacle);
         if (obstacle || waits_for(c, g) || lifetime_runs(c, g, a)) {
-                if (t->hold == HOLD_NONE && a->from != NODE_NONE) {
+                /* whoever waits for itself to let go has to hold nothing: being ready is too much */
+                if (t->hold == HOLD_NONE && a->from != NODE_NONE && !is_self(c, a->from)) {
                         t->warm_ready = false;
                         set_hold(c, g, HOLD_WARM);
                         act(c, ACTION_WARM, g, t->epoch, false);

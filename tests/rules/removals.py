@@ -168,6 +168,8 @@ REMOVALS = [
      "next-core-is-the-first-to-name-the-group"),
     ("a group that a reload names is not cleaned up", 13, "src/cluster/cluster.c",
      "c->tenure[i] : tenure_unknown();", "c->tenure[i] : (struct tenure){0};", "reload-is-the-first-to-name-the-group"),
+    ("who waits for itself to let go gets ready", 16, T,
+     "a->from != NODE_NONE && !is_self(c, a->from)) {", "a->from != NODE_NONE) {", "waits-for-nobody-but-itself"),
     ("taking notes no debt", 14, G,
      "        add_debt(c, a, a->owner, a->owner_boot, a->epoch);\n", "", "frozen-owner-then-second-owner-releases"),
     ("a debt is paid by whoever answers", 14, G,
