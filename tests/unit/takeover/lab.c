@@ -116,6 +116,8 @@ void lab_plug(void)
              (int)peer_pid);
         here("ip link set v0 up && ip addr add 10.9.0.1/24 dev v0 && ip addr add fd09::1/64 dev v0 nodad");
         peer("ip link set v1 up && ip addr add 10.9.0.2/24 dev v1 && ip addr add fd09::2/64 dev v1 nodad");
+        /* the kernel tells of a cable some time after it is in */
+        here("for i in $(seq 1000); do ip -o link show v0 | grep -q 'state UP' && break; sleep 0.01; done");
 }
 
 void lab_unplug(void)
