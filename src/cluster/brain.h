@@ -377,8 +377,9 @@ enum order_error fencing_order(struct cluster *c, const struct order *o);
 bool fenced(const struct cluster *c, uint8_t node);
 /* What makes it certain that this holder has let go without saying so; NULL: nothing does. */
 const char *debt_settled(const struct cluster *c, const struct debt *d);
-/* What will pay it, and what a person can do. */
+/* Of a node that is there and cannot say that it let go. */
 #define UNNAMED_ADVICE "the file there does not name it: name it there, and 'haven reload'"
+/* What will pay it, and what a person can do. */
 void debt_advice(const struct cluster *c, uint8_t group, const struct debt *d, char *text, size_t size);
 
 /* membership.c */

@@ -71,11 +71,8 @@ void term_raise(struct cluster *c, uint32_t term)
  * the disk; but it may have let go of what that term gave, and what an older one gave would be over here. */
 void election_resume_term(struct cluster *c, uint32_t term)
 {
-        if (!c->valid || term <= c->state.term)
-                return;
-        c->state.term = term;
-        c->state.voted_for = NODE_NONE;
-        save(c);
+        if (c->valid && term > c->state.term)
+                term_raise(c, term);
 }
 
 /* Rule 7: whoever refuses because it knows a newer document hands it over. speak.c does, seeing `newest`. */
