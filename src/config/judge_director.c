@@ -76,7 +76,7 @@ static void judge_numbers(struct tree *t, const struct config_virtual *v)
                              v->name);
 }
 
-/* What nftables cannot do (director/nft_text.h). With backend = auto that is said at the start, if need be.
+/* What nftables cannot do (director/nft/text.h). With backend = auto that is said at the start, if need be.
  */
 static const char *beyond_nft(const struct config_virtual *v)
 {

@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_AT_ONCE 16        /* services whose servers are read in one turn of the loop */
-#define MAKE_AT_ONCE 128       /* changes, likewise */
-#define MEND_AGAIN   span_s(3) /* when the kernel refused something */
+#define MEND_AGAIN span_s(3) /* when the kernel refused something */
+#define TOLD_MOST  20        /* changes that are told one by one */
+
+static const struct backend *const backends[] = {&backend_ipvs, &backend_nft};
 
 static void set_timer(struct director *d);
 
@@ -32,69 +33,12 @@ const char *director_file(const struct director *d, const char *what, char path[
         return path;
 }
 
-/* --- changes --- */
-
-static void on_refused(void *user, const struct change *c, int error)
-{
-        struct director *d = user;
-        char what[CHANGE_TEXT], why[IPVS_WHY];
-
-        /* gone is gone, whoever did it */
-        if ((c->kind == CHANGE_SERVER_REMOVE || c->kind == CHANGE_SERVICE_REMOVE) &&
-            (error == -ESRCH || error == -ENOENT))
-                return;
-        if (d->refused++ == 0)
-                snprintf(d->refusal, sizeof(d->refusal), "%s: %s", change_format(c, what),
-                         ipvs_why(c, error, why));
-}
-
-/* The services of the plan become ours; what we had set up before stays ours until it is removed. */
-static int claim(struct director *d)
-{
-        const struct virtual_service *twin;
-        struct table fresh = {0};
-        char path[DIRECTOR_PATH];
-        int error = 0;
-
-        for (size_t i = 0; i < d->plan->service_count && !error; i++) {
-                const struct virtual_service *s = &d->plan->service[i].service;
-                if (!table_service(&d->mine, &s->key) && !table_add(&fresh, s))
-                        error = -ENOMEM;
-        }
-        for (size_t i = 0; i < fresh.count && !error; i++)
-                error = table_add(&d->mine, &fresh.service[i]) ? 0 : -ENOMEM;
-        table_sort(&d->mine, &twin);
-        if (!error && fresh.count)
-                error = keep_services(director_file(d, "services", path), &d->mine);
-        table_free(&fresh);
-        return error;
-}
-
-/* The table is as it shall be: ours is what is in it, and no more. */
-static void disclaim(struct director *d)
-{
-        char path[DIRECTOR_PATH];
-        bool less = d->mine.count != d->actual.count;
-
-        if (!less)
-                return;
-        table_free(&d->mine);
-        if (d->task != TASK_STOP)
-                claim(d);
-        else
-                keep_services(director_file(d, "services", path), &d->mine);
-}
-
 /* --- turns --- */
 
 void director_begin(struct director *d, enum task task)
 {
         table_free(&d->wanted);
-        changes_free(&d->changes);
-        d->made = d->read = d->refused = 0;
-        d->refusal[0] = '\0';
         d->task = task;
-        d->phase = PHASE_SERVICES;
         d->order++;
 }
 
@@ -121,241 +65,40 @@ void director_failed(struct director *d, const char *text)
         }
 }
 
-static void failed_by(struct director *d, const char *what, int error)
+int director_want(struct director *d)
 {
-        char text[160];
+        table_free(&d->wanted);
+        int error = farm_table(d->farm, instant_now(), &d->wanted);
 
-        snprintf(text, sizeof(text), "%s: %s", what, strerror(-error));
-        director_failed(d, text);
-}
-
-static void tell_restored(struct director *d)
-{
-        char change[CHANGE_TEXT], text[CHANGE_TEXT + 120];
-
-        snprintf(text, sizeof(text),
-                 "the kernel's table was not as it was left: %zu changes restored it, first %s",
-                 d->changes.count, change_format(&d->changes.change[0], change));
-        d->setup.on_event(d->setup.user, DIRECTOR_EV_NOTE, text);
-}
-
-/* All changes have been sent. */
-static void made(struct director *d)
-{
-        char text[sizeof(d->trouble)];
-
-        if (d->refused) {
-                snprintf(text, sizeof(text), "the kernel refused %zu of %zu changes, first %s", d->refused,
-                         d->changes.count, d->refusal);
-                director_failed(d, text);
-                return;
-        }
-        if (d->changes.count && d->task == TASK_VERIFY && !d->renewed)
-                tell_restored(d);
-        for (size_t i = 0; i < d->changes.count && d->setup.on_change; i++)
-                d->setup.on_change(d->setup.user, &d->changes.change[i]);
-        d->trouble[0] = '\0';
-        d->renewed = false;
-        d->look_again = instant_add(instant_now(), LOOK_AGAIN);
-        table_free(&d->seen);
-        d->seen = d->actual;
-        d->counted = instant_now();
-        d->actual = d->wanted;
-        d->wanted = (struct table){0};
-        disclaim(d);
-        switch (d->task) {
-        case TASK_START:
-                d->active = d->more = true;
-                director_sync(d, SYNC_MASTER, true);
-                director_end(d, DIRECTOR_EV_STARTED, "");
-                break;
-        case TASK_STOP: director_end(d, DIRECTOR_EV_STOPPED, ""); break;
-        case TASK_VERIFY:
-                director_sync(d, SYNC_MASTER, true);
-                director_begin(d, TASK_NONE);
-                break;
-        case TASK_LOOK:
-        case TASK_NONE: break;
-        }
-}
-
-static void leave_what_stays(struct director *d)
-{
-        size_t kept = 0;
-
-        for (size_t i = 0; i < d->changes.count; i++) {
-                const struct virtual_key *key = &d->changes.change[i].service->key;
-                bool stays = false;
-                for (size_t k = 0; k < d->plan->service_count; k++)
-                        stays |= d->plan->service[k].stays &&
-                                 virtual_key_compare(&d->plan->service[k].service.key, key) == 0;
-                if (!stays)
-                        d->changes.change[kept++] = d->changes.change[i];
-        }
-        d->changes.count = kept;
-}
-
-static void compare(struct director *d)
-{
-        int error = d->task == TASK_STOP ? 0 : farm_table(d->farm, instant_now(), &d->wanted);
-
-        while (d->task != TASK_STOP && farm_next_changed(d->farm) != SIZE_MAX)
+        while (farm_next_changed(d->farm) != SIZE_MAX)
                 ; /* all of that is in it */
-        if (!error)
-                error = changes_between(&d->wanted, &d->actual, &d->mine, d->setup.sweep, &d->changes);
-        if (d->task == TASK_STOP && d->setup.leaves)
-                leave_what_stays(d);
-        d->phase = PHASE_MAKE;
-        if (error)
-                failed_by(d, "the table cannot be compared", error);
-        else if (d->changes.count == 0)
-                made(d);
+        return error;
 }
 
-static bool plan_is_there(const struct director *d)
-{
-        for (size_t i = 0; i < d->plan->service_count; i++)
-                if (!table_service(&d->actual, &d->plan->service[i].service.key))
-                        return false;
-        return d->plan->service_count > 0;
-}
-
-/* What an earlier director has set up is kept up from now on. */
-static void looked(struct director *d)
-{
-        if (!plan_is_there(d)) {
-                director_end(d, DIRECTOR_EV_ABSENT, "its services are not in the kernel's table");
-                return;
-        }
-        d->active = d->renewed = true;
-        d->task = TASK_VERIFY;
-        d->setup.on_event(d->setup.user, DIRECTOR_EV_PRESENT, "");
-}
-
-static int open_kernel(struct director *d)
-{
-        char path[DIRECTOR_PATH];
-        int error = d->kernel.socket ? 0 : ipvs_open(&d->kernel);
-
-        if (!error && !d->mine.count)
-                kept_services(director_file(d, "services", path), &d->mine); /* of a core before us */
-        return error ? error : claim(d);
-}
-
-static void read_services(struct director *d)
-{
-        int error = open_kernel(d);
-
-        table_free(&d->actual);
-        if (error == -ENOENT && !d->kernel.socket) {
-                if (d->task == TASK_STOP) /* nothing of ours is in a table that is not there */
-                        director_end(d, DIRECTOR_EV_STOPPED, "");
-                else
-                        director_failed(d, "this kernel has no IPVS: its module ip_vs is missing");
-                return;
-        }
-        if (!error)
-                error = ipvs_read_services(&d->kernel, &d->actual);
-        d->phase = PHASE_SERVERS;
-        if (error)
-                failed_by(d, "the kernel's table cannot be read", error);
-        else if (d->task == TASK_LOOK)
-                looked(d);
-        else if (d->task == TASK_STOP)
-                compare(d); /* services go with their servers */
-}
-
-static void read_servers(struct director *d)
-{
-        int error = 0;
-
-        for (size_t n = 0; n < READ_AT_ONCE && d->read < d->actual.count && !error; d->read++) {
-                struct virtual_service *s = &d->actual.service[d->read];
-                if (!table_service(&d->mine, &s->key))
-                        continue;
-                error = ipvs_read_servers(&d->kernel, s);
-                n++;
-        }
-        if (error)
-                failed_by(d, "the kernel's table cannot be read", error);
-        else if (d->read == d->actual.count)
-                compare(d);
-}
-
-static void make_changes(struct director *d)
-{
-        size_t left = d->changes.count - d->made, n = left < MAKE_AT_ONCE ? left : MAKE_AT_ONCE;
-        int error = ipvs_make(&d->kernel, d->changes.change + d->made, n, on_refused, d);
-
-        d->made += n;
-        if (error)
-                failed_by(d, "the kernel's table cannot be changed", error);
-        else if (d->made == d->changes.count)
-                made(d);
-}
-
-/* --- while active --- */
-
-static void tell_changes(const struct director *d, const struct changes *c)
+void director_tell(const struct director *d, const struct changes *c)
 {
         char text[CHANGE_TEXT];
 
         for (size_t i = 0; i < c->count; i++) {
-                log_info("director: %s", change_format(&c->change[i], text));
+                if (i < TOLD_MOST)
+                        log_info("director: %s", change_format(&c->change[i], text));
                 if (d->setup.on_change)
                         d->setup.on_change(d->setup.user, &c->change[i]);
         }
-}
-
-/* One service shall be another than it is: one change, mostly. */
-static void follow(struct director *d, size_t i)
-{
-        struct virtual_service *actual = table_service(&d->actual, &d->plan->service[i].service.key), wanted;
-        struct changes c = {0};
-        int error = actual ? farm_service(d->farm, i, instant_now(), &wanted) : -ENOENT;
-
-        if (error) {
-                d->look_again = INSTANT_LONG_AGO;
-                return;
-        }
-        d->refused = 0;
-        error = changes_of_service(&wanted, actual, &c);
-        if (!error)
-                error = ipvs_make(&d->kernel, c.change, c.count, on_refused, d);
-        if (error || d->refused) {
-                log_warning("director: a change was not made: %s", error ? strerror(-error) : d->refusal);
-                d->look_again = INSTANT_LONG_AGO; /* the whole table is looked at, and mended */
-                free(wanted.server);
-        } else {
-                tell_changes(d, &c);
-                free(actual->server);
-                *actual = wanted;
-        }
-        d->refused = 0;
-        changes_free(&c);
+        if (c->count > TOLD_MOST)
+                log_info("director: and %zu changes more", c->count - TOLD_MOST);
 }
 
 static void tend(struct director *d)
 {
-        instant now = instant_now();
-        size_t n = 0, i = 0;
-
         director_save_checks(d);
         director_close_servers(d);
         d->more = false;
         if (!d->active)
                 return;
         director_tell_fallbacks(d);
-        farm_tick(d->farm, now);
-        if (d->by_nft) {
-                director_nft_tend(d);
-                return;
-        }
-        for (; n < READ_AT_ONCE && (i = farm_next_changed(d->farm)) != SIZE_MAX; n++)
-                follow(d, i);
-        d->more = n == READ_AT_ONCE;
-        if (!d->more && instant_reached(now, d->look_again))
-                director_begin(d, TASK_VERIFY);
+        farm_tick(d->farm, instant_now());
+        d->backend->tend(d);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -364,14 +107,8 @@ static void on_timer(uv_timer_t *timer)
 
         if (d->task == TASK_NONE)
                 tend(d);
-        else if (d->by_nft)
-                director_nft_turn(d);
-        else if (d->phase == PHASE_SERVICES)
-                read_services(d);
-        else if (d->phase == PHASE_SERVERS)
-                read_servers(d);
         else
-                make_changes(d);
+                d->backend->turn(d);
         set_timer(d);
 }
 
@@ -379,14 +116,13 @@ static void set_timer(struct director *d)
 {
         instant now = instant_now(), due = instant_min(d->save_due, d->close_due);
 
-        if (d->nft.job)
+        if (d->backend->busy(d))
                 due = INSTANT_NEVER; /* its end is the next turn */
         else if (d->task != TASK_NONE || d->more)
                 due = now;
         else if (d->active)
-                due = instant_min(due, instant_min(d->look_again, farm_due(d->farm, now)));
-        if (d->by_nft && !d->nft.job && d->task == TASK_NONE)
-                due = instant_min(due, director_nft_due(d));
+                due = instant_min(instant_min(due, d->backend->due(d)),
+                                  instant_min(d->look_again, farm_due(d->farm, now)));
         if (due.us == INSTANT_NEVER.us)
                 uv_timer_stop(d->timer);
         else
@@ -395,27 +131,36 @@ static void set_timer(struct director *d)
 
 /* --- orders --- */
 
+static const struct backend *choose_backend(struct director *d)
+{
+        if (d->setup.backend != DIRECTOR_AUTO)
+                return d->setup.backend == DIRECTOR_NFT ? &backend_nft : &backend_ipvs;
+        if (d->active)
+                return d->backend;
+        return backend_nft_was_used(d) || !backend_ipvs_is_there(d) ? &backend_nft : &backend_ipvs;
+}
+
+static void order(struct director *d, enum task task)
+{
+        d->backend = choose_backend(d);
+        d->active = d->active && task != TASK_STOP;
+        director_begin(d, task);
+        set_timer(d);
+}
+
 void director_start(struct director *d)
 {
-        d->by_nft = director_nft_chosen(d);
-        director_begin(d, TASK_START);
-        set_timer(d);
+        order(d, TASK_START);
 }
 
 void director_stop(struct director *d)
 {
-        d->by_nft = director_nft_chosen(d);
-        d->active = d->more = false;
-        director_sync(d, SYNC_MASTER, false);
-        director_begin(d, TASK_STOP);
-        set_timer(d);
+        order(d, TASK_STOP);
 }
 
 void director_look(struct director *d)
 {
-        d->by_nft = director_nft_chosen(d);
-        director_begin(d, TASK_LOOK);
-        set_timer(d);
+        order(d, TASK_LOOK);
 }
 
 /* The new plan takes the old one's place once all is there. */
@@ -467,7 +212,8 @@ int director_new(const struct director_setup *setup, struct plan *plan, struct d
         text_copy(d->checker_path, sizeof(d->checker_path), setup->checker);
         d->setup.checker = d->checker_path;
         text_copy(d->keep_path, sizeof(d->keep_path), setup->keep);
-        director_nft_name(d);
+        for (size_t i = 0; i < COUNT(backends); i++)
+                backends[i]->init(d);
         d->look_again = d->save_due = d->close_due = INSTANT_NEVER;
         kept_drains(director_file(d, "drained", path), &d->drains);
         d->timer = malloc(sizeof(*d->timer));
@@ -482,9 +228,9 @@ int director_new(const struct director_setup *setup, struct plan *plan, struct d
                 director_free(d);
                 return error;
         }
-        if (!setup->idle && setup->backend != DIRECTOR_NFT &&
-            ipvs_open(&d->kernel) == 0) /* else it is tried, and said, at the start */
-                director_sync(d, SYNC_BACKUP, true);
+        d->backend = choose_backend(d);
+        if (!setup->idle)
+                d->backend->stand_by(d);
         *ret_director = d;
         return 0;
 }
@@ -502,11 +248,9 @@ void director_free(struct director *d)
         director_end_manners(d);
         if (d->timer)
                 uv_close((uv_handle_t *)d->timer, on_closed);
-        nft_job_free(d->nft.job);
-        ipvs_close(&d->kernel);
-        director_begin(d, TASK_NONE);
-        table_free(&d->mine);
-        table_free(&d->seen);
+        for (size_t i = 0; i < COUNT(backends); i++)
+                backends[i]->free(d);
+        table_free(&d->wanted);
         table_free(&d->actual);
         farm_free(d->farm);
         if (d->plan)
@@ -578,66 +322,28 @@ const char *director_trouble(const struct director *d)
         return d->trouble;
 }
 
-/* A copy of what is ours, with the servers read now, or as they were seen. */
-static int copy_ours(struct director *d, const struct table *from, bool fresh, struct table *to,
-                     size_t *ret_foreign)
+const char *director_backend(const struct director *d)
 {
-        int error = 0;
-
-        for (size_t i = 0; i < from->count && !error; i++) {
-                const struct virtual_service *s = &from->service[i];
-                if (!table_service(&d->mine, &s->key)) {
-                        ++*ret_foreign;
-                        continue;
-                }
-                struct virtual_service *copy = table_add(to, s);
-                error = !copy ? -ENOMEM : fresh ? ipvs_read_servers(&d->kernel, copy) : 0;
-                for (size_t k = 0; !fresh && k < s->count && !error; k++)
-                        error = service_add(copy, &s->server[k]);
-        }
-        return error;
+        return d->backend->name;
 }
 
-bool director_by_nft(const struct director *d)
+bool director_counts_bytes(const struct director *d)
 {
-        return d->by_nft;
-}
-
-/* Reading it is the loop's business; who asks in a while hears the news. */
-static void read_soon(struct director *d, instant now)
-{
-        d->asked = now;
-        if (!d->by_nft && d->task == TASK_NONE)
-                d->look_again = instant_min(d->look_again, now);
-        set_timer(d);
-}
-
-static int read_ipvs(struct director *d, bool fresh, struct table *ret_table, size_t *ret_foreign)
-{
-        struct table now = {0};
-        int error = fresh ? ipvs_read_services(&d->kernel, &now) : 0;
-
-        if (!error)
-                error = copy_ours(d, fresh ? &now : &d->seen, fresh, ret_table, ret_foreign);
-        table_free(&now);
-        return error;
+        return d->backend->counts_bytes;
 }
 
 int director_read(struct director *d, struct table *ret_table, size_t *ret_foreign, span *ret_age)
 {
-        bool fresh = !d->by_nft && d->plan->service_count <= READ_AT_ONCE;
-        instant now = instant_now();
         int error;
 
         *ret_table = (struct table){0};
         *ret_foreign = 0;
-        *ret_age = fresh ? SPAN_ZERO : span_between(d->counted, now);
+        *ret_age = SPAN_ZERO;
         if (!d->active)
                 return 0;
-        error = d->by_nft ? director_nft_read(d, ret_table) : read_ipvs(d, fresh, ret_table, ret_foreign);
-        if (ret_age->us > span_s(1).us)
-                read_soon(d, now);
+        error = d->backend->read(d, ret_table, ret_foreign, ret_age);
         if (error)
                 table_free(ret_table);
+        set_timer(d);
         return error;
 }

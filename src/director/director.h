@@ -8,7 +8,7 @@
 #pragma once
 
 #include "director/farm.h"
-#include "director/ipvs.h"
+#include "director/ipvs/ipvs.h"
 #include "director/plan.h"
 #include "monitor/checker.h"
 
@@ -82,8 +82,10 @@ const struct farm *director_farm(const struct director *d);
 bool director_active(const struct director *d);
 /* "" when all is well; else what is wrong with the table. */
 const char *director_trouble(const struct director *d);
-/* Whether its table is in nftables: then bytes and packets are not counted. */
-bool director_by_nft(const struct director *d);
+/* Who has its table: "ipvs", "nft". */
+const char *director_backend(const struct director *d);
+/* Whether that counts bytes and packets, not connections alone. */
+bool director_counts_bytes(const struct director *d);
 /* What the kernel has, counters included: services of the plan, and how many others there are. To be freed
  * with table_free(). A small table of IPVS is read now. All others, which take long, are as they were so long
  * ago, and are read again soon if that is more than a second. */

@@ -1,18 +1,17 @@
-/* director_inside.h - what a director is made of; for the files director*.c only, everybody else reads
- * director.h.
+/* director_inside.h - what a director is made of; for its own files only, everybody else reads director.h.
  *
- * director.c        its orders, and the turns in which it reads, compares and changes the kernel's table
- * director_checks.c the checks of its plan
+ * director.c          its orders and plans, and the turns of the loop
+ * director_checks.c   the checks of its plan
  * director_manners.c  what only ldirectord's files ask for: fallback commands, files that close a server
- * director_nft.c    the same turns where the table is in nftables
- * director_sync.c   who is told of its connections
+ * backend.h           who has the table: ipvs/backend.c, nft/backend.c
  */
 #pragma once
 
+#include "director/backend.h"
 #include "director/director.h"
 #include "director/keep.h"
-#include "director/ldirectord.h"
-#include "director/nft_job.h"
+#include "director/ldirectord/ldirectord.h"
+#include "director/nft/job.h"
 
 /* What is being done, in turns. */
 enum task {
@@ -29,16 +28,38 @@ struct number {
         size_t check;
 };
 
-enum phase {
-        PHASE_SERVICES, /* read what services there are */
-        PHASE_SERVERS,  /* and whom they have */
-        PHASE_MAKE,     /* make the changes */
-};
-
 /* How often the table is looked at again: somebody else may have changed it. */
 #define LOOK_AGAIN span_s(10)
 
 #define NFT_DIGEST 17
+
+struct director_ipvs {
+        struct ipvs kernel;
+        enum {
+                PHASE_SERVICES, /* read what services there are */
+                PHASE_SERVERS,  /* and whom they have */
+                PHASE_MAKE,     /* make the changes */
+        } phase;
+        uint32_t order;    /* that `phase` and all below are of */
+        struct table mine; /* keys of what we have set up, or will */
+        struct table seen; /* the kernel's when it was last read whole, counters included */
+        size_t read;       /* services of `actual` whose servers have been read */
+        struct changes changes;
+        size_t made;
+        size_t refused;
+        char refusal[CHANGE_TEXT + IPVS_WHY];
+};
+
+struct director_nft {
+        char table[280];
+        char program[256];
+        char digest[NFT_DIGEST]; /* of what was listed after our last change */
+        bool known;              /* `actual` is what is in the kernel, unless the digest is another */
+        struct nft_job *job;     /* one at a time */
+        enum nft_what what;
+        uint32_t order; /* for which it was called */
+        instant asked;  /* when somebody wanted to know */
+};
 
 struct director {
         struct director_setup setup;
@@ -49,37 +70,22 @@ struct director {
         struct farm *farm;
         struct number *number; /* of the plan's checks, sorted by id */
         struct checker *checker;
-        struct ipvs kernel;
         struct drains drains;
 
         bool active;
-        bool by_nft;    /* else by IPVS */
         uint32_t order; /* grows with each task: an answer to an earlier one comes too late */
         enum task task;
-        enum phase phase;
         bool renewed;        /* the plan is another since the table was set up */
-        struct table mine;   /* keys of what we have set up, or will */
-        struct table wanted; /* what `changes` leads to */
-        struct table seen;   /* the kernel's when it was last read whole, counters included */
+        struct table wanted; /* what the task leads to */
         struct table actual; /* the kernel's, as far as we know; ours only, while active */
-        size_t read;         /* services of `actual` whose servers have been read */
-        struct changes changes;
-        size_t made;
-        size_t refused;
-        char refusal[CHANGE_TEXT + IPVS_WHY];
         char trouble[CHANGE_TEXT + IPVS_WHY + 64];
         instant look_again;
-        instant counted; /* when `seen`, or what nftables counts, was read */
-        instant asked;   /* when somebody wanted to know */
-        struct {
-                char table[280];
-                char program[256];
-                char digest[NFT_DIGEST]; /* of what was listed after our last change */
-                bool known;              /* `actual` is what is in the kernel, unless the digest is another */
-                struct nft_job *job;     /* one at a time */
-                enum nft_what what;
-                uint32_t order; /* for which it was called */
-        } nft;
+        instant counted; /* when the counters that are known were read */
+
+        const struct backend *backend;
+        struct director_ipvs ipvs;
+        struct director_nft nft;
+
         instant save_due; /* verdicts have changed, and are written down then; INSTANT_NEVER: none have */
         bool more;        /* services have changed that have not been followed yet */
         uv_timer_t *timer;
@@ -95,19 +101,16 @@ const char *director_file(const struct director *d, const char *what, char path[
 /* A service may have to become another. */
 void director_look_soon(struct director *d);
 
-/* director.c's, for director_nft.c: a task begins, is over with this answer, or failed; there may be
- * something to do. */
+/* For the back ends: a task begins, is over with this answer, or failed; there may be something to do. */
 void director_begin(struct director *d, enum task task);
 void director_end(struct director *d, enum director_event event, const char *text);
 void director_failed(struct director *d, const char *text);
 void director_turn_soon(struct director *d);
-
-void director_nft_name(struct director *d);
-bool director_nft_chosen(struct director *d);
-void director_nft_turn(struct director *d);
-void director_nft_tend(struct director *d);
-instant director_nft_due(const struct director *d);
-int director_nft_read(struct director *d, struct table *ret_table);
+/* `wanted` is what the table shall be by plan, verdicts and time; all that had changed is in it. 0, or
+ * -ENOMEM. */
+int director_want(struct director *d);
+/* What has been changed, for the log and whoever listens. */
+void director_tell(const struct director *d, const struct changes *c);
 
 /* By id, each its own. NULL: no memory. */
 struct number *director_number_checks(const struct plan *p);
@@ -117,9 +120,6 @@ void director_start_checks(struct director *d);
 void director_stop_checks(struct director *d, const struct number *old, size_t count);
 /* So that the next daemon need not begin with not knowing. */
 void director_save_checks(struct director *d);
-
-/* Everybody listens; who is active tells, too. */
-void director_sync(struct director *d, enum sync_role role, bool run);
 
 /* The plan is new; takes ownership of `told`, a byte for each of its services. */
 void director_take_manners(struct director *d, unsigned char *told);

@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "director/ldirectord.h"
+#include "director/ldirectord/ldirectord.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "director/ipvs.h"
+#include "director/ipvs/ipvs.h"
 #include "main/paths.h"
 
 #include <errno.h>

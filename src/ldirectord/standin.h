@@ -9,7 +9,7 @@
 #pragma once
 
 #include "director/director.h"
-#include "director/ldirectord.h"
+#include "director/ldirectord/ldirectord.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -28,13 +28,13 @@ static json_t *new_array(json_t *object, const char *name)
 }
 
 /* nftables counts connections only. */
-static json_t *traffic_json(const struct traffic *t, bool by_nft)
+static json_t *traffic_json(const struct traffic *t, bool bytes)
 {
         json_t *json = json_object();
 
         put_number(json, "connections", t->connections);
         put_number(json, "connections_s", t->connections_s);
-        if (by_nft)
+        if (!bytes)
                 return json;
         put_number(json, "packets_in", t->packets_in);
         put_number(json, "packets_out", t->packets_out);
@@ -46,7 +46,7 @@ static json_t *traffic_json(const struct traffic *t, bool by_nft)
 }
 
 /* `actual` may be NULL: the kernel does not have it. */
-static json_t *server_json(const struct real_server *wanted, const struct real_server *actual, bool by_nft)
+static json_t *server_json(const struct real_server *wanted, const struct real_server *actual, bool bytes)
 {
         char text[SERVER_TEXT];
         json_t *json = json_object();
@@ -60,7 +60,7 @@ static json_t *server_json(const struct real_server *wanted, const struct real_s
         put_number(json, "active", actual->active);
         put_number(json, "inactive", actual->inactive);
         put_number(json, "persistent", actual->persistent);
-        json_object_set_new(json, "traffic", traffic_json(&actual->traffic, by_nft));
+        json_object_set_new(json, "traffic", traffic_json(&actual->traffic, bytes));
         return json;
 }
 
@@ -88,7 +88,7 @@ static json_t *planned_json(const struct director *d, size_t service, size_t ser
         const struct real_server *is_wanted = service_server(wanted, &s->real.ip, s->real.port);
         const struct real_server *is = actual ? service_server(actual, &s->real.ip, s->real.port) : NULL;
         const struct real_server *to_be = is_wanted ? is_wanted : &s->real;
-        json_t *json = server_json(to_be, is, director_by_nft(d));
+        json_t *json = server_json(to_be, is, director_counts_bytes(d));
 
         if (!is_wanted)
                 json_object_del(json, "weight_wanted"); /* it is not to be there */
@@ -114,7 +114,7 @@ static json_t *service_json(const struct director *d, size_t i, const struct tab
         put_number(json, "quorum", p->quorum);
         json_object_set_new(json, "in_kernel", json_boolean(is));
         if (is)
-                json_object_set_new(json, "traffic", traffic_json(&is->traffic, director_by_nft(d)));
+                json_object_set_new(json, "traffic", traffic_json(&is->traffic, director_counts_bytes(d)));
         if (farm_service(farm, i, instant_now(), &wanted) < 0)
                 return json;
         for (size_t j = 0; j < p->server_count; j++)
@@ -122,7 +122,7 @@ static json_t *service_json(const struct director *d, size_t i, const struct tab
         if (p->has_fallback) {
                 const struct real_server *f = &p->fallback;
                 const struct real_server *on = is ? service_server(is, &f->ip, f->port) : NULL;
-                json_t *fallback = server_json(f, on, director_by_nft(d));
+                json_t *fallback = server_json(f, on, director_counts_bytes(d));
                 put_text(fallback, "state", farm_service_up(farm, i) ? "waiting" : "serving");
                 json_object_set_new(json, "fallback", fallback);
         }
@@ -143,7 +143,7 @@ static json_t *director_json(const struct config_group *g, struct director *d)
         put_text(json, "name", director_name(d));
         put_text(json, "state", director_active(d) ? "active" : "standby");
         put_text(json, "trouble", director_active(d) && error ? strerror(-error) : director_trouble(d));
-        put_text(json, "backend", director_by_nft(d) ? "nft" : "ipvs");
+        put_text(json, "backend", director_backend(d));
         put_number(json, "foreign", foreign);
         put_number(json, "read_ms_ago", (uint64_t)span_to_ms(age));
         for (size_t i = 0; i < director_plan(d)->file_count; i++)

@@ -1,7 +1,7 @@
 /* An ldirectord.cf of any bytes. Either the mistake is told, with words, or what was read is a plan whose
  * table is whole. */
 #include "director/farm.h"
-#include "director/ldirectord.h"
+#include "director/ldirectord/ldirectord.h"
 
 #include <assert.h>
 #include <errno.h>

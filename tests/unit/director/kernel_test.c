@@ -1,6 +1,6 @@
 /* The kernel's IPVS, in a network of the test's own: what is made is what is read, and what ipvsadm sees.
  * Skipped where the kernel has no IPVS; tests/guest/test_director.py runs it where there is one. */
-#include "director/ipvs.h"
+#include "director/ipvs/ipvs.h"
 #include "random_table.h"
 
 #include <errno.h>

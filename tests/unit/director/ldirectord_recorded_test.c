@@ -2,7 +2,7 @@
  * The servers there answer as tests/guest/ldirectord/world has set them up; here that is said of each check.
  * Named differences are in docs/director.md. */
 #include "director/farm.h"
-#include "director/ldirectord.h"
+#include "director/ldirectord/ldirectord.h"
 
 #include <errno.h>
 #include <jansson.h>

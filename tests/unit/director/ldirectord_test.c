@@ -1,5 +1,5 @@
 /* ldirectord.cf: what the original takes, what it refuses, and what it makes of it. */
-#include "director/ldirectord.h"
+#include "director/ldirectord/ldirectord.h"
 
 #include <errno.h>
 #include <netinet/in.h>

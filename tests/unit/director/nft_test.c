@@ -1,9 +1,9 @@
 /* The table as commands for nftables. What leads from one table to another is tried in the kernel, in a
  * network of the test's own: that part is skipped without root, or without nft(8). */
-#include "director/nft_name.h"
-#include "director/nft_slots.h"
-#include "director/nft_text.h"
-#include "director/nft_wire.h"
+#include "director/nft/name.h"
+#include "director/nft/slots.h"
+#include "director/nft/text.h"
+#include "director/nft/wire.h"
 
 #include <sched.h>
 #include <setjmp.h>

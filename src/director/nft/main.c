@@ -1,16 +1,16 @@
-/* nft_main.c - haven-nft TABLE WHAT: speaks to nftables for the core, one call each, since a transaction, a
+/* main.c - haven-nft TABLE WHAT: speaks to nftables for the core, one call each, since a transaction, a
  * listing or a walk through all connections takes the time it takes.
  *
  *   apply    makes the table so, all or nothing, as standard input says; then as look. Its first line is
  *            "nothing", "whole" or "changes", and whether to masquerade, 1 or 0; then comes the table that is
- *            wanted, and for changes the one that is there (nft_wire.h)
+ *            wanted, and for changes the one that is there (wire.h)
  *   look     "digest HEX": what is in the table but for its counters and whom it remembers; "none"
- *   counts   "NAME CONNECTIONS ACTIVE INACTIVE" for each server (nft_name.h)
+ *   counts   "NAME CONNECTIONS ACTIVE INACTIVE" for each server (name.h)
  *
  * What is wrong is said on standard output in one line, with exit status 1. */
-#include "director/nft_connections.h"
-#include "director/nft_text.h"
-#include "director/nft_wire.h"
+#include "director/nft/connections.h"
+#include "director/nft/text.h"
+#include "director/nft/wire.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-#include "director/nft_job.h"
+#include "director/nft/job.h"
 
 #include "monitor/child.h"
 

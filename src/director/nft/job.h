@@ -1,4 +1,4 @@
-/* nft_job.h - one call of haven-nft (nft_main.c), beside the loop. */
+/* job.h - one call of haven-nft (main.c), beside the loop. */
 #pragma once
 
 #include <stddef.h>

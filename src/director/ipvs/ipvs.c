@@ -1,6 +1,6 @@
-#include "director/ipvs.h"
+#include "director/ipvs/ipvs.h"
 
-#include "director/ipvs_attributes.h"
+#include "director/ipvs/attributes.h"
 
 #include <assert.h>
 #include <errno.h>

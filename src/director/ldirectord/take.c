@@ -1,7 +1,7 @@
-#include "director/ldirectord_inside.h"
+#include "director/ldirectord/inside.h"
 
 #include "base/text.h"
-#include "director/ldirectord_server.h"
+#include "director/ldirectord/server.h"
 
 #include <assert.h>
 #include <ctype.h>

@@ -1,8 +1,8 @@
-/* ldirectord_server.h - the three forms in which ldirectord.cf names a place: a virtual service, a server, a
+/* server.h - the three forms in which ldirectord.cf names a place: a virtual service, a server, a
  * fallback. */
 #pragma once
 
-#include "director/ldirectord.h"
+#include "director/ldirectord/ldirectord.h"
 
 struct ldirectord_place {
         const struct ldirectord_lookup *lookup;

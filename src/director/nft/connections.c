@@ -1,4 +1,4 @@
-#include "director/nft_connections.h"
+#include "director/nft/connections.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>

@@ -6,9 +6,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "director/nft_name.h"
-#include "director/nft_text.h"
-#include "director/nft_wire.h"
+#include "director/nft/name.h"
+#include "director/nft/text.h"
+#include "director/nft/wire.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #define PROGRAM    "haven-nft"
-#define TOLD_MOST  20        /* changes that are told one by one */
 #define COUNT_EACH span_s(1) /* while somebody asks, and for so long after: */
 #define ASKED_FOR  span_s(5)
 
@@ -28,7 +27,7 @@ struct kept {
         uint64_t text;
 };
 
-void director_nft_name(struct director *d)
+static void init(struct director *d)
 {
         const char *name = strrchr(d->keep_path, '/'), *end = strrchr(d->checker_path, '/');
 
@@ -88,17 +87,11 @@ static void keep(struct director *d)
                 log_warning("director: %s cannot be written: the next daemon sets up the table anew", path);
 }
 
-bool director_nft_chosen(struct director *d)
+bool backend_nft_was_used(const struct director *d)
 {
         struct kept kept;
-        int error;
 
-        if (d->setup.backend != DIRECTOR_AUTO)
-                return d->setup.backend == DIRECTOR_NFT;
-        if (d->active || kept_read(d, &kept))
-                return d->active ? d->by_nft : true;
-        error = d->kernel.socket ? 0 : ipvs_open(&d->kernel);
-        return error == -ENOENT;
+        return kept_read(d, &kept);
 }
 
 /* --- calls --- */
@@ -139,7 +132,6 @@ static void apply(struct director *d, const char *how)
         if (!to || fclose(to) != 0) {
                 director_failed(d, strerror(ENOMEM));
         } else {
-                d->phase = PHASE_MAKE;
                 if (d->task == TASK_START && !kept_read(d, &kept))
                         /* whoever comes after a crash knows that there may be something */
                         file_replace(director_file(d, "nft", path), "-\n", 2, 0600);
@@ -160,30 +152,13 @@ static bool can_all(struct director *d)
         return true;
 }
 
-/* What the table shall be. */
 static bool want(struct director *d)
 {
-        int error;
+        int error = director_want(d);
 
-        table_free(&d->wanted);
-        error = farm_table(d->farm, instant_now(), &d->wanted);
-        while (farm_next_changed(d->farm) != SIZE_MAX)
-                ; /* all of that is in it */
         if (error)
                 director_failed(d, strerror(-error));
         return !error && can_all(d);
-}
-
-static void tell(struct director *d, const struct changes *c)
-{
-        char text[CHANGE_TEXT];
-
-        for (size_t i = 0; i < c->count; i++) {
-                if (i < TOLD_MOST)
-                        log_info("director: %s", change_format(&c->change[i], text));
-                if (d->setup.on_change)
-                        d->setup.on_change(d->setup.user, &c->change[i]);
-        }
 }
 
 /* --- it is done --- */
@@ -246,7 +221,7 @@ static void make_changes(struct director *d)
         if (error) {
                 director_failed(d, strerror(-error));
         } else if (c.count) {
-                tell(d, &c);
+                director_tell(d, &c);
                 apply(d, "changes");
         } else {
                 made(d);
@@ -403,10 +378,8 @@ static void on_end(void *user, int error, const char *text)
 }
 
 /* Task after task; nothing while a call is under way. */
-void director_nft_turn(struct director *d)
+static void turn(struct director *d)
 {
-        if (d->nft.job)
-                return;
         switch (d->task) {
         case TASK_START:
                 if (want(d))
@@ -419,22 +392,25 @@ void director_nft_turn(struct director *d)
         }
 }
 
-instant director_nft_due(const struct director *d)
+static bool busy(const struct director *d)
 {
-        instant end = instant_add(d->asked, ASKED_FOR), due = instant_add(d->counted, COUNT_EACH);
+        return d->nft.job != NULL;
+}
 
-        if (!d->active || !d->nft.known || !instant_reached(end, due))
+static instant counts_due(const struct director *d)
+{
+        instant end = instant_add(d->nft.asked, ASKED_FOR), due = instant_add(d->counted, COUNT_EACH);
+
+        if (!d->nft.known || !instant_reached(end, due))
                 return INSTANT_NEVER;
         return due;
 }
 
-void director_nft_tend(struct director *d)
+static void tend(struct director *d)
 {
         instant now = instant_now();
         bool changed = false;
 
-        if (d->nft.job)
-                return;
         while (farm_next_changed(d->farm) != SIZE_MAX)
                 changed = true;
         if (instant_reached(now, d->look_again) || (changed && !d->nft.known)) {
@@ -443,14 +419,21 @@ void director_nft_tend(struct director *d)
                 director_begin(d, TASK_VERIFY);
                 if (want(d))
                         make_changes(d);
-        } else if (instant_reached(now, director_nft_due(d))) {
+        } else if (instant_reached(now, counts_due(d))) {
                 call(d, NFT_COUNTS, NULL, 0);
         }
 }
 
-int director_nft_read(struct director *d, struct table *ret_table)
+/* They are counted while somebody asks. */
+static int read_table(struct director *d, struct table *ret_table, size_t *ret_foreign, span *ret_age)
 {
+        instant now = instant_now();
         int error = 0;
+
+        *ret_foreign = 0;
+        *ret_age = span_between(d->counted, now);
+        if (ret_age->us > span_s(1).us)
+                d->nft.asked = now;
 
         for (size_t i = 0; i < d->actual.count && !error; i++) {
                 const struct virtual_service *s = &d->actual.service[i];
@@ -461,3 +444,26 @@ int director_nft_read(struct director *d, struct table *ret_table)
         }
         return error;
 }
+
+static void done(struct director *d)
+{
+        nft_job_free(d->nft.job);
+}
+
+static void stand_by(struct director *d)
+{
+        (void)d;
+}
+
+const struct backend backend_nft = {
+        .name = "nft",
+        .counts_bytes = false,
+        .init = init,
+        .free = done,
+        .stand_by = stand_by,
+        .turn = turn,
+        .tend = tend,
+        .busy = busy,
+        .due = counts_due,
+        .read = read_table,
+};

@@ -1,4 +1,4 @@
-#include "director/ipvs_attributes.h"
+#include "director/ipvs/attributes.h"
 
 #include <arpa/inet.h>
 #include <linux/genetlink.h>

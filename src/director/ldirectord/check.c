@@ -1,4 +1,4 @@
-#include "director/ldirectord_check.h"
+#include "director/ldirectord/check.h"
 
 #include "base/text.h"
 #include "monitor/verdict.h"

@@ -1,5 +1,5 @@
 #include "base/text.h"
-#include "director/ldirectord.h"
+#include "director/ldirectord/ldirectord.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
-#include "director/nft_text.h"
+#include "director/nft/text.h"
 
 #include "base/text.h"
-#include "director/nft_name.h"
-#include "director/nft_slots.h"
+#include "director/nft/name.h"
+#include "director/nft/slots.h"
 
 #include <stdlib.h>
 #include <string.h>

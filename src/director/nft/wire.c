@@ -1,4 +1,4 @@
-#include "director/nft_wire.h"
+#include "director/nft/wire.h"
 
 #include <errno.h>
 #include <inttypes.h>

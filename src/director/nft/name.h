@@ -1,4 +1,4 @@
-/* nft_name.h - what services and servers are called in the nftables table: chains, counters and sets of a
+/* name.h - what services and servers are called in the nftables table: chains, counters and sets of a
  * server have one name. For the core, which writes them, and haven-nft, which counts. */
 #pragma once
 

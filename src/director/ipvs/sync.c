@@ -1,6 +1,7 @@
-#include "director/director_inside.h"
+#include "director/ipvs/sync.h"
 
 #include "base/log.h"
+#include "director/director_inside.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,14 +32,14 @@ void director_sync(struct director *d, enum sync_role role, bool run)
         struct sync_daemon there[2];
         int error;
 
-        if (!d->setup.sync.interface[0] || !d->kernel.socket || d->setup.idle)
+        if (!d->setup.sync.interface[0] || !d->ipvs.kernel.socket || d->setup.idle)
                 return;
-        error = ipvs_sync_read(&d->kernel, there);
+        error = ipvs_sync_read(&d->ipvs.kernel, there);
         if (!error && run != there[role].running) {
                 if (run)
                         set_when_told();
-                error = run ? ipvs_sync_start(&d->kernel, role, &d->setup.sync)
-                            : ipvs_sync_stop(&d->kernel, role);
+                error = run ? ipvs_sync_start(&d->ipvs.kernel, role, &d->setup.sync)
+                            : ipvs_sync_stop(&d->ipvs.kernel, role);
         }
         if (error)
                 log_warning("director: connections are not %s on %s: %s",

@@ -1,12 +1,12 @@
-/* ldirectord_inside.h - what the reader of ldirectord.cf is made of; for ldirectord.c and ldirectord_take.c
+/* inside.h - what the reader of ldirectord.cf is made of; for ldirectord.c and take.c
  * only.
  *
  * ldirectord.c       lines and sections, and what is known once the file has been read
- * ldirectord_take.c  the words, and what each takes for a value
+ * take.c  the words, and what each takes for a value
  */
 #pragma once
 
-#include "director/ldirectord_server.h"
+#include "director/ldirectord/server.h"
 
 /* Where a word may stand. */
 #define FILE_WIDE  1U

@@ -1,4 +1,4 @@
-#include "director/nft_slots.h"
+#include "director/nft/slots.h"
 
 #include <assert.h>
 #include <stdlib.h>

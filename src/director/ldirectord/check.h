@@ -1,7 +1,7 @@
-/* ldirectord_check.h - the checks that a service of an ldirectord.cf asks for, as haven's own. */
+/* check.h - the checks that a service of an ldirectord.cf asks for, as haven's own. */
 #pragma once
 
-#include "director/ldirectord.h"
+#include "director/ldirectord/ldirectord.h"
 #include "director/plan.h"
 
 #define LDIRECTORD_CHECKS 2 /* of one server: what is asked of it, and a connection in between */

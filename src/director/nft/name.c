@@ -1,4 +1,4 @@
-#include "director/nft_name.h"
+#include "director/nft/name.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* What an ldirectord.cf asks for, as a plan. */
-#include "director/ldirectord_check.h"
 #include "director/plan.h"
+#include "director/ldirectord/check.h"
 
 #include "base/text.h"
 

@@ -1,4 +1,4 @@
-/* nft_slots.h - weights as a row of slots, of which nftables picks one: the next, or the one a hash says.
+/* slots.h - weights as a row of slots, of which nftables picks one: the next, or the one a hash says.
  *
  * Pure. The same input gives the same slots on every director. */
 #pragma once

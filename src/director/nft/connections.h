@@ -1,8 +1,8 @@
-/* nft_connections.h - the kernel's connections (conntrack) that lead to a director's servers, by the names
- * of nft_name.h. For haven-nft. */
+/* connections.h - the kernel's connections (conntrack) that lead to a director's servers, by the names
+ * of name.h. For haven-nft. */
 #pragma once
 
-#include "director/nft_name.h"
+#include "director/nft/name.h"
 
 struct nft_connections {
         char name[NFT_NAME];

@@ -1,4 +1,4 @@
-#include "director/ldirectord_server.h"
+#include "director/ldirectord/server.h"
 
 #include "base/text.h"
 

@@ -1,7 +1,7 @@
-/* ipvs_attributes.h - tables as the attributes of IPVS' netlink messages, and back. For ipvs.c only. */
+/* attributes.h - tables as the attributes of IPVS' netlink messages, and back. For ipvs.c only. */
 #pragma once
 
-#include "director/ipvs.h"
+#include "director/ipvs/ipvs.h"
 
 void service_put_key(struct nlmsghdr *request, const struct virtual_key *key);
 void service_put(struct nlmsghdr *request, const struct virtual_service *s);
