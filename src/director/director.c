@@ -68,6 +68,8 @@ void director_failed(struct director *d, const char *text)
 int director_want(struct director *d)
 {
         table_free(&d->wanted);
+        if (d->task == TASK_START || d->renewed)
+                farm_find(d->farm, &d->actual);
         int error = farm_table(d->farm, instant_now(), &d->wanted);
 
         while (farm_next_changed(d->farm) != SIZE_MAX)

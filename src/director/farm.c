@@ -214,6 +214,34 @@ bool farm_hear(struct farm *f, size_t check, enum verdict_state verdict, instant
         return changed;
 }
 
+static void find_in(struct farm *f, size_t service, const struct virtual_service *actual)
+{
+        const struct plan_service *p = &f->plan->service[service];
+
+        for (size_t j = 0; j < p->server_count; j++) {
+                const struct plan_server *planned = &p->server[j];
+                struct server *s = &f->service[service].server[j];
+                if (planned->use != USE_PROVEN || s->state != SERVER_DOWN ||
+                    verdict_of(f, planned) != VERDICT_UNKNOWN)
+                        continue;
+                const struct real_server *r = service_server(actual, &planned->real.ip, planned->real.port);
+                if (!r || r->weight == 0)
+                        continue;
+                s->state = SERVER_UNKNOWN;
+                f->service[service].changed = true;
+        }
+        judge_service(f, service);
+}
+
+void farm_find(struct farm *f, const struct table *actual)
+{
+        for (size_t i = 0; i < f->plan->service_count; i++) {
+                const struct virtual_service *s = table_service(actual, &f->plan->service[i].service.key);
+                if (s)
+                        find_in(f, i, s);
+        }
+}
+
 bool farm_weigh(struct farm *f, size_t check, uint8_t percent)
 {
         if (f->share[check] == percent)

@@ -28,6 +28,9 @@ void farm_free(struct farm *f);
 /* What check `check` of the plan says. True: a server changed its state, and services have to be looked at.
  */
 bool farm_hear(struct farm *f, size_t check, enum verdict_state verdict, instant now);
+/* This is what the kernel has already, the servers in order: what stands there with a weight, and has to be
+ * found up before it is used, has been, by whoever put it there, and is used until a check says otherwise. */
+void farm_find(struct farm *f, const struct table *actual);
 /* The server that check `check` looks at gets so much of its weight, 0 to 100 percent; of several such checks
  * the least counts. True: that is new. */
 bool farm_weigh(struct farm *f, size_t check, uint8_t percent);

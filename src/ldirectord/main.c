@@ -338,7 +338,7 @@ static int obey(struct standin *s, enum order order)
         return EXIT_NOT_DONE;
 }
 
-/* havend runs it: people are told so, and nothing is done behind its back. */
+/* havend runs it, and no daemon of ours: people are told so, and nothing is done behind its back. */
 static int obey_cluster(const struct standin *s, enum order order, enum cluster_answer answer,
                         const char *who)
 {
@@ -405,7 +405,8 @@ int main(int argc, char **argv)
         if (standin_read(&s, true) < 0)
                 return EXIT_CONFIG;
         say_open(&s);
-        enum cluster_answer answer = cluster_ask(s.config, who);
+        bool runs = find_daemon(&s) > 0;
+        enum cluster_answer answer = runs ? CLUSTER_NONE : cluster_ask(s.config, who);
         int status = answer == CLUSTER_NONE ? obey(&s, order) : obey_cluster(&s, order, answer, who);
         ldirectord_free(&s.file);
         plan_free(&s.plan);

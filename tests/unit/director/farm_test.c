@@ -227,6 +227,38 @@ static void test_who_is_always_on_and_who_never(void **state)
         assert_int_equal(farm_working(farm, 0), 2);
 }
 
+/* ldirectord's files have their servers proven before they are used; a table that is taken over has proven
+ * ones. */
+static void test_who_stands_in_the_table_already_is_used_until_a_check_says_otherwise(void **state)
+{
+        struct table found = {0};
+        const struct virtual_service *twin;
+
+        for (size_t i = 0; i < SERVERS; i++)
+                servers[i].use = USE_PROVEN;
+        service.has_fallback = true;
+        farm = farm_new(&plan);
+        assert_table(at(0), "127:1");
+        struct virtual_service *s = table_add(&found, &service.service);
+        assert_non_null(s);
+        for (size_t i = 0; i < SERVERS; i++) {
+                struct real_server r = servers[i].real;
+                r.weight = i == 2 ? 0 : 9; /* the third one is quiescent */
+                assert_int_equal(service_add(s, &r), 0);
+        }
+        assert_true(table_sort(&found, &twin));
+        farm_hear(farm, 0, VERDICT_DOWN, at(0)); /* known to be down */
+        farm_find(farm, &found);
+        assert_table(at(0), "2:4");
+        assert_int_equal(farm_server(farm, 0, 1), SERVER_UNKNOWN);
+        farm_hear(farm, 1, VERDICT_DOWN, at(1));
+        farm_find(farm, &found); /* its removal is not in the table yet */
+        assert_table(at(1), "127:1");
+        farm_hear(farm, 2, VERDICT_UP, at(2));
+        assert_table(at(2), "3:4");
+        table_free(&found);
+}
+
 static void test_a_check_s_answer_is_the_weight_and_no_failure(void **state)
 {
         farm = farm_new(&plan);
@@ -259,6 +291,7 @@ int main(void)
                 TEST(test_a_drained_server_gets_nothing_new_until_it_is_undrained),
                 TEST(test_one_check_of_several_is_enough_to_be_down),
                 TEST(test_who_is_always_on_and_who_never),
+                TEST(test_who_stands_in_the_table_already_is_used_until_a_check_says_otherwise),
                 TEST(test_a_check_s_answer_is_the_weight_and_no_failure),
         };
 
