@@ -78,7 +78,7 @@ static void on_saved(struct world *w, struct machine *m, const struct happening 
                 world_happen(w, span_ms(1), *h);
                 return;
         }
-        if (m->disk_fails) { /* the core writes the same again a second later (src/main/core_state.c) */
+        if (m->disk_fails) { /* the core writes the same again a second later (src/core/state.c) */
                 world_happen(w, span_s(1), *h);
                 return;
         }

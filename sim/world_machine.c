@@ -320,7 +320,7 @@ static void do_todo(struct world *w, struct machine *m)
 
 /* --- its starts and ends --- */
 
-/* Whether a group that the file does not name is free in the ledger, as in src/main/core_turn.c: it was never
+/* Whether a group that the file does not name is free in the ledger, as in src/core/turn.c: it was never
  * held, or the supervisor has let go of it. What is exclusive in its data may run outside of what that kills.
  */
 static bool let_go(const struct world *w, const struct machine *m, uint8_t g, const struct cluster_tenure *t)
@@ -341,7 +341,7 @@ static void forget_released(const struct world *w, const struct machine *m, stru
 }
 
 /* What runs everywhere, no lease ends: a core whose file does not name it any more goes on with the file
- * before (src/main/core_before.c). */
+ * before (src/core/before.c). */
 static void choose_file(const struct world *w, struct machine *m)
 {
         const struct held *last = &m->held[w->config.groups - 1];

@@ -1,5 +1,5 @@
 /* The supervisor, an actor of its own: it reads the ledger, and when the lease in it is over and something is
- * still held, it takes that away and ends the core (src/main/supervisor_release.c). It stands still by
+ * still held, it takes that away and ends the core (src/supervisor/release.c). It stands still by
  * itself, or with the core; then only the kernel's gate is left (held.gate). */
 #include "world_inside.h"
 

@@ -1,4 +1,4 @@
-/* view.h - what haven knows right now, as plain data: filled by src/main, printed by src/api.
+/* view.h - what haven knows right now, as plain data: filled by src/core, printed by src/api.
  *
  * Strings are copies with fixed room, so that a view can outlive what it was made from. */
 #pragma once

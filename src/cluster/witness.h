@@ -1,6 +1,6 @@
 /* witness.h - a third machine's vote in one cluster: what it remembers, and how it judges what it is asked.
  *
- * Pure, as the brain: no system call, no clock, no allocation. The edge (src/main/witness*.c, and the
+ * Pure, as the brain: no system call, no clock, no allocation. The edge (src/witness, and the
  * simulator) opens the seal, keeps `kept` on disk and sends the answers. The rules of an arbiter stand in
  * arbiter.h. Documents are bytes here: a witness need not be of the cluster's release to hand them on. */
 #pragma once

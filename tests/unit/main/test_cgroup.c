@@ -1,4 +1,4 @@
-#include "main/supervisor_cgroup.h"
+#include "supervisor/cgroup.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
