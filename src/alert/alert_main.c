@@ -3,7 +3,7 @@
  * Started by the core for each message, with the message as JSON on standard input. What only root may read
  * (a password) is read first; then everything is given up, and only then a server is spoken to. Exit status
  * 0: told. Else a line on standard output says why not; with status 0 it says what was not quite right. */
-#include "monitor/sandbox.h"
+#include "child/sandbox.h"
 
 #include "base/file.h"
 

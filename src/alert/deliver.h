@@ -5,7 +5,7 @@
 #pragma once
 
 #include "alert/notice.h"
-#include "monitor/child.h"
+#include "child/child.h"
 
 #include <uv.h>
 

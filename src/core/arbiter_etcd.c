@@ -4,10 +4,10 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "child/child.h"
+#include "child/talk.h"
 #include "cluster/register.h"
 #include "etcd/exchange.h"
-#include "monitor/child.h"
-#include "monitor/child_talk.h"
 
 #include <errno.h>
 #include <stdio.h>

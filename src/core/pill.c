@@ -4,8 +4,8 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "child/child.h"
 #include "disk/pill.h"
-#include "monitor/child.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "monitor/child.h"
+#include "child/child.h"
 
 #include <dirent.h>
 #include <errno.h>

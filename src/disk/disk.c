@@ -1,9 +1,9 @@
 #include "disk/disk.h"
 
 #include "base/text.h"
+#include "child/child.h"
+#include "child/talk.h"
 #include "disk/exchange.h"
-#include "monitor/child.h"
-#include "monitor/child_talk.h"
 
 #include <errno.h>
 #include <signal.h>

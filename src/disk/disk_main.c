@@ -9,8 +9,8 @@
  * before the kernel has the end of that write, and the lock goes with its last breath. */
 #include "base/instant.h"
 #include "base/log.h"
+#include "child/sandbox.h"
 #include "disk/exchange.h"
-#include "monitor/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,8 +6,8 @@
  * What etcd answers is read here, without privileges; the core sees a revision and bytes. It ends when the
  * core closes the socket. Started by the core, never by hand. */
 #include "base/log.h"
+#include "child/sandbox.h"
 #include "etcd/exchange.h"
-#include "monitor/sandbox.h"
 
 #include <curl/curl.h>
 #include <errno.h>

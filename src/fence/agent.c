@@ -1,8 +1,8 @@
 #include "fence/agent.h"
 
 #include "base/text.h"
+#include "child/child.h"
 #include "fence/fencer.h"
-#include "monitor/child.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 #include "ldirectord/standin.h"
 
 #include "base/text.h"
+#include "child/child.h"
 #include "main/paths.h"
-#include "monitor/child.h"
 
 #include <errno.h>
 #include <jansson.h>

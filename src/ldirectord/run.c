@@ -2,8 +2,8 @@
 #include "ldirectord/standin.h"
 
 #include "base/log.h"
+#include "child/child.h"
 #include "main/paths.h"
-#include "monitor/child.h"
 
 #include <errno.h>
 #include <signal.h>

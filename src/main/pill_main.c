@@ -9,10 +9,10 @@
  * and resets the machine; and MARK says so to every core of this boot, should the supervisor be killed
  * before. Only then the disk says that the pill was taken. */
 #include "base/log.h"
+#include "child/sandbox.h"
 #include "disk/area.h"
 #include "disk/pill.h"
 #include "main/ledger.h"
-#include "monitor/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>

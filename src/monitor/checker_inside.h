@@ -1,8 +1,8 @@
 /* checker_inside.h - what checker.c and checker_saved.c share, and no one else. */
 #pragma once
 
+#include "child/child.h"
 #include "monitor/checker.h"
-#include "monitor/child.h"
 #include "monitor/table.h"
 
 #define CHECKER_TICK_MS 5000 /* the checker beats as often */

@@ -2,8 +2,8 @@
 #include "witness/witness.h"
 
 #include "base/log.h"
+#include "child/sandbox.h"
 #include "main/inherit.h"
-#include "monitor/sandbox.h"
 
 #include <errno.h>
 #include <getopt.h>

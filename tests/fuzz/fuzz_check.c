@@ -2,7 +2,7 @@
  * out of bounds; a definition that is accepted is written again as one that is, and no report carries what is
  * not printable. */
 #include "config/check.h"
-#include "monitor/dns_answer.h"
+#include "monitor/kinds/dns_answer.h"
 #include "monitor/packet.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
 /* What a Redis server answers: any bytes, in two pieces cut anywhere. It is read within bounds, the cut
  * changes nothing, and what is said of it is printable. */
-#include "monitor/redis_answer.h"
+#include "monitor/kinds/redis_answer.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* A trap of mon: any bytes. Nothing is read out of bounds, and what is taken has its ends. */
-#include "monitor/trap_read.h"
+#include "monitor/kinds/trap_read.h"
 
 #include <assert.h>
 #include <stdint.h>

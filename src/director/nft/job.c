@@ -1,6 +1,6 @@
 #include "director/nft/job.h"
 
-#include "monitor/child.h"
+#include "child/child.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "stage.h"
 
 #include "base/text.h"
-#include "monitor/sandbox.h"
+#include "child/sandbox.h"
 
 #include <errno.h>
 #include <setjmp.h>
