@@ -70,6 +70,7 @@ struct check_http {
         int redirect; /* enum http_redirect */
         int version;  /* enum http_version */
         bool verify;  /* https: the certificate must be good for the url's host */
+        char *ca;     /* file of who may have signed it; NULL: what the system trusts */
 };
 
 struct check_icmp {
@@ -82,7 +83,8 @@ struct check_icmp {
 struct check_tls {
         char *name;  /* asked for by SNI; NULL: none */
         int days;    /* the certificate must last */
-        bool verify; /* and be good for `name`, by what the system trusts */
+        bool verify; /* and be good for `name` */
+        char *ca;    /* file of who may have signed it; NULL: what the system trusts */
 };
 
 enum dns_type { DNS_A, DNS_AAAA, DNS_CNAME, DNS_MX, DNS_NS, DNS_PTR, DNS_SOA, DNS_SRV, DNS_TXT };
@@ -136,7 +138,10 @@ struct check_login {
         char *user, *password; /* NULL: it is not logged in; ftp: as anonymous */
         int tls;               /* enum login_tls; not redis */
         bool verify;           /* the certificate must be good for the address */
+        char *ca;              /* file of who may have signed it; NULL: what the system trusts */
         char *base;            /* ldap: the entry that is asked for; NULL: the server's own */
+        char *path;            /* ftp: a file that is fetched; NULL: none */
+        char *expect;          /* ftp: regular expression for it; NULL: whatever it holds */
 };
 
 /* Database servers that are asked in SQL. */
@@ -145,6 +150,8 @@ struct check_sql {
         char *password, *password_file; /* at most one of them; NULL: none */
         char *database;                 /* NULL: none */
         int tls;                        /* enum login_tls; LOGIN_TLS_TLS is neither's */
+        bool verify;                    /* the certificate must be good for the address */
+        char *ca;                       /* file of who may have signed it */
         char *query;
         char *expect; /* regular expression for its first value; NULL: any answer */
 };

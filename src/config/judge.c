@@ -193,6 +193,49 @@ static const char *client_library(enum check_kind kind)
         return kind == CHECK_POSTGRESQL ? "libpq" : "libmariadb";
 }
 
+/* What is said of a certificate where there is none, or without what it takes. */
+static void judge_certificate(struct tree *t, const struct config_check *k, int tls, bool verify,
+                              const char *ca)
+{
+        if (verify && tls == LOGIN_TLS_NONE)
+                tree_mistake(t, k->place,
+                             "check %s: verify, but no certificate is asked for: write tls = starttls, too",
+                             k->name);
+        if (ca && !verify)
+                tree_mistake(t, k->place, "check %s: ca, but nothing is verified: write verify = yes, too",
+                             k->name);
+        if (k->kind == CHECK_POSTGRESQL && verify && !ca)
+                tree_mistake(t, k->place,
+                             "check %s: verify: libpq does not know whom the system trusts: write ca = "
+                             "/etc/ssl/certs/ca-certificates.crt, or your own",
+                             k->name);
+}
+
+static void judge_certificates(struct tree *t, const struct config_check *k)
+{
+        switch (k->kind) {
+        case CHECK_HTTP: judge_certificate(t, k, LOGIN_TLS_TLS, k->http.verify, k->http.ca); break;
+        case CHECK_TLS: judge_certificate(t, k, LOGIN_TLS_TLS, k->tls.verify, k->tls.ca); break;
+        case CHECK_FTP:
+        case CHECK_SMTP:
+        case CHECK_IMAP:
+        case CHECK_POP3:
+        case CHECK_LDAP: judge_certificate(t, k, k->login.tls, k->login.verify, k->login.ca); break;
+        case CHECK_POSTGRESQL:
+        case CHECK_MYSQL: judge_certificate(t, k, k->sql.tls, k->sql.verify, k->sql.ca); break;
+        case CHECK_TCP:
+        case CHECK_ICMP:
+        case CHECK_DNS:
+        case CHECK_COMMAND:
+        case CHECK_FILE:
+        case CHECK_DISK:
+        case CHECK_LOAD:
+        case CHECK_PROCESS:
+        case CHECK_REDIS:
+        case CHECK_TRAP: break;
+        }
+}
+
 void judge_check(struct tree *t, const struct config_check *k)
 {
         char timeout[SPAN_TEXT], interval[SPAN_TEXT];
@@ -218,6 +261,10 @@ void judge_check(struct tree *t, const struct config_check *k)
 #endif
         if (k->kind == CHECK_POSTGRESQL && k->source.family)
                 tree_mistake(t, k->place, "check %s: source: libpq leaves that to the kernel", k->name);
+        if (k->kind == CHECK_FTP && k->login.expect && !k->login.path)
+                tree_mistake(t, k->place, "check %s: expect, but no file is fetched: write its path, too",
+                             k->name);
+        judge_certificates(t, k);
         if ((k->kind == CHECK_POSTGRESQL || k->kind == CHECK_MYSQL) && k->sql.password &&
             k->sql.password_file)
                 tree_mistake(t, k->place, "check %s: a password and a password-file: remove one of them",

@@ -158,6 +158,11 @@ static void put_sql(struct command_words *r, const char *directory, const struct
         put_setting(r, "password-file", c->sql.password_file);
         put_setting(r, "database", c->sql.database);
         put_setting(r, "tls", c->sql.tls == LOGIN_TLS_NONE ? NULL : "yes");
+        put_setting(r, "verify",
+                    !c->sql.verify    ? NULL
+                    : c->host != NULL ? c->host
+                                      : ip_format(&c->ip, address));
+        put_setting(r, "ca", c->sql.ca);
         put_setting(r, "query", c->sql.query);
         put_setting(r, "expect", c->sql.expect);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #define STOCK_MAX                                                                                            \
         64 /* handles kept; at 10 000 looks a second of some milliseconds each, that many run at once */
@@ -19,6 +20,7 @@ struct curl_loop {
 struct transfer {
         curl_done_fn *on_done;
         void *user;
+        curl_socket_t fd; /* its newest; -1: none so far */
 };
 
 struct curl_socket {
@@ -113,7 +115,11 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *user, vo
 {
         struct curl_loop *c = user;
         struct curl_socket *s = socket_user;
+        struct transfer *t = NULL;
 
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
+        if (t != NULL && what != CURL_POLL_REMOVE)
+                t->fd = fd;
         if (what == CURL_POLL_REMOVE) {
                 if (s == NULL)
                         return 0;
@@ -203,6 +209,7 @@ int curl_loop_begin(struct curl_loop *c, CURL *easy, curl_done_fn *on_done, void
                 return -ENOMEM;
         t->on_done = on_done;
         t->user = user;
+        t->fd = -1;
         curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
         if (curl_multi_add_handle(c->multi, easy) == CURLM_OK)
                 return 0;
@@ -211,15 +218,21 @@ int curl_loop_begin(struct curl_loop *c, CURL *easy, curl_done_fn *on_done, void
         return -ENOMEM;
 }
 
-void curl_loop_return(struct curl_loop *c, CURL *easy)
+void curl_loop_forget(struct curl_loop *c, CURL *easy)
 {
         if (easy == NULL)
                 return;
         transfer_end(c, easy);
-        if (c->stock_count == STOCK_MAX) {
-                curl_easy_cleanup(easy);
+        curl_easy_cleanup(easy);
+}
+
+void curl_loop_return(struct curl_loop *c, CURL *easy)
+{
+        if (easy == NULL || c->stock_count == STOCK_MAX) {
+                curl_loop_forget(c, easy);
                 return;
         }
+        transfer_end(c, easy);
         curl_easy_reset(easy);
         c->stock[c->stock_count++] = easy;
 }
@@ -269,6 +282,7 @@ static enum reason reason_from_curl(CURL *easy, CURLcode code, int *ret_detail)
         case CURLE_REMOTE_FILE_NOT_FOUND: return REASON_MISSING;
         case CURLE_OUT_OF_MEMORY: *ret_detail = ENOMEM; return REASON_LOCAL;
         case CURLE_INTERFACE_FAILED: *ret_detail = EADDRNOTAVAIL; return REASON_LOCAL;
+        case CURLE_SSL_CACERT_BADFILE: return REASON_LOCAL;
         case CURLE_FAILED_INIT:
         case CURLE_NOT_BUILT_IN:
         case CURLE_URL_MALFORMAT: *ret_detail = EINVAL; return REASON_LOCAL;
@@ -286,6 +300,19 @@ void curl_ending(CURL *easy, CURLcode code, const char *error_text, struct endin
         case REASON_BAD_ANSWER: ending_say(ret_ending, "%s", error_text); break;
         default: break; /* the reason says as much */
         }
+        if (code == CURLE_SSL_CACERT_BADFILE)
+                ending_say(ret_ending, "%s", error_text);
+}
+
+/* For libcurl a connection is one when its TLS session stands (seen with 7.88). */
+static bool is_connected(CURL *easy)
+{
+        struct sockaddr_storage peer;
+        socklen_t size = sizeof(peer);
+        struct transfer *t = NULL;
+
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
+        return t != NULL && t->fd != -1 && getpeername(t->fd, (struct sockaddr *)&peer, &size) == 0;
 }
 
 enum reason curl_progress(CURL *easy)
@@ -296,5 +323,5 @@ enum reason curl_progress(CURL *easy)
         curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected_us);
         if (looked_up_us == 0)
                 return REASON_NO_LOOKUP;
-        return connected_us == 0 ? REASON_NO_CONNECTION : REASON_NO_ANSWER;
+        return connected_us > 0 || is_connected(easy) ? REASON_NO_ANSWER : REASON_NO_CONNECTION;
 }

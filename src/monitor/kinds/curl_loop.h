@@ -25,6 +25,8 @@ int curl_loop_begin(struct curl_loop *c, CURL *easy, curl_done_fn *on_done, void
 void curl_loop_nudge(struct curl_loop *c);
 /* Gives the handle back, its transfer cut if one is under way. */
 void curl_loop_return(struct curl_loop *c, CURL *easy);
+/* The same, and it is not lent again: its TLS sessions go with it. */
+void curl_loop_forget(struct curl_loop *c, CURL *easy);
 
 /* From where it speaks, and to whom, whatever the url's host is; a family of 0: as it is. The list is to be
  * freed after the transfer; NULL: none. */

@@ -1,6 +1,7 @@
 /* login.c - ftp, smtp, imap, pop3 and ldap by libcurl: a session, a login where wanted, one harmless
  * command, and the proper end of it. */
 #include "monitor/kinds/curl_loop.h"
+#include "monitor/kinds/pattern.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #define ANSWER_MAX ((size_t)64 * 1024)
+#define FILE_MAX   ((size_t)64 * 1024)
 #define NUDGE_MS   20
 
 /* Of urls; with an s behind it, protected from the first byte. */
@@ -24,10 +26,18 @@ struct probe {
         struct curl_slist *ends;
         uv_timer_t *nudge; /* NULL: it needs none */
         size_t bytes;      /* of the answer */
+        char *file;        /* ftp: what was fetched, up to FILE_MAX; NULL: nothing, or none is wanted */
+        size_t file_bytes;
         char error[CURL_ERROR_SIZE];
         probe_done_fn *on_done;
         void *user;
 };
+
+/* Whether a second connection shall go on with the TLS session of the first: vsftpd refuses it otherwise. */
+static bool has_data_in_tls(const struct config_check *c)
+{
+        return c->kind == CHECK_FTP && c->login.path != NULL && c->login.tls != LOGIN_TLS_NONE;
+}
 
 static void on_nudge_closed(uv_handle_t *handle)
 {
@@ -41,11 +51,17 @@ static void on_nudge(uv_timer_t *timer)
         curl_loop_nudge(p->loop); /* may end it */
 }
 
-/* What came in one TLS record with what was waited for lies in OpenSSL's buffer, and libcurl waits for the
- * socket (seen with 7.88: ldaps never ends). */
+/* Where libcurl does not notice that it could go on (seen with 7.88): what came in one TLS record with what
+ * was waited for lies in OpenSSL's buffer while it waits for the socket, and of ldap an answer that is not
+ * there at once is never looked for. */
+static bool needs_nudge(const struct config_check *c)
+{
+        return c->kind == CHECK_LDAP || has_data_in_tls(c);
+}
+
 static int nudge_start(struct probe *p, uv_loop_t *loop)
 {
-        if (p->check->kind != CHECK_LDAP || p->check->login.tls == LOGIN_TLS_NONE)
+        if (!needs_nudge(p->check))
                 return 0;
         p->nudge = malloc(sizeof(*p->nudge));
         if (p->nudge == NULL)
@@ -60,9 +76,25 @@ static void probe_free(struct probe *p)
 {
         if (p->nudge != NULL)
                 uv_close((uv_handle_t *)p->nudge, on_nudge_closed);
-        curl_loop_return(p->loop, p->easy);
+        if (has_data_in_tls(p->check))
+                curl_loop_forget(p->loop, p->easy);
+        else
+                curl_loop_return(p->loop, p->easy);
         curl_slist_free_all(p->ends);
+        free(p->file);
         free(p);
+}
+
+/* What an FTP server gave, to its end or up to FILE_MAX. */
+static void judge_file(const struct probe *p, struct ending *e)
+{
+        const char *expect = p->check->login.expect;
+
+        *e = (struct ending){.reason = REASON_WORKS};
+        if (expect == NULL || pattern_matches(expect, p->file != NULL ? p->file : "", p->file_bytes))
+                return;
+        e->reason = REASON_MISMATCH;
+        ending_say(e, "the first 64 KiB of %.100s do not match '%.100s'", p->check->login.path, expect);
 }
 
 static void on_over(void *user, CURL *easy, CURLcode code)
@@ -81,6 +113,12 @@ static void on_over(void *user, CURL *easy, CURLcode code)
                 ending.reason = REASON_MISMATCH; /* "No such object": its words are said */
         else if (code == CURLE_OK && p->check->kind == CHECK_LDAP && p->bytes == 0)
                 ending.reason = REASON_MISSING;
+        else if (p->check->login.path != NULL && (code == CURLE_OK || p->file_bytes == FILE_MAX))
+                judge_file(p, &ending);
+        else if (code == CURLE_WRITE_ERROR) {
+                ending.reason = REASON_LOCAL;
+                ending.detail = ENOMEM;
+        }
         probe_free(p);
         on_done(look, &ending);
 }
@@ -94,25 +132,47 @@ static size_t on_bytes(char *bytes, size_t size, size_t n, void *user)
         return p->bytes > ANSWER_MAX ? 0 : size * n;
 }
 
+/* Of a file its beginning; exactly full is enough, too: the next byte may never come. */
+static size_t on_file(char *bytes, size_t size, size_t n, void *user)
+{
+        struct probe *p = user;
+        size_t room = FILE_MAX - p->file_bytes, take = n < room ? n : room;
+
+        if (p->file == NULL)
+                p->file = malloc(FILE_MAX + 1);
+        if (p->file == NULL)
+                return 0;
+        memcpy(p->file + p->file_bytes, bytes, take);
+        p->file_bytes += take;
+        p->file[p->file_bytes] = '\0';
+        return p->file_bytes == FILE_MAX ? 0 : n;
+}
+
+/* What of the url is text of the user's: the name of an entry, or of a file. */
+static const char *place_of(const struct config_check *c)
+{
+        return c->kind == CHECK_LDAP ? c->login.base : c->kind == CHECK_FTP ? c->login.path : NULL;
+}
+
 /* "ldap://127.0.0.1:389/cn=a?1.1?base"; of a name only what may stand in a url as it is. */
 static bool set_url(struct probe *p)
 {
         const struct config_check *c = p->check;
         bool at_once = c->login.tls == LOGIN_TLS_TLS;
-        char url[1280], ip[IP_TEXT], *base = NULL;
+        char url[1280], ip[IP_TEXT], *place = NULL;
         int n;
 
         const char *host = c->host != NULL ? c->host : ip_format(&c->ip, ip);
-        if (c->login.base != NULL && c->kind == CHECK_LDAP) {
-                base = curl_easy_escape(p->easy, c->login.base, 0);
-                if (base == NULL)
+        if (place_of(c) != NULL) {
+                place = curl_easy_escape(p->easy, place_of(c), 0);
+                if (place == NULL)
                         return false;
         }
         n = snprintf(url, sizeof(url),
                      strchr(host, ':') != NULL ? "%s%s://[%s]:%u/%s%s" : "%s%s://%s:%u/%s%s",
-                     schemes[c->kind], at_once ? "s" : "", host, c->port, base == NULL ? "" : base,
+                     schemes[c->kind], at_once ? "s" : "", host, c->port, place == NULL ? "" : place,
                      c->kind == CHECK_LDAP ? "?objectClass?base" : "");
-        curl_free(base);
+        curl_free(place);
         if (n >= (int)sizeof(url))
                 return false;
         return curl_easy_setopt(p->easy, CURLOPT_URL, url) == CURLE_OK;
@@ -123,7 +183,12 @@ static void set_command(struct probe *p)
         CURL *e = p->easy;
 
         switch (p->check->kind) {
-        case CHECK_FTP: curl_easy_setopt(e, CURLOPT_NOBODY, 1L); break;
+        case CHECK_FTP:
+                if (p->check->login.path == NULL)
+                        curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
+                /* the file is asked for by its whole name: "/" in it is the server's business */
+                curl_easy_setopt(e, CURLOPT_FTP_FILEMETHOD, (long)CURLFTPMETHOD_NOCWD);
+                break;
         case CHECK_SMTP:
         case CHECK_IMAP: curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, "NOOP"); break;
         case CHECK_POP3: curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, "CAPA"); break;
@@ -146,7 +211,10 @@ static void set_options(struct probe *p)
                 curl_easy_setopt(e, CURLOPT_USERNAME, login->user);
                 curl_easy_setopt(e, CURLOPT_PASSWORD, login->password == NULL ? "" : login->password);
         }
-        curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_bytes);
+        curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, has_data_in_tls(p->check) ? 1L : 0L);
+        if (login->ca != NULL)
+                curl_easy_setopt(e, CURLOPT_CAINFO, login->ca);
+        curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, login->path != NULL ? on_file : on_bytes);
         curl_easy_setopt(e, CURLOPT_WRITEDATA, p);
         curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_bytes);
         curl_easy_setopt(e, CURLOPT_HEADERDATA, p);
@@ -197,6 +265,7 @@ static int open_login(const struct probe_house *house, void **ret_shared)
 static void close_login(void *shared)
 {
         curl_loop_free(shared);
+        pattern_forget();
 }
 
 #define LOGIN_KIND                                                                                           \

@@ -36,11 +36,15 @@ static _Noreturn void fail_connection(unsigned code, const char *text)
         case CR_SERVER_GONE_ERROR:
                 if (error == 0)
                         sql_look_end(REASON_CLOSED, "%s", "");
-                if (error == EAGAIN) /* it waits for no packet that announces nonsense */
+                /* it waits for no packet that announces nonsense, and names what errno happens to hold */
+                if (error == EAGAIN || error == EINPROGRESS)
                         sql_look_end(REASON_BAD_ANSWER, "%s", "");
                 sql_look_end(reason_from_errno(error, connected), "%s",
                              error == ECONNREFUSED ? "" : strerror(error));
-        case CR_SSL_CONNECTION_ERROR: sql_look_end(REASON_TLS, "%s", text);
+        case CR_UNKNOWN_HOST: sql_look_end(REASON_NAME_NOT_FOUND, "%s", "");
+        case CR_SSL_CONNECTION_ERROR:
+                sql_look_end(strstr(text, "certificate") != NULL ? REASON_CERTIFICATE : REASON_TLS, "%s",
+                             text);
         case CR_AUTH_PLUGIN_CANNOT_LOAD: sql_look_end(REASON_DENIED, "%s", text);
         default: sql_look_end(REASON_BAD_ANSWER, "%s", text);
         }
@@ -90,7 +94,9 @@ static int wait_for(int wanted)
 static void log_in(const struct sql_look *l)
 {
         MYSQL *done = NULL;
-        my_bool yes = 1, no = 0;
+        my_bool yes = 1, verify = l->verify != NULL;
+        /* the library holds the certificate against what it was told to connect to */
+        const char *host = verify ? l->verify : l->address;
         unsigned off = 0, tcp = MYSQL_PROTOCOL_TCP;
 
         mysql_options(mysql, MYSQL_OPT_NONBLOCK, 0);
@@ -100,10 +106,11 @@ static void log_in(const struct sql_look *l)
                 mysql_options(mysql, MYSQL_OPT_BIND, l->source);
         if (l->tls) {
                 mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
-                mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &no);
+                mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+                mysql_options(mysql, MYSQL_OPT_SSL_CA, l->ca);
         }
-        for (int wanted = mysql_real_connect_start(&done, mysql, l->address, l->user, l->password,
-                                                   l->database, (unsigned)atoi(l->port), NULL, 0);
+        for (int wanted = mysql_real_connect_start(&done, mysql, host, l->user, l->password, l->database,
+                                                   (unsigned)atoi(l->port), NULL, 0);
              wanted != 0;)
                 wanted = mysql_real_connect_cont(&done, mysql, wait_for(wanted));
         if (done == NULL)

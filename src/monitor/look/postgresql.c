@@ -2,6 +2,8 @@
  * See sql.h. */
 #include "monitor/look/sql.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <libpq-fe.h>
 #include <stdlib.h>
@@ -58,19 +60,37 @@ static _Noreturn void fail(PGconn *conn)
         if (error != 0)
                 sql_look_end(reason_from_errno(error, connected), "%s",
                              error == ECONNREFUSED ? "" : strerror(error));
+        if (look->verify != NULL && strstr(text, "certificate") != NULL)
+                sql_look_end(REASON_CERTIFICATE, "%s", text);
         sql_look_end(look->tls && strstr(text, "SSL") != NULL ? REASON_TLS : REASON_BAD_ANSWER, "%s", text);
 }
 
 /* By number; and nothing of this user's own: no service file, no .pgpass, no certificates, no ticket. */
 static PGconn *begin(void)
 {
-        const char *const names[] = {"hostaddr", "port",     "user",       "password",         "dbname",
-                                     "sslmode",  "passfile", "gssencmode", "application_name", NULL};
-        const char *const values[] = {look->address,    look->port,
-                                      look->user,       look->password,
-                                      look->database,   look->tls ? "require" : "disable",
-                                      "/dev/null/none", "disable",
-                                      "haven",          NULL};
+        const struct {
+                const char *name, *value;
+        } options[] = {
+                {"hostaddr", look->address},
+                {"host", look->verify}, /* only the certificate is held against it */
+                {"port", look->port},
+                {"user", look->user},
+                {"password", look->password},
+                {"dbname", look->database},
+                {"sslmode", !look->tls             ? "disable"
+                            : look->verify == NULL ? "require"
+                                                   : "verify-full"},
+                {"sslrootcert", look->ca},
+                {"passfile", "/dev/null/none"},
+                {"gssencmode", "disable"},
+                {"application_name", "haven"},
+        };
+        const char *names[COUNT(options) + 1] = {0}, *values[COUNT(options) + 1] = {0};
+
+        for (size_t i = 0; i < COUNT(options); i++) {
+                names[i] = options[i].name;
+                values[i] = options[i].value;
+        }
 
         setenv("HOME", "/dev/null/none", 1); /* else it asks who we are, maybe of a server that hangs */
         return PQconnectStartParams(names, values, 0);

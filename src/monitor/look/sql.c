@@ -55,6 +55,8 @@ struct sql_look sql_look_begin(void)
                              .password = setting("password"),
                              .database = setting("database"),
                              .tls = setting("tls") != NULL,
+                             .verify = setting("verify"),
+                             .ca = setting("ca"),
                              .query = setting("query"),
                              .expect = setting("expect")};
 
@@ -65,6 +67,8 @@ struct sql_look sql_look_begin(void)
         }
         if (setting("password-file") != NULL)
                 l.password = read_password(setting("password-file"));
+        if (l.ca != NULL && access(l.ca, R_OK) == -1)
+                sql_look_end(REASON_LOCAL, "ca %s: %s", l.ca, strerror(errno));
         limit_memory();
         return l;
 }

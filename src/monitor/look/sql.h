@@ -23,6 +23,8 @@ struct sql_look {
         const char *source;                     /* NULL: the kernel's choice */
         const char *user, *password, *database; /* NULL: none */
         bool tls;
+        const char *verify; /* the certificate must be good for this name or address; NULL: any will do */
+        const char *ca;     /* file of who may have signed it; NULL: what the system trusts */
         const char *query;
         const char *expect; /* regular expression; NULL: any answer */
 };
