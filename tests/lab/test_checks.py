@@ -2,12 +2,13 @@
 machine beside. nginx, nsd, and the kernel for icmp."""
 import json
 import os
+import re
 import shutil
 import signal
 
 import pytest
 
-from lab import wait_for
+from lab import relay, wait_for
 from lab.haven import haven_program
 from lab.tools import run
 
@@ -64,7 +65,8 @@ class Stage:
         self.server = lab.add_machine("server", 1, lab.networks[:1])
         self.looker = lab.add_machine("looker", 2, lab.networks[:1])
         self.address = self.server.address[lab.networks[0]]
-        os.chmod(self.server.directory, 0o755)
+        for path in (lab.directory, self.server.directory):
+            os.chmod(path, 0o755)
 
     def look(self, kind, **words):
         text = "%s { %s }" % (kind, " ".join('%s = %s' % (k.replace("_", "-"), v) for k, v in words.items()))
@@ -72,14 +74,21 @@ class Stage:
         assert done.stdout, done.stderr
         return json.loads(done.stdout)
 
-    def web(self, path="/", scheme="http", **words):
-        return self.look("http", url="%s://%s%s" % (scheme, self.address, path), **words)
+    def web(self, path="/", scheme="http", port="", **words):
+        return self.look("http", url="%s://%s%s%s" % (scheme, self.address, port, path), **words)
 
     def write(self, name, text):
         path = os.path.join(self.server.directory, name)
         with open(path, "w", encoding="ascii") as f:
             f.write(text)
         return path
+
+    def slow_down(self, *ports):
+        """Ports that lead to these, 10000 above each with a tenth of a second, 20000 above with half a minute."""
+        process = self.server.start("relay", shutil.which("python3"), relay.__file__, self.address, *[
+            "%s%d:%s:%s" % (re.sub("[0-9]", "", port), above + int(port.removeprefix("udp")), port.removeprefix("udp"), late)
+            for port in ports for above, late in ((10000, 0.1), (20000, 30))])
+        wait_for(lambda: "ready" in process.output(), 30, process.output)
 
     def freeze(self, program, number):
         self.server.kill(self.server.pids(program), number)
@@ -95,8 +104,9 @@ def nginx(stage):
     names = {"d": stage.server.directory, "a": stage.address}
     stage.write("index.html", "<h1>welcome</h1>\n")
     stage.write("slow", "x" * 100000)
-    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "10",
-        "-subj", "/CN=shop.example", "-keyout", names["d"] + "/key.pem", "-out", names["d"] + "/cert.pem")
+    for key, certificate in (("/other-key.pem", "/other.pem"), ("/key.pem", "/cert.pem")):
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "10",
+            "-subj", "/CN=shop.example", "-keyout", names["d"] + key, "-out", names["d"] + certificate)
     for name in os.listdir(names["d"]):
         os.chmod(os.path.join(names["d"], name), 0o644)
     stage.process = stage.server.start("nginx", shutil.which("nginx") or "/usr/sbin/nginx", "-c",
@@ -124,6 +134,16 @@ def test_a_web_server_is_right_wrong_slow_frozen_and_dead(nginx):
 
     assert reasons(nginx.web("/slow", timeout="300ms"), nginx.web("/slow", timeout="300ms", redirect="follow")) == [
         "no-answer", "no-answer"]
+    nginx.slow_down("80", "443")
+    patient = {"timeout": "20s", "interval": "20s"}
+    slow = [nginx.web(port=":10080", expect='"<h1>welcome"', **patient), nginx.web(port=":10080", expect="goodbye", **patient),
+            nginx.web("/busy", port=":10080", **patient), nginx.web(port=":10443", scheme="https", **patient),
+            nginx.look("tls", address=nginx.address, port=10443, **patient),
+            nginx.look("tcp", address=nginx.address, port=10080, send="'GET /\\r\\n'", expect="welcome", **patient)]
+    assert reasons(*slow) == ["works", "mismatch", "bad-status", "works", "works", "works"]
+    assert min(look["took_us"] for look in slow) >= 180000, "it took as long as it took"
+    assert reasons(nginx.web(port=":20080"), nginx.web(port=":20443", scheme="https"),
+                   nginx.look("tls", address=nginx.address, port=20443)) == ["no-answer"] * 3
     nginx.freeze("nginx", signal.SIGSTOP)
     assert reasons(nginx.web(timeout="300ms"), nginx.look("tcp", address=nginx.address, port=80),
                    nginx.look("tls", address=nginx.address, timeout="300ms")) == ["no-answer", "works", "no-answer"]
@@ -136,15 +156,24 @@ def test_a_web_server_is_right_wrong_slow_frozen_and_dead(nginx):
 
 def test_a_certificate_that_nobody_vouches_for_and_that_ends_soon(nginx):
     tls = {"address": nginx.address, "server_name": "shop.example"}
+    own, other = (os.path.join(nginx.server.directory, name) for name in ("cert.pem", "other.pem"))
     assert reasons(nginx.look("tls", **tls), nginx.look("tls", days=9, **tls), nginx.look("tls", days=30, **tls),
                    nginx.look("tls", verify="yes", **tls)) == ["works", "works", "limit", "certificate"]
     assert reasons(nginx.web(scheme="https"), nginx.web(scheme="https", version=2),
                    nginx.web(scheme="https", verify="yes")) == ["works", "works", "certificate"]
+    assert reasons(nginx.look("tls", verify="yes", ca=own, **tls), nginx.look("tls", verify="yes", ca=other, **tls),
+                   nginx.look("tls", verify="yes", ca="/nosuch", **tls),
+                   nginx.look("tls", verify="yes", ca=own, address=nginx.address),
+                   nginx.web(scheme="https", verify="yes", ca=other),
+                   nginx.look("http", url="https://shop.example/", address=nginx.address, verify="yes", ca=own),
+                   nginx.look("http", url="https://shop.example/", address=nginx.address, verify="yes", ca="/nosuch"),
+                   nginx.web(scheme="https", verify="yes", ca=own)) == [
+                       "works", "certificate", "local", "certificate", "certificate", "works", "local", "certificate"]
     assert nginx.web(version=2)["finding"] == "broken", "that port speaks HTTP/1.1 alone"
     assert nginx.look("tls", address=nginx.address, port=80)["reason"] == "tls"
 
 
-def test_a_name_server_is_right_wrong_frozen_and_dead(stage):
+def test_a_name_server_is_right_wrong_slow_frozen_and_dead(stage):
     names = {"d": stage.server.directory, "a": stage.address}
     stage.write("example.zone", ZONE % " ".join('"%s"' % (c * 200) for c in "abcdefghij"))
     process = stage.server.start("nsd", "/usr/sbin/nsd", "-d", "-c", stage.write("nsd.conf", NSD % names))
@@ -162,6 +191,11 @@ def test_a_name_server_is_right_wrong_frozen_and_dead(stage):
     assert ask("nothing.example.org") == "name-not-found"
     assert ask("www.example.org", type="AAAA") == "name-not-found"
     assert ask("www.example.com") == "bad-answer", "it is refused: no zone of that server"
+    stage.slow_down("53", "udp53")
+    assert ask("www.example.org", port=10053, timeout="5s", interval="5s") == "works"
+    assert ask("www.example.org", port=10053, timeout="5s", interval="5s", expect="10.0.0.80") == "mismatch"
+    assert ask("long.example.org", port=10053, type="TXT", timeout="5s", interval="5s", expect="a" * 200) == "works"
+    assert ask("www.example.org", port=20053) == "silent"
     stage.freeze("nsd", signal.SIGSTOP)
     assert ask("www.example.org", timeout="300ms") == "silent"
     stage.freeze("nsd", signal.SIGCONT)

@@ -1,13 +1,15 @@
-"""Checks against the real servers of Debian, each up, dead, frozen, and replaced by something else that listens."""
+"""Checks against the real servers of Debian, each up, slow, frozen, dead, and replaced by something else that listens."""
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab import wait_for
+from lab import relay, wait_for
 from lab.haven import haven_program
 
 GARBAGE = """
@@ -28,7 +30,7 @@ VSFTPD = """
 listen=YES
 listen_port=21
 anonymous_enable=YES
-anon_root={d}/empty
+anon_root={d}/files
 secure_chroot_dir={d}/empty
 seccomp_sandbox=NO
 background=NO
@@ -63,6 +65,12 @@ ssl_cert = <{d}/cert
 ssl_key = <{d}/key
 first_valid_uid = 1
 disable_plaintext_auth = no
+auth_failure_delay = 0
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 log_path = {d}/log
 mail_location = maildir:{d}/mail/%u
 passdb {{
@@ -87,6 +95,12 @@ MARIADB_USER = "CREATE USER haven@'127.0.0.1' IDENTIFIED BY 'secret';\n"
 SECRET = "password = secret\n"
 PROTECTED = "tls = starttls"
 UNTRUSTED = ("tls = starttls verify = yes", "certificate")
+# The certificate is the server's own, and of 127.0.0.1 alone.
+VERIFIED = "tls = starttls verify = yes ca = {d}/cert"
+MISTAKEN = [("tls = starttls verify = yes ca = {d}/other", "certificate"),
+            ("tls = starttls verify = yes ca = {d}/cert address = localhost", "certificate"),
+            ("tls = starttls verify = yes ca = /nosuch", "local")]
+SLOW, LATE = 0.1, 30  # seconds that each piece takes, either way
 
 
 class Server:
@@ -99,19 +113,24 @@ class Server:
 
 
 SERVERS = {
-    "ftp": Server("/usr/sbin/vsftpd", 21, ["{d}/conf"], {"conf": VSFTPD},
-                  goods=("", PROTECTED), wrongs=[("user = nosuch password = bad", "denied"), UNTRUSTED]),
+    "ftp": Server("/usr/sbin/vsftpd", 21, ["{d}/conf"], {"conf": VSFTPD, "files/note": "all is well\n", "files/large": "x" * 200000},
+                  goods=("", PROTECTED, VERIFIED, "path = note", 'path = /note expect = "^all is well$"',
+                         'path = note expect = well ' + VERIFIED, 'path = large expect = "^x*$"'),
+                  wrongs=[("user = nosuch password = bad", "denied"), ("path = nosuch", "missing"),
+                          ("path = note expect = ill", "mismatch"), UNTRUSTED] + MISTAKEN),
     "smtp": Server("/usr/sbin/exim4", 25, ["-C", "{d}/conf", "-bdf", "-oX", "25"], {"conf": EXIM}, "Debian-exim",
-                   goods=("", PROTECTED), wrongs=[UNTRUSTED]),
+                   goods=("", PROTECTED, VERIFIED), wrongs=[UNTRUSTED] + MISTAKEN),
     "imap": Server("/usr/sbin/dovecot", 143, ["-F", "-c", "{d}/conf"], {"conf": DOVECOT}, "mail",
-                   goods=("", "user = joe password = secret", PROTECTED, "tls = tls port = 993"),
-                   wrongs=[("user = joe password = bad", "denied"), UNTRUSTED]),
+                   goods=("", "user = joe password = secret", PROTECTED, VERIFIED, "tls = tls port = 993"),
+                   wrongs=[("user = joe password = bad", "denied"), UNTRUSTED] + MISTAKEN),
     "pop3": Server("/usr/sbin/dovecot", 110, ["-F", "-c", "{d}/conf"], {"conf": DOVECOT}, "mail",
-                   goods=("", "user = joe password = secret", PROTECTED, "tls = tls port = 995"),
-                   wrongs=[("user = joe password = bad", "denied"), UNTRUSTED]),
+                   goods=("", "user = joe password = secret", PROTECTED, VERIFIED, "tls = tls port = 995"),
+                   wrongs=[("user = joe password = bad", "denied"), UNTRUSTED] + MISTAKEN),
     "ldap": Server("/usr/sbin/slapd", 389, ["-d", "0", "-h", "ldap://127.0.0.1 ldaps://127.0.0.1", "-f", "{d}/conf"], {"conf": SLAPD},
-                   goods=("", 'base = "cn=Subschema"', "tls = tls port = 636"),
-                   wrongs=[('base = "cn=nosuch"', "mismatch"), ('user = "cn=nosuch" password = bad', "denied")]),
+                   goods=("", 'base = "cn=Subschema"', "tls = tls port = 636",
+                          "tls = tls port = 636 verify = yes ca = {d}/cert"),
+                   wrongs=[("tls = tls port = 636 verify = yes ca = {d}/other", "certificate"),
+                           ('base = "cn=nosuch"', "mismatch"), ('user = "cn=nosuch" password = bad', "denied")]),
     "redis": Server("/usr/bin/redis-server", 6379, ["--bind", "127.0.0.1", "--dir", "{d}", "--save", "",
                                                     "--requirepass", "secret"],
                     goods=("password = secret",), wrongs=[("", "denied"), ("password = bad", "denied")]),
@@ -119,14 +138,15 @@ SERVERS = {
                          ["-D", "{d}/data", "-k", "", "-h", "127.0.0.1", "-c", "fsync=off", "-c", "ssl=on",
                           "-c", "ssl_cert_file={d}/cert", "-c", "ssl_key_file={d}/key"],
                          {"secret": "secret\n"}, "mail",
-                         goods=(SECRET, "password-file = {d}/secret", SECRET + PROTECTED,
+                         goods=(SECRET, "password-file = {d}/secret", SECRET + PROTECTED, SECRET + VERIFIED,
                                 SECRET + 'query = "SELECT 40 + 2" expect = "^42$"',
                                 SECRET + 'query = "SET work_mem TO 9999"'),
                          wrongs=[("", "denied"), ("password = bad", "denied"), ("user = nosuch\n" + SECRET, "denied"),
                                  ("password-file = /nosuch", "local"), (SECRET + "database = nosuch", "mismatch"),
                                  (SECRET + 'query = "SELECT 41" expect = "^42$"', "mismatch"),
                                  (SECRET + 'query = "SELECT 42 WHERE 1 = 2" expect = "^42$"', "mismatch"),
-                                 (SECRET + 'query = "SELECT nosuch"', "mismatch")],
+                                 (SECRET + 'query = "SELECT nosuch"', "mismatch")]
+                         + [(SECRET + words, reason) for words, reason in MISTAKEN],
                          prepare=[POSTGRESQL + "initdb", "-D", "{d}/data", "-U", "haven", "-A", "scram-sha-256",
                                   "--pwfile={d}/secret", "--no-sync"]),
     "mysql": Server("/usr/sbin/mariadbd", 3306,
@@ -134,13 +154,14 @@ SERVERS = {
                      "--skip-name-resolve", "--init-file={d}/users", "--innodb-flush-log-at-trx-commit=0",
                      "--innodb-buffer-pool-size=8M", "--ssl-cert={d}/cert", "--ssl-key={d}/key"],
                     {"secret": "secret\n", "users": MARIADB_USER}, "mail",
-                    goods=(SECRET, "password-file = {d}/secret", SECRET + PROTECTED,
+                    goods=(SECRET, "password-file = {d}/secret", SECRET + PROTECTED, SECRET + VERIFIED,
                            SECRET + 'query = "SELECT 40 + 2" expect = "^42$"', SECRET + 'query = "DO 1"'),
                     wrongs=[("", "denied"), ("password = bad", "denied"), ("user = nosuch\n" + SECRET, "denied"),
                             ("password-file = /nosuch", "local"), (SECRET + "database = mysql", "denied"),
                             (SECRET + 'query = "SELECT 41" expect = "^42$"', "mismatch"),
                             (SECRET + 'query = "SELECT 42 FROM DUAL WHERE 1 = 2" expect = "^42$"', "mismatch"),
-                            (SECRET + 'query = "SELECT nosuch"', "mismatch")],
+                            (SECRET + 'query = "SELECT nosuch"', "mismatch")]
+                    + [(SECRET + words, reason) for words, reason in [UNTRUSTED] + MISTAKEN],
                     prepare=["/usr/bin/mariadb-install-db", "--no-defaults", "--datadir={d}/data",
                              "--auth-root-authentication-method=normal", "--skip-test-db"]),
 }
@@ -161,10 +182,20 @@ def machine(lab):
 
 def look(machine, kind, words, timeout="10s"):
     """What one look says."""
-    text = "%s { interval = 60s  timeout = %s\n%s }" % (kind, timeout, words)
+    timed = "" if "timeout" in words else "timeout = " + timeout
+    text = "%s { interval = 60s  %s\n%s }" % (kind, timed, words)
     done = machine.run(haven_program(), "checks", "--json", "--try", text, check=False, timeout=60)
     assert done.stdout, done.stderr
     return json.loads(done.stdout)
+
+
+def look_at_all(machine, rows):
+    """Of (kind, words, reason[, seconds]): each look has that reason, and took so long at least; all of them at once."""
+    with ThreadPoolExecutor(8) as pool:
+        seen = list(pool.map(lambda row: look(machine, row[0], row[1], timeout="30s"), rows))
+    wrong = [(row, one) for row, one in zip(rows, seen)
+             if one["reason"] != row[2] or one["took_us"] < (row[3:] or (0,))[0] * 1000000]
+    assert not wrong, "\n".join(map(str, wrong))
 
 
 def look_until(machine, kind, words, reason, what):
@@ -204,7 +235,7 @@ def test_a_real_server(machine, kind):
     if not os.access(server.program, os.X_OK):
         pytest.skip("%s is not installed" % server.program)
     directory = os.path.join(machine.directory, "server")
-    for name in ("", "empty", "spool", "mail", "state"):
+    for name in ("", "empty", "files", "spool", "mail", "state"):
         path = os.path.join(directory, name)
         os.makedirs(path)
         os.chmod(path, 0o755)
@@ -213,42 +244,55 @@ def test_a_real_server(machine, kind):
     for name, text in server.files.items():
         with open(os.path.join(directory, name), "w", encoding="ascii") as f:
             f.write(text.format(d=directory))
-    machine.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                "-subj", "/CN=server", "-keyout", directory + "/key", "-out", directory + "/cert")
+    for key, certificate in (("/other-key", "/other"), ("/key", "/cert")):
+        machine.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-subj", "/CN=server", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-keyout", directory + key, "-out", directory + certificate)
     if server.owner:
         os.chown(directory + "/key", pwd.getpwnam(server.owner).pw_uid, 0)
         os.chmod(directory + "/key", 0o600)
-    where = "address = 127.0.0.1\n"
-    goods = [words.format(d=directory) for words in server.goods]
+    def words_of(words, port=None):
+        """As a look wants them, or one by way of the relay."""
+        words = words.format(d=directory)
+        if port:
+            words = re.sub(r"port = \d+", "", words) + "\nport = %d" % port
+        return words if "address" in words else "address = 127.0.0.1\n" + words
+
+    good = words_of(server.goods[0])
     command = [server.program] + server.command
     if server.prepare:
         become = ["setpriv", "--reuid=" + server.owner, "--regid=" + server.owner, "--clear-groups"]
         machine.run(*become, *[word.format(d=directory) for word in server.prepare], timeout=120)
         command = become + command
 
-    assert look(machine, kind, where + goods[0])["reason"] == "refused"
+    assert look(machine, kind, good)["reason"] == "refused"
     process = machine.start(kind, *[word.format(d=directory) for word in command])
-    look_until(machine, kind, where + goods[0], "works", kind + " is up")
-    for words in goods:
-        seen = look(machine, kind, where + words)
-        assert seen["reason"] == "works", seen
-    for words, reason in server.wrongs:
-        seen = look(machine, kind, where + words)
-        assert seen["reason"] == reason, seen
+    look_until(machine, kind, good, "works", kind + " is up")
+    rows = [(words, "works") for words in server.goods] + server.wrongs
+    ports = {words: int((re.findall(r"port = (\d+)", words) or [server.port])[0]) for words, _ in rows}
+    slow = machine.start("relay", shutil.which("python3"), relay.__file__, "127.0.0.1",
+                         *["%d:%d:%s" % (10000 + port, port, SLOW) for port in set(ports.values())],
+                         "%d:%d:%s" % (20000 + server.port, server.port, LATE))
+    wait_for(lambda: "ready" in slow.output(), 30, slow.output)
+    look_at_all(machine, [(kind, words_of(words), reason) for words, reason in rows] +
+                [(kind, words_of(words, 10000 + ports[words]), reason, 0 if reason == "local" else 0.9 * SLOW)
+                 for words, reason in rows])
+    seen = look(machine, kind, words_of(server.goods[0], 20000 + server.port), timeout="1s")
+    assert seen["reason"] == "no-answer" and seen["took_us"] >= 900000, seen
 
     frozen = family(process.pid)
     signal_all(frozen, signal.SIGSTOP)
-    seen = look(machine, kind, where + goods[0], timeout="700ms")
+    seen = look(machine, kind, good, timeout="700ms")
     assert seen["reason"] in ("no-answer", "no-connection"), seen
     signal_all(frozen, signal.SIGCONT)
-    look_until(machine, kind, where + goods[0], "works", kind + " goes on")
+    look_until(machine, kind, good, "works", kind + " goes on")
 
     signal_all(family(process.pid), signal.SIGKILL)
     process.wrapper.wait(30)
-    look_until(machine, kind, where + goods[0], "refused", kind + " is dead")
+    look_until(machine, kind, good, "refused", kind + " is dead")
     machine.start("garbage", shutil.which("python3"), "-c", GARBAGE, server.port)
     look_until(machine, "tcp", "address = 127.0.0.1\nport = %d" % server.port, "works", "something else listens")
-    seen = look(machine, kind, where + goods[0], timeout="1s")
+    seen = look(machine, kind, good, timeout="1s")
     assert seen["finding"] == "broken", seen
 
 
@@ -283,23 +327,20 @@ def test_a_name_is_looked_up_before_each_look(machine):
     assert (seen["reason"], seen["target"]) == ("no-lookup", "tcp up.lab:8080"), seen
     machine.start("names", shutil.which("python3"), "-c", NAME_SERVER)
     look_until(machine, "tcp", "address = up.lab port = 8080", "works", "names are known")
-    rows = [("tcp", "address = both.lab port = 8080 source = 127.0.0.1", "works"),
-            ("tcp", "address = six.lab port = 8080", "refused"),
-            ("tcp", "address = six.lab port = 8080 source = 127.0.0.1", "name-not-found"),
-            ("tcp", "address = gone.lab port = 8080", "name-not-found"),
-            ("tcp", "address = broken.lab port = 8080", "no-lookup"),
-            ("tcp", "address = localhost port = 8080 source = 127.0.0.1", "works"),
-            ("icmp", "address = up.lab", "works"),
-            ("dns", "address = up.lab query = both.lab expect = {127.0.0.1}", "works"),
-            ("tls", "address = up.lab port = 8080", "tls"),
-            ("redis", "address = up.lab port = 8080", "bad-answer"),
-            ("postgresql", "address = up.lab port = 8080", "bad-answer")]
-    for kind, words, reason in rows:
-        seen = look(machine, kind, words)
-        assert seen["reason"] == reason, (words, seen)
-    for kind, host, reason in (("smtp", "up.lab", "no-answer"), ("tcp", "mute.lab", "no-lookup")):
-        seen = look(machine, kind, "address = %s port = 8080" % host, timeout="2s")
-        assert seen["reason"] == reason, seen
+    look_at_all(machine, [
+        ("tcp", "address = both.lab port = 8080 source = 127.0.0.1", "works"),
+        ("tcp", "address = six.lab port = 8080", "refused"),
+        ("tcp", "address = six.lab port = 8080 source = 127.0.0.1", "name-not-found"),
+        ("tcp", "address = gone.lab port = 8080", "name-not-found"),
+        ("tcp", "address = broken.lab port = 8080", "no-lookup"),
+        ("tcp", "address = localhost port = 8080 source = 127.0.0.1", "works"),
+        ("icmp", "address = up.lab", "works"),
+        ("dns", "address = up.lab query = both.lab expect = {127.0.0.1}", "works"),
+        ("tls", "address = up.lab port = 8080", "tls"),
+        ("redis", "address = up.lab port = 8080", "bad-answer"),
+        ("postgresql", "address = up.lab port = 8080", "bad-answer"),
+        ("smtp", "address = up.lab port = 8080 timeout = 2s", "no-answer"),
+        ("tcp", "address = mute.lab port = 8080 timeout = 2s", "no-lookup")])
 
 
 NAGIOS = "/usr/lib/nagios/plugins/"
