@@ -37,6 +37,34 @@ void plan_free(struct plan *p)
         *p = (struct plan){0};
 }
 
+static int compare_keys(const void *one, const void *two)
+{
+        const struct plan_service *a = one, *b = two;
+
+        return virtual_key_compare(&a->service.key, &b->service.key);
+}
+
+bool plan_sort(struct plan *p, const struct virtual_key **ret_twin)
+{
+        if (p->service_count > 1)
+                qsort(p->service, p->service_count, sizeof(*p->service), compare_keys);
+        for (size_t i = 1; i < p->service_count; i++)
+                if (compare_keys(&p->service[i - 1], &p->service[i]) == 0) {
+                        *ret_twin = &p->service[i].service.key;
+                        return false;
+                }
+        return true;
+}
+
+const struct plan_service *plan_find(const struct plan *p, const struct virtual_key *key)
+{
+        const struct plan_service sought = {.service.key = *key};
+
+        return p->service_count
+                       ? bsearch(&sought, p->service, p->service_count, sizeof(*p->service), compare_keys)
+                       : NULL;
+}
+
 static struct virtual_service service_of(const struct config_virtual *v)
 {
         static const uint8_t protocols[] = {[TRANSPORT_TCP] = IPPROTO_TCP,
@@ -300,26 +328,16 @@ int plan_put_file(struct plan *to, const char *path, const struct ldirectord_loo
         return error;
 }
 
-static int compare_keys(const void *one, const void *two)
-{
-        const struct plan_service *a = one, *b = two;
-
-        return virtual_key_compare(&a->service.key, &b->service.key);
-}
-
 /* What one file says, another or the configuration may say too. */
 static int find_twins(struct plan *p, char why[static PLAN_WHY])
 {
+        const struct virtual_key *twin;
         char key[VIRTUAL_TEXT];
 
-        qsort(p->service, p->service_count, sizeof(*p->service), compare_keys);
-        for (size_t i = 1; i < p->service_count; i++)
-                if (compare_keys(&p->service[i - 1], &p->service[i]) == 0) {
-                        snprintf(why, PLAN_WHY, "%s is there twice",
-                                 virtual_key_format(&p->service[i].service.key, key));
-                        return -EEXIST;
-                }
-        return 0;
+        if (plan_sort(p, &twin))
+                return 0;
+        snprintf(why, PLAN_WHY, "%s is there twice", virtual_key_format(twin, key));
+        return -EEXIST;
 }
 
 /* All of them, so that each is known, and heard of first what is wrong first. */

@@ -47,6 +47,7 @@ struct plan_service {
         char *maintenance;       /* NULL, or a directory: the servers whose names files there have are down */
         bool stays;              /* in the table when a director ends that is nobody's resource */
         size_t file;             /* index into plan.file; SIZE_MAX: none */
+        size_t place;            /* which of that file's services it is */
 };
 
 /* An ldirectord.cf that the plan was made from, or could not be. */
@@ -67,7 +68,7 @@ struct plan_check {
 
 struct plan {
         size_t service_count;
-        struct plan_service *service;
+        struct plan_service *service; /* by key */
         size_t check_count;
         struct plan_check *check; /* shared by all servers that name it */
         size_t file_count;
@@ -75,6 +76,10 @@ struct plan {
 };
 
 void plan_free(struct plan *p);
+/* Puts the services into their order; false: `*ret_twin` stands there twice. */
+bool plan_sort(struct plan *p, const struct virtual_key **ret_twin);
+/* NULL: it is none of the plan's. */
+const struct plan_service *plan_find(const struct plan *p, const struct virtual_key *key);
 /* With the services of ldirectord's files, which are read. 0, or a negative errno with `why`: -ENOMEM, or
  * what is wrong with such a file; then the plan has its files and nothing else, and is to be freed too. */
 #define PLAN_WHY 512

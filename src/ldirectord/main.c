@@ -194,6 +194,7 @@ int standin_execute(const char *config, const char *command)
         int status;
 
         path_self("", self);
+        say_all();
         pid_t pid = fork();
         if (pid == 0) {
                 execv(self, argv);

@@ -26,6 +26,7 @@ struct run {
         uv_loop_t loop;
         uv_signal_t signal[SIGNALS];
         uv_timer_t watch, again;
+        uv_prepare_t before; /* the loop waits */
         struct director *director;
         enum standin_state state;
         int ready;         /* of who waits for the table; -1: nobody */
@@ -51,6 +52,7 @@ static void end(struct run *r)
                 uv_close((uv_handle_t *)&r->signal[i], NULL);
         uv_close((uv_handle_t *)&r->watch, NULL);
         uv_close((uv_handle_t *)&r->again, NULL);
+        uv_close((uv_handle_t *)&r->before, NULL);
         director_free(r->director);
 }
 
@@ -89,19 +91,12 @@ static void on_event(void *user, enum director_event event, const char *text)
         }
 }
 
-static const struct ldirectord_service *service_of(const struct run *r, const struct virtual_key *key)
+/* What the file says of it; NULL: nothing. The file may be newer than the plan, when that did not fit into
+ * memory. */
+static const struct ldirectord_service *service_of(const struct run *r, const struct plan_service *planned)
 {
-        for (size_t i = 0; i < r->s->file.service_count; i++) {
-                const struct ldirectord_service *v = &r->s->file.service[i];
-                const struct virtual_key its = {.family = v->family,
-                                                .protocol = v->protocol,
-                                                .port = v->port,
-                                                .mark = v->mark,
-                                                .ip = v->ip};
-                if (virtual_key_compare(&its, key) == 0)
-                        return v;
-        }
-        return NULL;
+        return planned && planned->place < r->s->file.service_count ? &r->s->file.service[planned->place]
+                                                                    : NULL;
 }
 
 static void on_change(void *user, const struct change *c)
@@ -113,9 +108,10 @@ static void on_change(void *user, const struct change *c)
         struct run *r = user;
         char text[SAY_CHANGE], server[SERVER_TEXT + VIRTUAL_TEXT], virtual[VIRTUAL_TEXT],
                 endpoint[SERVER_TEXT];
-        const struct ldirectord_service *v = service_of(r, &c->service->key);
+        const struct plan *p = director_plan(r->director);
+        const struct ldirectord_service *v = service_of(r, plan_find(p, &c->service->key));
 
-        say("%s", say_change(c, director_plan(r->director), tags[r->state], text));
+        say("%s", say_change(c, p, tags[r->state], text));
         if (!c->server || !v)
                 return;
         snprintf(server, sizeof(server), "%s (%s)",
@@ -142,7 +138,7 @@ static void on_look(void *user, size_t check, const struct check_result *result)
         if (localtime_r(&now, &local))
                 strftime(when, sizeof(when), "%a %b %e %H:%M:%S %Y", &local);
         for (size_t i = 0; i < p->service_count; i++) {
-                const struct ldirectord_service *v = service_of(r, &p->service[i].service.key);
+                const struct ldirectord_service *v = service_of(r, &p->service[i]);
                 if (!v || !v->monitorfile)
                         continue;
                 for (size_t j = 0; j < p->service[i].server_count; j++) {
@@ -232,6 +228,12 @@ static void on_watch(uv_timer_t *timer)
                 reload(r);
 }
 
+static void on_wait(uv_prepare_t *handle)
+{
+        (void)handle;
+        say_all();
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
         struct run *r = handle->data;
@@ -286,6 +288,7 @@ int standin_run(struct standin *s, int ready)
                 error = begin(&r);
         if (error) {
                 say("cannot begin: %s", strerror(-error));
+                say_all();
                 return 1;
         }
         for (size_t i = 0; i < SIGNALS; i++) {
@@ -296,6 +299,8 @@ int standin_run(struct standin *s, int ready)
         uv_timer_init(&r.loop, &r.watch);
         uv_timer_init(&r.loop, &r.again);
         r.watch.data = r.again.data = &r;
+        uv_prepare_init(&r.loop, &r.before);
+        uv_prepare_start(&r.before, on_wait);
         r.every_ms = (uint64_t)s->file.common.checkinterval * 1000;
         uv_timer_start(&r.watch, on_watch, r.every_ms, r.every_ms);
         director_start(r.director);
@@ -303,5 +308,6 @@ int standin_run(struct standin *s, int ready)
         uv_loop_close(&r.loop);
         tell_ready(&r);
         say("Exiting with exit_status %d", r.status);
+        say_all();
         return r.status;
 }

@@ -4,16 +4,21 @@
 #include "base/text.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
+#define GATHERED_MOST 65536 /* bytes */
+
 static struct {
         FILE *stream;            /* NULL: the file or syslog */
         char path[STANDIN_PATH]; /* empty: syslog */
         char name[64];
+        size_t gathered;
+        char lines[GATHERED_MOST];
 } log_to;
 
 /* Names of syslog(3), of which the ordinary ones may be chosen. */
@@ -40,6 +45,7 @@ void say_open(const struct standin *s)
 {
         const char *to = s->file.logfile ? s->file.logfile : "/var/log/ldirectord.log";
 
+        say_all();
         text_copy(log_to.name, sizeof(log_to.name), s->name);
         log_to.stream = s->debug ? stderr : s->file.supervised ? stdout : NULL;
         text_copy(log_to.path, sizeof(log_to.path), to[0] == '/' ? to : "");
@@ -49,10 +55,44 @@ void say_open(const struct standin *s)
         }
 }
 
-/* A file is opened for every line, so that its rotation needs no word to us. */
+static void write_lines(int fd, const char *lines, size_t n)
+{
+        ssize_t r;
+
+        for (; n > 0 && (r = write(fd, lines, n)) > 0; lines += r)
+                n -= (size_t)r;
+        if (n > 0)
+                log_warning("%s cannot be written to: %m", log_to.path);
+}
+
+/* The file is opened each time, so that its rotation needs no word to us; once for all that is said in one
+ * turn, for a large table says something of every server. */
+void say_all(void)
+{
+        if (log_to.gathered == 0)
+                return;
+        int fd = open(log_to.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+        if (fd == -1) {
+                log_warning("%s cannot be written to: %m; it would say: %.*s", log_to.path,
+                            (int)strcspn(log_to.lines, "\n"), log_to.lines);
+        } else {
+                write_lines(fd, log_to.lines, log_to.gathered);
+                close(fd);
+        }
+        log_to.gathered = 0;
+}
+
+static void gather(const char *line, size_t n)
+{
+        if (log_to.gathered + n >= sizeof(log_to.lines))
+                say_all();
+        memcpy(log_to.lines + log_to.gathered, line, n + 1);
+        log_to.gathered += n;
+}
+
 void say(const char *format, ...)
 {
-        char text[512], when[64] = "";
+        char text[512], line[sizeof(text) + sizeof(log_to.name) + 96], when[64] = "";
         time_t now = time(NULL);
         struct tm local;
         va_list args;
@@ -64,18 +104,15 @@ void say(const char *format, ...)
                 syslog(LOG_INFO, "%s", text);
                 return;
         }
-        FILE *file = log_to.stream ? log_to.stream : fopen(log_to.path, "ae");
-        if (!file) {
-                log_warning("%s cannot be written to: %m; it would say: %s", log_to.path, text);
-                return;
-        }
         if (localtime_r(&now, &local))
                 strftime(when, sizeof(when), "%a %b %e %H:%M:%S %Y", &local);
-        fprintf(file, "[%s|%s|%d] %s\n", when, log_to.name, (int)getpid(), text);
-        if (log_to.stream)
-                fflush(file);
-        else
-                fclose(file);
+        int n = snprintf(line, sizeof(line), "[%s|%s|%d] %s\n", when, log_to.name, (int)getpid(), text);
+        if (log_to.stream) {
+                fputs(line, log_to.stream);
+                fflush(log_to.stream);
+        } else {
+                gather(line, (size_t)n);
+        }
 }
 
 const char *say_virtual(const struct virtual_key *k, char text[static VIRTUAL_TEXT])
@@ -91,17 +128,13 @@ const char *say_virtual(const struct virtual_key *k, char text[static VIRTUAL_TE
 
 static bool is_fallback(const struct change *c, const struct plan *p)
 {
-        for (size_t i = 0; i < p->service_count; i++) {
-                const struct plan_service *s = &p->service[i];
-                if (virtual_key_compare(&s->service.key, &c->service->key) != 0)
-                        continue;
-                for (size_t k = 0; k < s->server_count; k++)
-                        if (s->server[k].real.port == c->server->port &&
-                            ip_equal(&s->server[k].real.ip, &c->server->ip))
-                                return false;
-                return s->has_fallback && ip_equal(&s->fallback.ip, &c->server->ip);
-        }
-        return false;
+        const struct plan_service *s = plan_find(p, &c->service->key);
+
+        for (size_t k = 0; s && k < s->server_count; k++)
+                if (s->server[k].real.port == c->server->port &&
+                    ip_equal(&s->server[k].real.ip, &c->server->ip))
+                        return false;
+        return s && s->has_fallback && ip_equal(&s->fallback.ip, &c->server->ip);
 }
 
 const char *say_change(const struct change *c, const struct plan *p, const char *tag,

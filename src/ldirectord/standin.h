@@ -43,6 +43,8 @@ int standin_execute(const char *config, const char *command);
  * that `logfile` names. Again after each read. */
 void say_open(const struct standin *s);
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Lines for a file are gathered, and written now: before the process waits, calls another or ends. */
+void say_all(void);
 /* "Added real server: 192.0.2.11:80 (192.0.2.240:80) (Weight set to 1)"; "" for what ldirectord has no words.
  */
 #define SAY_CHANGE 256

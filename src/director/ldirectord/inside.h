@@ -36,6 +36,7 @@ extern const size_t ldirectord_word_count;
 
 struct reading {
         struct ldirectord_file *file;
+        size_t room; /* for its services */
         const struct ldirectord_lookup *lookup;
         struct ldirectord_service *service; /* the section that is open; NULL: none */
         char port[32];                      /* of it, as it was written */

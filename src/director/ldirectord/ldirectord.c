@@ -41,14 +41,19 @@ static const struct word *find_word(const char *line, unsigned where, const char
 static int open_service(struct reading *r, const char *value, sa_family_t family)
 {
         struct ldirectord_file *f = r->file;
-        struct ldirectord_service *grown = reallocarray(f->service, f->service_count + 1, sizeof(*grown)), *s;
+        struct ldirectord_service *s;
         char why[WHY_SIZE] = "";
         struct ldirectord_place at;
 
-        if (!grown)
-                return -ENOMEM;
-        f->service = grown;
-        s = &grown[f->service_count++];
+        if (f->service_count == r->room) {
+                size_t room = r->room ? 2 * r->room : 16;
+                s = reallocarray(f->service, room, sizeof(*s));
+                if (!s)
+                        return -ENOMEM;
+                f->service = s;
+                r->room = room;
+        }
+        s = &f->service[f->service_count++];
         *s = (struct ldirectord_service){
                 .line = r->line, .family = family, .protocol = IPPROTO_TCP, .scheduler = "wrr"};
         r->service = s;

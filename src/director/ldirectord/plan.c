@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -80,27 +81,22 @@ static struct plan_server *find_twin(const struct plan_service *s, const struct 
         return NULL;
 }
 
-static int take_checks(const struct making *m, const struct ldirectord_server *s,
-                       struct config_check check[static LDIRECTORD_CHECKS], size_t count,
-                       struct plan_server *to)
+static void take_checks(const struct making *m, const struct ldirectord_server *s,
+                        struct config_check check[static LDIRECTORD_CHECKS], size_t count,
+                        struct plan_server *to)
 {
         const struct virtual_key k = m->service->service.key;
         char key[VIRTUAL_TEXT], endpoint[SERVER_TEXT];
         struct plan *p = m->to;
-        struct plan_check *grown = reallocarray(p->check, p->check_count + count, sizeof(*grown));
 
-        if (!grown)
-                return -ENOMEM;
-        p->check = grown;
         for (size_t i = 0; i < count; i++) {
-                struct plan_check *c = &grown[p->check_count];
+                struct plan_check *c = &p->check[p->check_count];
                 snprintf(c->name, sizeof(c->name), i ? "%s %s again" : "%s %s", virtual_key_format(&k, key),
                          endpoint_format(&s->ip, s->port, endpoint));
                 c->check = check[i];
                 check[i] = (struct config_check){0};
                 to->check[to->check_count++] = p->check_count++;
         }
-        return 0;
 }
 
 static int make_checks(const struct making *m, const struct ldirectord_server *s, struct plan_server *to)
@@ -113,9 +109,9 @@ static int make_checks(const struct making *m, const struct ldirectord_server *s
         if (error == -EINVAL)
                 wrong(m, s->line, "", why);
         to->check_count = 0;
-        if (!error && count)
-                error = take_checks(m, s, check, count, to);
-        for (size_t i = 0; i < LDIRECTORD_CHECKS; i++)
+        if (!error)
+                take_checks(m, s, check, count, to);
+        for (size_t i = 0; i < count; i++)
                 check_done(&check[i]);
         return error;
 }
@@ -194,18 +190,15 @@ static void make_fallback(const struct making *m)
 static int make_one(struct making *m)
 {
         const struct ldirectord_service *f = m->from;
-        struct plan_service *grown = reallocarray(m->to->service, m->to->service_count + 1, sizeof(*grown));
         char text[160];
         int error;
 
-        if (!grown)
-                return -ENOMEM;
-        m->to->service = grown;
-        m->service = &grown[m->to->service_count++];
+        m->service = &m->to->service[m->to->service_count++];
         *m->service = (struct plan_service){.failed = f->common.quiescent ? FAILED_QUIESCE : FAILED_REMOVE,
                                             .quorum = 1,
                                             .quorum_down = 1,
-                                            .file = SIZE_MAX};
+                                            .file = SIZE_MAX,
+                                            .place = (size_t)(f - m->file->service)};
         error = make_service(m, &m->service->service);
         if (!error)
                 error = make_manners(m);
@@ -224,18 +217,36 @@ static int make_one(struct making *m)
         return error;
 }
 
+/* For all that there may be. */
+static int make_room(const struct ldirectord_file *f, struct plan *to)
+{
+        size_t servers = 0;
+
+        for (size_t i = 0; i < f->service_count; i++)
+                servers += f->service[i].server_count;
+        to->service = calloc(f->service_count + 1, sizeof(*to->service));
+        to->check = calloc(servers * LDIRECTORD_CHECKS + 1, sizeof(*to->check));
+        return to->service && to->check ? 0 : -ENOMEM;
+}
+
 int ldirectord_plan(const struct ldirectord_file *f, const struct ldirectord_lookup *lookup,
                     struct plan *ret_plan, struct ldirectord_mistake *ret_mistake)
 {
         struct making m = {.file = f, .lookup = lookup, .to = ret_plan, .mistake = ret_mistake};
-        int error = 0;
+        const struct virtual_key *twin;
+        int error;
 
         *ret_plan = (struct plan){0};
+        error = make_room(f, ret_plan);
         for (size_t i = 0; i < f->service_count && !error; i++) {
                 m.from = &f->service[i];
                 error = make_one(&m);
         }
-        if (error)
+        if (error) {
                 plan_free(ret_plan);
-        return error;
+                return error;
+        }
+        bool unique = plan_sort(ret_plan, &twin);
+        assert(unique); /* the reader has seen to that */
+        return 0;
 }
