@@ -3,53 +3,33 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "core/beside.h"
 #include "main/paths.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-/* The bytes and the error belong to the loop while `busy` is false, to the thread while it is true; the
- * eventfds hand them over. */
 struct keeper {
         char path[PATH_SIZE];
         keeper_bytes_fn *bytes_of;
         void *user;
-        pthread_t thread;
-        int ask, answer;
-        uv_poll_t *poll; /* freed when libuv has closed it */
-        bool busy, changed, end;
+        struct beside *beside;
+        bool changed;
+        /* the thread's while it is busy */
         uint8_t *bytes;
         size_t n;
         int error;
         int error_told;
 };
 
-static void signal_eventfd(int fd)
+static void write_bytes(void *user)
 {
-        ssize_t n = eventfd_write(fd, 1);
+        struct keeper *k = user;
 
-        assert(n == 0);
-}
-
-static void *write_when_asked(void *argument)
-{
-        struct sched_param ordinary = {.sched_priority = 0};
-        struct keeper *k = argument;
-        eventfd_t count;
-
-        pthread_setschedparam(pthread_self(), SCHED_OTHER, &ordinary);
-        while (eventfd_read(k->ask, &count) == 0 && !k->end) {
-                k->error = file_replace(k->path, k->bytes, k->n, 0600);
-                signal_eventfd(k->answer);
-        }
-        return NULL;
+        k->error = file_replace(k->path, k->bytes, k->n, 0600);
 }
 
 static bool make_bytes(struct keeper *k)
@@ -63,15 +43,12 @@ static bool make_bytes(struct keeper *k)
 
 static void write_next(struct keeper *k)
 {
-        if (k->busy || !k->changed || !make_bytes(k))
-                return;
-        k->busy = true;
-        signal_eventfd(k->ask);
+        if (!beside_busy(k->beside) && k->changed && make_bytes(k))
+                beside_ask(k->beside);
 }
 
 static void written(struct keeper *k)
 {
-        k->busy = false;
         free(k->bytes);
         k->bytes = NULL;
         if (k->error != k->error_told && k->error != 0)
@@ -80,50 +57,12 @@ static void written(struct keeper *k)
         k->error_told = k->error;
 }
 
-static void on_answer(uv_poll_t *poll, int status, int events)
+static void on_done(void *user)
 {
-        struct keeper *k = poll->data;
-        eventfd_t count;
+        struct keeper *k = user;
 
-        if (eventfd_read(k->answer, &count) != 0)
-                return;
         written(k);
         write_next(k);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-        free(handle);
-}
-
-static void keeper_end(struct keeper *k)
-{
-        if (k->ask != -1)
-                close(k->ask);
-        if (k->answer != -1)
-                close(k->answer);
-        free(k);
-}
-
-static int keeper_begin(struct keeper *k, uv_loop_t *loop)
-{
-        int error;
-
-        k->poll = malloc(sizeof(*k->poll));
-        if (!k->poll)
-                return -ENOMEM;
-        error = uv_poll_init(loop, k->poll, k->answer);
-        if (error) {
-                free(k->poll);
-                return error;
-        }
-        k->poll->data = k;
-        error = -pthread_create(&k->thread, NULL, write_when_asked, k);
-        if (error)
-                uv_close((uv_handle_t *)k->poll, on_closed);
-        else
-                uv_poll_start(k->poll, UV_READABLE, on_answer);
-        return error;
 }
 
 int keeper_new(uv_loop_t *loop, const char *path, keeper_bytes_fn *bytes, void *user,
@@ -136,15 +75,16 @@ int keeper_new(uv_loop_t *loop, const char *path, keeper_bytes_fn *bytes, void *
                 return -ENOMEM;
         k->bytes_of = bytes;
         k->user = user;
-        k->ask = eventfd(0, EFD_CLOEXEC);
-        k->answer = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        error = k->ask == -1 || k->answer == -1 ? -errno : 0;
-        if (!error && !text_copy(k->path, sizeof(k->path), path))
-                error = -ENAMETOOLONG;
+        error = text_copy(k->path, sizeof(k->path), path) ? 0 : -ENAMETOOLONG;
         if (!error)
-                error = keeper_begin(k, loop);
+                error = beside_new(&(struct beside_setup){.loop = loop,
+                                                          .policy = SCHED_OTHER,
+                                                          .work = write_bytes,
+                                                          .on_done = on_done,
+                                                          .user = k},
+                                   &k->beside);
         if (error) {
-                keeper_end(k);
+                free(k);
                 return error;
         }
         *ret_keeper = k;
@@ -161,18 +101,13 @@ void keeper_free(struct keeper *k)
 {
         if (!k)
                 return;
-        k->end = true;
-        signal_eventfd(k->ask);
-        pthread_join(k->thread, NULL);
-        uv_close((uv_handle_t *)k->poll, on_closed);
-        if (k->busy) {
-                /* the thread may have ended before it had seen what it was asked */
+        if (!beside_free(k->beside)) {
                 k->changed = true;
                 free(k->bytes);
         }
         if (k->changed && make_bytes(k)) {
-                k->error = file_replace(k->path, k->bytes, k->n, 0600);
+                write_bytes(k);
                 written(k);
         }
-        keeper_end(k);
+        free(k);
 }

@@ -1,5 +1,5 @@
 /* keeper.h - keeps a file like a piece of memory, written beside the loop, so that a slow disk delays no
- * heartbeat. A thread of its own, for the reason that writer.h gives. */
+ * heartbeat (beside.h). */
 #pragma once
 
 #include <stddef.h>

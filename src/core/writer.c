@@ -1,97 +1,34 @@
 #include "core/writer.h"
 
+#include "core/beside.h"
 #include "main/inherit.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-/* The state and the result belong to the loop while `busy` is false, to the thread while it is true; the
- * eventfds hand them over. */
 struct writer {
         const char *dir;
         writer_done_fn *on_done;
         void *user;
-        pthread_t thread;
-        int ask, answer;
-        uv_poll_t *poll; /* freed when libuv has closed it */
-        bool busy;
-        bool end;
-        int error;
+        struct beside *beside;
+        /* the thread's while it is busy */
         struct state state;
+        int error;
 };
 
-static void signal_eventfd(int fd)
+static void save(void *user)
 {
-        ssize_t n = eventfd_write(fd, 1);
+        struct writer *w = user;
 
-        assert(n == 0);
+        w->error = state_save(w->dir, &w->state);
 }
 
-static void *write_when_asked(void *argument)
+static void on_saved(void *user)
 {
-        struct sched_param rr = {.sched_priority = PRIORITY_CORE - 1};
-        struct writer *w = argument;
-        eventfd_t count;
+        struct writer *w = user;
 
-        /* where permitted: under load a vote must not wait for the processor */
-        pthread_setschedparam(pthread_self(), SCHED_RR, &rr);
-        while (eventfd_read(w->ask, &count) == 0 && !w->end) {
-                w->error = state_save(w->dir, &w->state);
-                signal_eventfd(w->answer);
-        }
-        return NULL;
-}
-
-static void on_answer(uv_poll_t *poll, int status, int events)
-{
-        struct writer *w = poll->data;
-        eventfd_t count;
-
-        if (eventfd_read(w->answer, &count) != 0)
-                return;
-        w->busy = false;
         w->on_done(w->user, w->error);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-        free(handle);
-}
-
-static void writer_end(struct writer *w)
-{
-        if (w->ask != -1)
-                close(w->ask);
-        if (w->answer != -1)
-                close(w->answer);
-        free(w);
-}
-
-/* With the eventfds open: begins to listen, then the thread. */
-static int writer_begin(struct writer *w, uv_loop_t *loop)
-{
-        int error;
-
-        w->poll = malloc(sizeof(*w->poll));
-        if (!w->poll)
-                return -ENOMEM;
-        error = uv_poll_init(loop, w->poll, w->answer);
-        if (error) {
-                free(w->poll);
-                return error;
-        }
-        w->poll->data = w;
-        error = -pthread_create(&w->thread, NULL, write_when_asked, w);
-        if (error)
-                uv_close((uv_handle_t *)w->poll, on_closed);
-        else
-                uv_poll_start(w->poll, UV_READABLE, on_answer);
-        return error;
 }
 
 int writer_new(uv_loop_t *loop, const char *dir, writer_done_fn *on_done, void *user,
@@ -103,11 +40,16 @@ int writer_new(uv_loop_t *loop, const char *dir, writer_done_fn *on_done, void *
         if (!w)
                 return -ENOMEM;
         *w = (struct writer){.dir = dir, .on_done = on_done, .user = user};
-        w->ask = eventfd(0, EFD_CLOEXEC);
-        w->answer = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        error = w->ask == -1 || w->answer == -1 ? -errno : writer_begin(w, loop);
+        /* real-time where permitted: under load a vote must not wait for the processor */
+        error = beside_new(&(struct beside_setup){.loop = loop,
+                                                  .policy = SCHED_RR,
+                                                  .priority = PRIORITY_CORE - 1,
+                                                  .work = save,
+                                                  .on_done = on_saved,
+                                                  .user = w},
+                           &w->beside);
         if (error) {
-                writer_end(w);
+                free(w);
                 return error;
         }
         *ret_writer = w;
@@ -118,19 +60,15 @@ void writer_free(struct writer *w)
 {
         if (!w)
                 return;
-        w->end = true;
-        signal_eventfd(w->ask);
-        pthread_join(w->thread, NULL);
-        uv_close((uv_handle_t *)w->poll, on_closed);
-        writer_end(w);
+        beside_free(w->beside);
+        free(w);
 }
 
 bool writer_write(struct writer *w, const struct state *state)
 {
-        if (w->busy)
+        if (beside_busy(w->beside))
                 return false;
-        w->busy = true;
         w->state = *state;
-        signal_eventfd(w->ask);
+        beside_ask(w->beside);
         return true;
 }

@@ -1,8 +1,4 @@
-/* writer.h - writes the state file beside the loop, so that a slow disk delays no heartbeat.
- *
- * A thread of our own, asked and answering by eventfd, instead of libuv's pool: libuv wakes its loop by a
- * flag on which the loop spins while a worker is in the midst of setting it. Our loop has real-time priority;
- * preempting such a worker on its own processor it would spin until the kernel throttles it, for a second. */
+/* writer.h - writes the state file, beside the loop (beside.h). */
 #pragma once
 
 #include "main/state.h"
