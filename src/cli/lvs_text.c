@@ -51,7 +51,7 @@ static void print_checks(const json_t *server, FILE *to)
         }
 }
 
-static void print_server(const json_t *server, bool active, const char *before, FILE *to)
+static void print_server(const json_t *server, bool there, const char *before, FILE *to)
 {
         const json_t *wanted = json_object_get(server, "weight_wanted"),
                      *weight = json_object_get(server, "weight");
@@ -61,7 +61,7 @@ static void print_server(const json_t *server, bool active, const char *before, 
         if (weight)
                 fprintf(to, " weight %lld, %lld active, %lld inactive", number(server, "weight"),
                         number(server, "active"), number(server, "inactive"));
-        else if (wanted && !active)
+        else if (wanted && !there)
                 fprintf(to, " weight %lld", number(server, "weight_wanted"));
         else
                 fprintf(to, " not in the table");
@@ -73,7 +73,19 @@ static void print_server(const json_t *server, bool active, const char *before, 
         print_checks(server, to);
 }
 
-static void print_service(const json_t *service, bool active, FILE *to)
+/* What is in the kernel of a node that stands by, where that is not all. */
+static void print_standing(const json_t *service, FILE *to)
+{
+        if (strcmp(text(service, "standing"), "self") == 0)
+                fprintf(to,
+                        "; this node serves it, and has nobody but itself in the table until it takes over");
+        else if (strcmp(text(service, "standing"), "out") == 0)
+                fprintf(to,
+                        "; its address is this node's own, so it is in the table after the takeover only");
+}
+
+/* `there`: in the kernel, if all is well. */
+static void print_service(const json_t *service, bool there, FILE *to)
 {
         const json_t *server, *fallback = json_object_get(service, "fallback");
         size_t i, count = json_array_size(json_object_get(service, "servers"));
@@ -82,20 +94,23 @@ static void print_service(const json_t *service, bool active, FILE *to)
                 text(service, "state"), text(service, "scheduler"), number(service, "working"), count);
         if (number(service, "persistence_s"))
                 fprintf(to, ", persistent %llds", number(service, "persistence_s"));
-        if (active && !json_is_true(json_object_get(service, "in_kernel")))
+        if (strcmp(text(service, "standing"), "out") != 0 && there &&
+            !json_is_true(json_object_get(service, "in_kernel")))
                 fprintf(to, "; not in the kernel's table");
+        print_standing(service, to);
         putc('\n', to);
         json_array_foreach(json_object_get(service, "servers"), i, server)
         {
-                print_server(server, active, "", to);
+                print_server(server, there, "", to);
         }
         if (fallback && strcmp(text(fallback, "state"), "serving") == 0)
-                print_server(fallback, active, "fallback ", to);
+                print_server(fallback, there, "fallback ", to);
 }
 
 static void print_director(const json_t *director, FILE *to)
 {
-        bool active = strcmp(text(director, "state"), "active") == 0;
+        bool active = strcmp(text(director, "state"), "active") == 0,
+             ready = json_is_true(json_object_get(director, "ready"));
         const json_t *service;
         size_t i;
 
@@ -103,6 +118,8 @@ static void print_director(const json_t *director, FILE *to)
                 text(director, "state"));
         if (active && strcmp(text(director, "backend"), "nft") == 0)
                 fprintf(to, " by nftables");
+        if (ready)
+                fprintf(to, ", ready to take over: its table is in the kernel");
         if (number(director, "foreign"))
                 fprintf(to, ", and %lld virtual services that are not haven's", number(director, "foreign"));
         putc('\n', to);
@@ -110,7 +127,7 @@ static void print_director(const json_t *director, FILE *to)
                 fprintf(to, "  %s\n", text(director, "trouble"));
         json_array_foreach(json_object_get(director, "services"), i, service)
         {
-                print_service(service, active, to);
+                print_service(service, active || ready, to);
         }
 }
 

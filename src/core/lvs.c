@@ -113,9 +113,11 @@ static json_t *service_json(const struct director *d, size_t i, const struct tab
         put_number(json, "working", farm_working(farm, i));
         put_number(json, "quorum", p->quorum);
         json_object_set_new(json, "in_kernel", json_boolean(is));
+        if (director_stands_by(d))
+                put_text(json, "standing", standing_name(director_standing(d, i)));
         if (is)
                 json_object_set_new(json, "traffic", traffic_json(&is->traffic, director_counts_bytes(d)));
-        if (farm_service(farm, i, instant_now(), &wanted) < 0)
+        if (director_service(d, i, &wanted) < 0)
                 return json;
         for (size_t j = 0; j < p->server_count; j++)
                 json_array_append_new(servers, planned_json(d, i, j, &wanted, is));
@@ -142,7 +144,8 @@ static json_t *director_json(const struct config_group *g, struct director *d)
         put_text(json, "group", g->name);
         put_text(json, "name", director_name(d));
         put_text(json, "state", director_active(d) ? "active" : "standby");
-        put_text(json, "trouble", director_active(d) && error ? strerror(-error) : director_trouble(d));
+        json_object_set_new(json, "ready", json_boolean(director_stands_by(d)));
+        put_text(json, "trouble", error ? strerror(-error) : director_trouble(d));
         put_text(json, "backend", director_backend(d));
         put_number(json, "foreign", foreign);
         put_number(json, "read_ms_ago", (uint64_t)span_to_ms(age));

@@ -81,6 +81,20 @@ void core_ledger_read(struct core *core, struct cluster_promise *ret_promise)
         }
 }
 
+/* Who may have to start a group any time has ready what can be. */
+static void get_ready(struct core *core)
+{
+        const struct document *d = cluster_document(core->brain);
+        bool works = core->self >= d->member_count || !d->member[core->self].standby;
+
+        for (size_t i = 0; i < core->config->group_count; i++) {
+                const struct config_group *g = &core->config->group[i];
+                const struct assignment *a = document_group_const(d, g->id);
+                bool wanted = !a || a->admin == GROUP_ENABLED;
+                engine_ready(core->engine, (int)i, works && wanted, cluster_holds(core->brain, g->id));
+        }
+}
+
 static void speak(struct core *core, uint64_t to)
 {
         for (int node = 0; to; node++, to >>= 1) {
@@ -94,6 +108,7 @@ static void speak(struct core *core, uint64_t to)
 static void leave(struct core *core)
 {
         core->exiting = true;
+        engine_withdraw(core->engine);
         log_info("%s has left the cluster and holds nothing", core->config->node[core->self].name);
         inheritance_say(&core->inherited, SAY_STOPPED);
         uv_stop(core->loop);
@@ -110,6 +125,7 @@ static void do_todo(struct core *core)
                 core_act(core, &todo->action[i]);
         speak(core, todo->speak_to);
         engine_maintenance(core->engine, cluster_document(core->brain)->maintenance);
+        get_ready(core);
         for (uint8_t i = 0; i < todo->order_count; i++)
                 core_order_done(core, &todo->order[i]);
         if (todo->save)

@@ -14,15 +14,19 @@ struct director;
 struct backend {
         const char *name; /* "ipvs", "nft" */
         bool counts_bytes;
+        bool stands; /* can have the table ready on standby */
 
         /* With the director, whether it will be the one that is used or not; nothing is touched. */
         void (*init)(struct director *d);
         void (*free)(struct director *d);
         /* It is the one, and the director may be started some day. */
         void (*stand_by)(struct director *d);
+        /* As director_withdraw(). */
+        void (*withdraw)(struct director *d);
         /* Goes on with the task of `d`: called again and again until that is over. */
         void (*turn)(struct director *d);
-        /* Active, and without a task: follows the farm, and looks after the table when that is due. */
+        /* Active, or on standby with a table, and without a task: follows the farm, and looks after the table
+         * when that is due. */
         void (*tend)(struct director *d);
         /* A turn has no use until this is over, which says director_turn_soon(). */
         bool (*busy)(const struct director *d);

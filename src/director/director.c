@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MEND_AGAIN span_s(3) /* when the kernel refused something */
-#define TOLD_MOST  20        /* changes that are told one by one */
+#define MEND_AGAIN  span_s(3)  /* when the kernel refused something */
+#define READY_AGAIN span_s(30) /* likewise on standby: nobody waits for it */
+#define TOLD_MOST   20         /* changes that are told one by one */
 
 static const struct backend *const backends[] = {&backend_ipvs, &backend_nft};
 
@@ -51,26 +52,49 @@ void director_end(struct director *d, enum director_event event, const char *tex
 
 void director_failed(struct director *d, const char *text)
 {
+        bool known = strcmp(d->trouble, text) == 0;
+
         text_copy(d->trouble, sizeof(d->trouble), text);
-        d->look_again = instant_add(instant_now(), MEND_AGAIN);
+        d->look_again = instant_add(instant_now(), d->active ? MEND_AGAIN : READY_AGAIN);
         switch (d->task) {
         case TASK_START: director_end(d, DIRECTOR_EV_START_FAILED, d->trouble); break;
         case TASK_STOP: director_end(d, DIRECTOR_EV_STOP_FAILED, d->trouble); break;
         case TASK_LOOK: director_end(d, DIRECTOR_EV_ABSENT, d->trouble); break;
         case TASK_VERIFY:
-                log_warning("director: %s, trying again in 3 s", text);
+                if (d->active)
+                        log_warning("director: %s, trying again in 3 s", text);
+                else if (!known)
+                        log_warning("director: not ready to take over: %s", text);
                 director_begin(d, TASK_NONE);
                 break;
         case TASK_NONE: break;
         }
 }
 
+static bool is_own(const void *user, const struct ip *ip)
+{
+        const struct director *d = user;
+
+        return own_has(&d->own, ip) || (d->setup.serves && d->setup.serves(d->setup.user, ip));
+}
+
+static int want_on_standby(struct director *d)
+{
+        int error = d->ready ? own_read(&d->own) : 0;
+
+        if (error || !d->ready)
+                return error;
+        return standby_table(d->farm, instant_now(), is_own, d, &d->wanted);
+}
+
 int director_want(struct director *d)
 {
+        bool active = d->active || d->task == TASK_START;
+
         table_free(&d->wanted);
         if (d->task == TASK_START || d->renewed)
                 farm_find(d->farm, &d->actual);
-        int error = farm_table(d->farm, instant_now(), &d->wanted);
+        int error = active ? farm_table(d->farm, instant_now(), &d->wanted) : want_on_standby(d);
 
         while (farm_next_changed(d->farm) != SIZE_MAX)
                 ; /* all of that is in it */
@@ -91,14 +115,20 @@ void director_tell(const struct director *d, const struct changes *c)
                 log_info("director: and %zu changes more", c->count - TOLD_MOST);
 }
 
+bool director_tends(const struct director *d)
+{
+        return d->active || (d->backend->stands && d->released && (d->ready || d->standing));
+}
+
 static void tend(struct director *d)
 {
         director_save_checks(d);
         director_close_servers(d);
         d->more = false;
-        if (!d->active)
+        if (!director_tends(d))
                 return;
-        director_tell_fallbacks(d);
+        if (d->active)
+                director_tell_fallbacks(d);
         farm_tick(d->farm, instant_now());
         d->backend->tend(d);
 }
@@ -122,7 +152,7 @@ static void set_timer(struct director *d)
                 due = INSTANT_NEVER; /* its end is the next turn */
         else if (d->task != TASK_NONE || d->more)
                 due = now;
-        else if (d->active)
+        else if (director_tends(d))
                 due = instant_min(instant_min(due, d->backend->due(d)),
                                   instant_min(d->look_again, farm_due(d->farm, now)));
         if (due.us == INSTANT_NEVER.us)
@@ -146,6 +176,7 @@ static void order(struct director *d, enum task task)
 {
         d->backend = choose_backend(d);
         d->active = d->active && task != TASK_STOP;
+        d->released = d->released || task != TASK_LOOK;
         director_begin(d, task);
         set_timer(d);
 }
@@ -163,6 +194,33 @@ void director_stop(struct director *d)
 void director_look(struct director *d)
 {
         order(d, TASK_LOOK);
+}
+
+/* A stop under way leads to the one or the other, too. */
+void director_ready(struct director *d, bool ready, bool held)
+{
+        bool released = d->released || !held;
+
+        if (d->setup.idle || (d->ready == ready && d->released == released))
+                return;
+        d->ready = ready;
+        d->released = released;
+        if (d->active)
+                return;
+        d->renewed = true;
+        d->look_again = INSTANT_LONG_AGO;
+        if (d->task == TASK_STOP && d->backend->stands)
+                director_begin(d, TASK_STOP);
+        set_timer(d);
+}
+
+void director_withdraw(struct director *d)
+{
+        if (d->active || d->setup.idle)
+                return;
+        director_begin(d, TASK_NONE);
+        d->ready = d->standing = false;
+        d->backend->withdraw(d);
 }
 
 /* The new plan takes the old one's place once all is there. */
@@ -254,6 +312,7 @@ void director_free(struct director *d)
                 backends[i]->free(d);
         table_free(&d->wanted);
         table_free(&d->actual);
+        own_free(&d->own);
         farm_free(d->farm);
         if (d->plan)
                 plan_free(d->plan);
@@ -280,7 +339,7 @@ int director_set_plan(struct director *d, struct plan *plan)
         d->renewed = true;
         if (d->task != TASK_NONE)
                 director_begin(d, d->task);
-        else if (d->active)
+        else if (director_tends(d))
                 director_begin(d, TASK_VERIFY);
         set_timer(d);
         return 0;
@@ -319,6 +378,25 @@ bool director_active(const struct director *d)
         return d->active;
 }
 
+bool director_stands_by(const struct director *d)
+{
+        return !d->active && d->standing && d->ready;
+}
+
+enum standing director_standing(const struct director *d, size_t service)
+{
+        return standby_standing(&d->plan->service[service], is_own, d);
+}
+
+int director_service(const struct director *d, size_t i, struct virtual_service *ret_service)
+{
+        int error = -ENOENT;
+
+        if (director_stands_by(d))
+                error = standby_service(d->farm, i, instant_now(), is_own, d, ret_service);
+        return error == -ENOENT ? farm_service(d->farm, i, instant_now(), ret_service) : error;
+}
+
 const char *director_trouble(const struct director *d)
 {
         return d->trouble;
@@ -341,7 +419,7 @@ int director_read(struct director *d, struct table *ret_table, size_t *ret_forei
         *ret_table = (struct table){0};
         *ret_foreign = 0;
         *ret_age = SPAN_ZERO;
-        if (!d->active)
+        if (!d->active && !director_stands_by(d))
                 return 0;
         error = d->backend->read(d, ret_table, ret_foreign, ret_age);
         if (error)

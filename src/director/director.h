@@ -1,7 +1,8 @@
 /* director.h - one director of this machine: has its servers checked, and while it is active keeps the
  * kernel's IPVS table as these checks and its plan say.
  *
- * Checks run from the beginning, on the standby too: who takes over knows already who works. It works in
+ * Checks run from the beginning, on the standby too: who takes over knows already who works. Where it may be
+ * started any time, IPVS has its table already (standby.h). It works in
  * portions, a few milliseconds at a time, since it lives in the loop that also carries heartbeats. A director
  * is the owner of the services in its plan, and of those that it has set up before; what else is in the table
  * is somebody else's. */
@@ -10,6 +11,7 @@
 #include "director/farm.h"
 #include "director/ipvs/ipvs.h"
 #include "director/plan.h"
+#include "director/standby.h"
 #include "monitor/checker.h"
 
 #include <uv.h>
@@ -49,7 +51,9 @@ struct director_setup {
         bool sweep;      /* also what is nobody's is cleared away */
         bool leaves;     /* a stop leaves in the table what the plan says that stays */
         director_event_fn *on_event;
-        /* The rest may be NULL: a change was made in the kernel's table; a check has something to say. */
+        /* The rest may be NULL: whether this node is a real server of the address, by configuration; a change
+         * was made in the kernel's table; a check has something to say. */
+        bool (*serves)(void *user, const struct ip *ip);
         void (*on_change)(void *user, const struct change *change);
         void (*on_look)(void *user, size_t check, const struct check_result *result);
         void *user;
@@ -60,14 +64,20 @@ struct director_setup {
 int director_new(const struct director_setup *setup, struct plan *plan, struct director **ret_director);
 /* What is in the kernel stays. The loop must turn once more. */
 void director_free(struct director *d);
+/* What is in the kernel of one that is not active goes, before this returns. */
+void director_withdraw(struct director *d);
 /* Another plan in the place of this one: only what differs is changed. Takes ownership. 0, or -ENOMEM: the
  * old one stays. */
 int director_set_plan(struct director *d, struct plan *plan);
 
 /* The table is set up, and kept. Ends in STARTED or START_FAILED, never before it returns. */
 void director_start(struct director *d);
-/* What is ours leaves the table. Ends in STOPPED or STOP_FAILED, never before it returns. */
+/* What is ours leaves the table, or is made what it is on standby. Ends in STOPPED or STOP_FAILED, never
+ * before it returns. */
 void director_stop(struct director *d);
+/* Whether it may be started any time, so that its table is kept in the kernel already. Not before this is
+ * called, and not as long as `held`: an earlier director has to be looked after, or stopped, first. */
+void director_ready(struct director *d, bool ready, bool held);
 /* Whether a director before us has left the table there; it is kept up from then on. Ends in PRESENT or
  * ABSENT. */
 void director_look(struct director *d);
@@ -80,6 +90,13 @@ const char *director_name(const struct director *d);
 const struct plan *director_plan(const struct director *d);
 const struct farm *director_farm(const struct director *d);
 bool director_active(const struct director *d);
+/* Not active, but its table is in the kernel. */
+bool director_stands_by(const struct director *d);
+/* Of a service, on a node that is not active. */
+enum standing director_standing(const struct director *d, size_t service);
+/* What the table's entry of a service is to be as things are; or would be, where there is none. The servers
+ * are the caller's to free. 0, or -ENOMEM. */
+int director_service(const struct director *d, size_t i, struct virtual_service *ret_service);
 /* "" when all is well; else what is wrong with the table. */
 const char *director_trouble(const struct director *d);
 /* Who has its table: "ipvs", "nft". */

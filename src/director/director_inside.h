@@ -12,6 +12,7 @@
 #include "director/keep.h"
 #include "director/ldirectord/ldirectord.h"
 #include "director/nft/job.h"
+#include "director/own.h"
 
 /* What is being done, in turns. */
 enum task {
@@ -38,6 +39,7 @@ struct director_ipvs {
         enum {
                 PHASE_SERVICES, /* read what services there are */
                 PHASE_SERVERS,  /* and whom they have */
+                PHASE_COMPARE,  /* with what is wanted */
                 PHASE_MAKE,     /* make the changes */
         } phase;
         uint32_t order;    /* that `phase` and all below are of */
@@ -48,6 +50,9 @@ struct director_ipvs {
         size_t made;
         size_t refused;
         char refusal[CHANGE_TEXT + IPVS_WHY];
+        bool known;        /* `actual` is what is in the kernel, unless somebody else has changed it */
+        bool brief;        /* this start has taken that for granted */
+        int sync_error[2]; /* by enum sync_role, what was said last */
 };
 
 struct director_nft {
@@ -73,6 +78,10 @@ struct director {
         struct drains drains;
 
         bool active;
+        bool ready;     /* may be started any time: */
+        bool released;  /* and nothing of an earlier director's is held any more */
+        bool standing;  /* not active, and something of ours is in the kernel, or may be */
+        struct own own; /* this machine's addresses, when the table on standby was last looked at */
         uint32_t order; /* grows with each task: an answer to an earlier one comes too late */
         enum task task;
         bool renewed;        /* the plan is another since the table was set up */
@@ -106,9 +115,11 @@ void director_begin(struct director *d, enum task task);
 void director_end(struct director *d, enum director_event event, const char *text);
 void director_failed(struct director *d, const char *text);
 void director_turn_soon(struct director *d);
-/* `wanted` is what the table shall be by plan, verdicts and time; all that had changed is in it. 0, or
- * -ENOMEM. */
+/* `wanted` is what the table shall be by plan, verdicts and time, active or on standby, once the task is
+ * over; all that had changed is in it. 0, or -ENOMEM. */
 int director_want(struct director *d);
+/* Whether its table is looked after, active or on standby. */
+bool director_tends(const struct director *d);
 /* What has been changed, for the log and whoever listens. */
 void director_tell(const struct director *d, const struct changes *c);
 

@@ -388,14 +388,16 @@ int farm_service(const struct farm *f, size_t i, instant now, struct virtual_ser
         }
         if (!error && fallback)
                 error = service_add(ret_service, &p->fallback);
-        if (error) {
-                free(ret_service->server);
-                ret_service->server = NULL;
-                ret_service->count = ret_service->room = 0;
-                return error;
-        }
-        service_sort(ret_service);
-        return 0;
+        if (error)
+                service_done(ret_service);
+        else
+                service_sort(ret_service);
+        return error;
+}
+
+const struct plan *farm_plan(const struct farm *f)
+{
+        return f->plan;
 }
 
 int farm_table(const struct farm *f, instant now, struct table *ret_table)
@@ -407,15 +409,8 @@ int farm_table(const struct farm *f, instant now, struct table *ret_table)
         for (size_t i = 0; i < f->plan->service_count && !error; i++) {
                 struct virtual_service s;
                 error = farm_service(f, i, now, &s);
-                struct virtual_service *added = error ? NULL : table_add(ret_table, &s);
-                if (added) {
-                        added->server = s.server;
-                        added->count = s.count;
-                        added->room = s.room;
-                } else if (!error) {
-                        free(s.server);
-                        error = -ENOMEM;
-                }
+                if (!error)
+                        error = table_add_whole(ret_table, &s);
         }
         if (error)
                 table_free(ret_table);

@@ -24,6 +24,7 @@ enum server_state {
 /* `plan` must live as long. NULL: no memory. */
 struct farm *farm_new(const struct plan *plan);
 void farm_free(struct farm *f);
+const struct plan *farm_plan(const struct farm *f);
 
 /* What check `check` of the plan says. True: a server changed its state, and services have to be looked at.
  */

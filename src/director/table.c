@@ -82,6 +82,20 @@ struct virtual_service *table_add(struct table *t, const struct virtual_service 
         return added;
 }
 
+int table_add_whole(struct table *t, struct virtual_service *s)
+{
+        struct virtual_service *added = table_add(t, s);
+
+        if (!added) {
+                service_done(s);
+                return -ENOMEM;
+        }
+        added->server = s->server;
+        added->count = s->count;
+        added->room = s->room;
+        return 0;
+}
+
 int service_add(struct virtual_service *s, const struct real_server *r)
 {
         struct real_server *grown = grow(s->server, &s->room, s->count, sizeof(*grown));

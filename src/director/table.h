@@ -71,6 +71,8 @@ struct table {
 void table_free(struct table *t);
 /* Appends a service, without the servers of `s`. NULL: no memory. Valid until the next one is added. */
 struct virtual_service *table_add(struct table *t, const struct virtual_service *s);
+/* The same with its servers, of which it takes ownership, also when it fails. 0, or -ENOMEM. */
+int table_add_whole(struct table *t, struct virtual_service *s);
 /* Appends a server. With direct routing and tunnels the packets keep the service's port, so the server gets
  * that, as ipvsadm does it. 0, or -ENOMEM. */
 int service_add(struct virtual_service *s, const struct real_server *r);

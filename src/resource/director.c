@@ -149,6 +149,30 @@ static void on_watch(void *user)
         loop_timer_set(d->watch, WATCH_EVERY);
 }
 
+static bool is_of(const struct config_group *g, int node)
+{
+        for (size_t i = 0; i < g->node_count; i++)
+                if (g->node[i] == node)
+                        return true;
+        return false;
+}
+
+/* A group of this node has it as a real server's. */
+static bool serves(void *user, const struct ip *ip)
+{
+        const struct resource *r = user;
+        const struct config *c = r->world->setup.config;
+
+        for (size_t i = 0; i < c->group_count; i++) {
+                const struct config_group *g = &c->group[i];
+                for (size_t k = 0; k < g->resource_count; k++)
+                        if (g->resource[k].kind == RESOURCE_REALSERVER && ip_equal(&g->resource[k].ip, ip) &&
+                            is_of(g, r->world->setup.self))
+                                return true;
+        }
+        return false;
+}
+
 static bool is_director(const struct resource_world *world, const struct config_director *config)
 {
         for (size_t i = 0; i < config->node_count; i++)
@@ -171,6 +195,7 @@ static int init(struct resource *r)
                                        .sweep = config->sweep,
                                        .sync = {.id = (uint8_t)config->sync_id},
                                        .on_event = on_event,
+                                       .serves = serves,
                                        .user = r};
         struct director_resource *d = of(r);
         char keep[256];
@@ -228,6 +253,16 @@ static void look(struct resource *r)
         director_look(of(r)->director);
 }
 
+static void ready(struct resource *r, bool is_ready, bool held)
+{
+        director_ready(of(r)->director, is_ready && !of(r)->why[0], held);
+}
+
+static void withdraw(struct resource *r)
+{
+        director_withdraw(of(r)->director);
+}
+
 static int renew(struct resource *r, const struct config_resource *config)
 {
         struct director_resource *d = of(r);
@@ -262,4 +297,6 @@ const struct kind kind_director = {
         .stop = stop,
         .look = look,
         .renew = renew,
+        .ready = ready,
+        .withdraw = withdraw,
 };

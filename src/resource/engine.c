@@ -136,6 +136,17 @@ void engine_ask(struct engine *e, int group)
         group_run_ask(group_at(e, group));
 }
 
+void engine_ready(struct engine *e, int group, bool ready, bool held)
+{
+        group_run_ready(group_at(e, group), ready, held);
+}
+
+void engine_withdraw(struct engine *e)
+{
+        for (size_t i = 0; i < e->group_count; i++)
+                group_run_withdraw(e->group[i]);
+}
+
 void engine_announce(struct engine *e, int group)
 {
         group_run_announce(group_at(e, group));
@@ -187,8 +198,11 @@ int engine_reload(struct engine *e, const struct config *config)
         e->making = false;
         if (error)
                 return error;
-        for (size_t i = 0; i < old_count; i++)
+        for (size_t i = 0; i < old_count; i++) {
+                if (old[i])
+                        group_run_withdraw(old[i]);
                 group_run_free(old[i]);
+        }
         memcpy(e->group, list, sizeof(list));
         e->group_count = config->group_count;
         e->world.setup.config = config;

@@ -90,6 +90,11 @@ void engine_check_failed(struct engine *e, int group, const char *text);
 void engine_ask(struct engine *e, int group);
 /* While it is on, what breaks is left as it is, and said; when it goes off, it is mended. */
 void engine_maintenance(struct engine *e, bool on);
+/* Whether the group may have to be started here any time: what can be made ready beforehand is. `held`: this
+ * node held it under an earlier core, and has not let go of it. To be said as often as one likes. */
+void engine_ready(struct engine *e, int group, bool ready, bool held);
+/* Nothing will be started any more: what was made ready goes, before this returns. */
+void engine_withdraw(struct engine *e);
 /* Announces the group's addresses again. */
 void engine_announce(struct engine *e, int group);
 /* A new generation of the configuration (reload). Groups absent from it must have been stopped; groups that

@@ -90,7 +90,7 @@ static bool leaving_step(struct group_run *g, bool *ret_more)
                 *ret_more = stop_one(r);
         } else {
                 g->leaving_count--;
-                resource_free(r);
+                resource_drop(r);
                 *ret_more = true;
         }
         return true;
@@ -563,6 +563,20 @@ void group_run_free(struct group_run *g)
         loop_timer_free(g->pause);
         free(g->restarts);
         free(g);
+}
+
+void group_run_ready(struct group_run *g, bool ready, bool held)
+{
+        for (size_t i = 0; i < g->count; i++)
+                if (g->resource[i]->kind->ready)
+                        g->resource[i]->kind->ready(g->resource[i], ready, held);
+}
+
+void group_run_withdraw(struct group_run *g)
+{
+        for (size_t i = 0; i < g->count; i++)
+                if (g->resource[i]->kind->withdraw)
+                        g->resource[i]->kind->withdraw(g->resource[i]);
 }
 
 const char *group_run_name(const struct group_run *g)

@@ -26,6 +26,8 @@ void group_run_ask(struct group_run *g);
 /* Maintenance is over: mends what broke meanwhile. */
 void group_run_resume(struct group_run *g);
 void group_run_announce(struct group_run *g);
+void group_run_ready(struct group_run *g, bool ready, bool held);
+void group_run_withdraw(struct group_run *g);
 /* Takes over a new generation of its configuration; what differs is replaced in place (group_reload.c). 0, or
  * a negative errno: then nothing has changed. */
 int group_run_reload(struct group_run *g, const struct config_group *config);

@@ -68,7 +68,7 @@ static void adopt_list(struct group_run *g, struct resource **old, struct resour
                 if (group_must_stop(old[i], false))
                         g->leaving[g->leaving_count++] = old[i];
                 else
-                        resource_free(old[i]);
+                        resource_drop(old[i]);
         }
         for (size_t i = 0; i < count; i++)
                 g->resource[i] = list[i];

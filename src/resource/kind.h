@@ -75,6 +75,11 @@ struct kind {
         /* Takes another definition that resource_is() finds equal although it is not; may be NULL. 0 or a
          * negative errno: it goes on as before. */
         int (*renew)(struct resource *r, const struct config_resource *config);
+        /* It may have to be started any time, or no longer; `held`: an earlier core's order is in force, so
+         * it comes to look() or stop() first. Said again and again; may be NULL. */
+        void (*ready)(struct resource *r, bool ready, bool held);
+        /* What was made ready goes, before this returns; done() follows. May be NULL. */
+        void (*withdraw)(struct resource *r);
         void (*lease)(struct resource *r);    /* world->lease_end moved; may be NULL */
         void (*announce)(struct resource *r); /* may be NULL */
         /* The state as people see it where it differs from resource_state_name(); may be NULL, return NULL.
@@ -114,6 +119,8 @@ bool director_resource_is(const struct config_director *a, const struct config_d
 int resource_new(struct resource_world *world, const char *group, const struct config_resource *config,
                  resource_event_fn *on_event, void *user, struct resource **ret_resource);
 void resource_free(struct resource *r);
+/* The same, and nothing that was made ready is left: nobody will want it. */
+void resource_drop(struct resource *r);
 /* Whether `config` says what the resource was made from. */
 bool resource_is(const struct resource *r, const struct config_resource *config);
 

@@ -150,6 +150,13 @@ void resource_free(struct resource *r)
         free(r);
 }
 
+void resource_drop(struct resource *r)
+{
+        if (r->kind->withdraw)
+                r->kind->withdraw(r);
+        resource_free(r);
+}
+
 void resource_timer(struct resource *r, span in)
 {
         if (in.us > 0)

@@ -50,19 +50,23 @@ static int claim(struct director *d)
         return error;
 }
 
-/* The table is as it shall be: ours is what is in it, and no more. */
-static void disclaim(struct director *d)
+static void disclaim_all(struct director *d)
 {
         char path[DIRECTOR_PATH];
-        bool less = d->ipvs.mine.count != d->actual.count;
 
-        if (!less)
-                return;
         table_free(&d->ipvs.mine);
-        if (d->task != TASK_STOP)
+        keep_services(director_file(d, "services", path), &d->ipvs.mine);
+}
+
+/* The table is as it shall be: ours is what the plan has, and no more. */
+static void disclaim(struct director *d)
+{
+        if (!d->active && !d->ready) {
+                disclaim_all(d);
+        } else if (d->ipvs.mine.count != d->plan->service_count) {
+                table_free(&d->ipvs.mine);
                 claim(d);
-        else
-                keep_services(director_file(d, "services", path), &d->ipvs.mine);
+        }
 }
 
 static void failed_by(struct director *d, const char *what, int error)
@@ -83,11 +87,36 @@ static void tell_restored(struct director *d)
         d->setup.on_event(d->setup.user, DIRECTOR_EV_NOTE, text);
 }
 
+/* `seen` is what was there, counters included; `actual` is what was wanted. */
+static void settle(struct director *d)
+{
+        d->trouble[0] = '\0';
+        d->renewed = false;
+        d->ipvs.known = true;
+        d->look_again = d->ipvs.brief ? INSTANT_LONG_AGO : instant_add(instant_now(), LOOK_AGAIN);
+        table_free(&d->ipvs.seen);
+        d->ipvs.seen = d->actual;
+        if (!d->ipvs.brief)
+                d->counted = instant_now();
+        d->actual = d->wanted;
+        d->wanted = (struct table){0};
+        disclaim(d);
+        bool stands = !d->active && d->actual.count > 0;
+        if (stands && !d->standing)
+                log_info("director: ready to take over: %zu services are in the kernel's table",
+                         d->actual.count);
+        d->standing = stands;
+}
+
 /* All changes have been sent. */
 static void made(struct director *d)
 {
         char text[sizeof(d->trouble)];
 
+        if (d->ipvs.refused && d->ipvs.brief) {
+                director_begin(d, d->task); /* somebody has changed the table: it is read after all */
+                return;
+        }
         if (d->ipvs.refused) {
                 snprintf(text, sizeof(text), "the kernel refused %zu of %zu changes, first %s",
                          d->ipvs.refused, d->ipvs.changes.count, d->ipvs.refusal);
@@ -98,26 +127,19 @@ static void made(struct director *d)
                 tell_restored(d);
         for (size_t i = 0; i < d->ipvs.changes.count && d->setup.on_change; i++)
                 d->setup.on_change(d->setup.user, &d->ipvs.changes.change[i]);
-        d->trouble[0] = '\0';
-        d->renewed = false;
-        d->look_again = instant_add(instant_now(), LOOK_AGAIN);
-        table_free(&d->ipvs.seen);
-        d->ipvs.seen = d->actual;
-        d->counted = instant_now();
-        d->actual = d->wanted;
-        d->wanted = (struct table){0};
-        disclaim(d);
+        d->active = d->active || d->task == TASK_START;
+        if (d->task == TASK_START || d->renewed)
+                director_take_up(d);
+        settle(d);
+        if (d->task != TASK_STOP)
+                director_sync(d, d->active ? SYNC_MASTER : SYNC_BACKUP, true);
         switch (d->task) {
         case TASK_START:
-                d->active = d->more = true;
-                director_sync(d, SYNC_MASTER, true);
+                d->more = true;
                 director_end(d, DIRECTOR_EV_STARTED, "");
                 break;
         case TASK_STOP: director_end(d, DIRECTOR_EV_STOPPED, ""); break;
-        case TASK_VERIFY:
-                director_sync(d, SYNC_MASTER, true);
-                director_begin(d, TASK_NONE);
-                break;
+        case TASK_VERIFY: director_begin(d, TASK_NONE); break;
         case TASK_LOOK:
         case TASK_NONE: break;
         }
@@ -141,11 +163,11 @@ static void leave_what_stays(struct director *d)
 
 static void compare(struct director *d)
 {
-        int error = d->task == TASK_STOP ? 0 : director_want(d);
+        bool sweep = d->setup.sweep && (d->active || d->task != TASK_VERIFY);
+        int error = director_want(d);
 
         if (!error)
-                error = changes_between(&d->wanted, &d->actual, &d->ipvs.mine, d->setup.sweep,
-                                        &d->ipvs.changes);
+                error = changes_between(&d->wanted, &d->actual, &d->ipvs.mine, sweep, &d->ipvs.changes);
         if (d->task == TASK_STOP && d->setup.leaves)
                 leave_what_stays(d);
         d->ipvs.phase = PHASE_MAKE;
@@ -171,6 +193,7 @@ static void looked(struct director *d)
                 return;
         }
         d->active = d->renewed = true;
+        d->standing = false;
         d->task = TASK_VERIFY;
         d->setup.on_event(d->setup.user, DIRECTOR_EV_PRESENT, "");
 }
@@ -189,6 +212,7 @@ static void read_services(struct director *d)
 {
         int error = open_kernel(d);
 
+        d->ipvs.known = false;
         table_free(&d->actual);
         if (error == -ENOENT && !d->ipvs.kernel.socket) {
                 if (d->task == TASK_STOP) /* nothing of ours is in a table that is not there */
@@ -204,8 +228,8 @@ static void read_services(struct director *d)
                 failed_by(d, "the kernel's table cannot be read", error);
         else if (d->task == TASK_LOOK)
                 looked(d);
-        else if (d->task == TASK_STOP)
-                compare(d); /* services go with their servers */
+        else if (d->task == TASK_STOP && !d->ready)
+                d->ipvs.phase = PHASE_COMPARE; /* services go with their servers */
 }
 
 static void read_servers(struct director *d)
@@ -222,7 +246,7 @@ static void read_servers(struct director *d)
         if (error)
                 failed_by(d, "the kernel's table cannot be read", error);
         else if (d->ipvs.read == d->actual.count)
-                compare(d);
+                d->ipvs.phase = PHASE_COMPARE;
 }
 
 static void make_changes(struct director *d)
@@ -237,13 +261,16 @@ static void make_changes(struct director *d)
                 made(d);
 }
 
-/* Another order than before: all begins anew. */
+/* Another order than before: all begins anew. Who stood by with the table need not read it before it serves;
+ * it is read right after. */
 static void begin(struct director *d)
 {
         changes_free(&d->ipvs.changes);
         d->ipvs.made = d->ipvs.read = d->ipvs.refused = 0;
         d->ipvs.refusal[0] = '\0';
-        d->ipvs.phase = PHASE_SERVICES;
+        d->ipvs.brief = d->task == TASK_START && d->ipvs.known && d->standing;
+        d->ipvs.known = false;
+        d->ipvs.phase = d->ipvs.brief ? PHASE_COMPARE : PHASE_SERVICES;
         d->ipvs.order = d->order;
         if (d->task == TASK_STOP)
                 director_sync(d, SYNC_MASTER, false);
@@ -256,6 +283,7 @@ static void turn(struct director *d)
         switch (d->ipvs.phase) {
         case PHASE_SERVICES: read_services(d); break;
         case PHASE_SERVERS: read_servers(d); break;
+        case PHASE_COMPARE: compare(d); break;
         case PHASE_MAKE: make_changes(d); break;
         }
 }
@@ -273,8 +301,10 @@ static void follow(struct director *d, size_t i)
 {
         struct virtual_service *actual = table_service(&d->actual, &d->plan->service[i].service.key), wanted;
         struct changes c = {0};
-        int error = actual ? farm_service(d->farm, i, instant_now(), &wanted) : -ENOENT;
+        int error = actual ? director_service(d, i, &wanted) : -ENOENT;
 
+        if (!actual && !d->active && director_standing(d, i) == STANDING_OUT)
+                return;
         if (error) {
                 d->look_again = INSTANT_LONG_AGO;
                 return;
@@ -287,6 +317,7 @@ static void follow(struct director *d, size_t i)
                 log_warning("director: a change was not made: %s",
                             error ? strerror(-error) : d->ipvs.refusal);
                 d->look_again = INSTANT_LONG_AGO; /* the whole table is looked at, and mended */
+                d->ipvs.known = false;
                 free(wanted.server);
         } else {
                 director_tell(d, &c);
@@ -372,19 +403,47 @@ bool backend_ipvs_is_there(struct director *d)
         return d->ipvs.kernel.socket || ipvs_open(&d->ipvs.kernel) != -ENOENT;
 }
 
-/* Without IPVS that is tried again, and said, at the start. */
+/* Without IPVS that is tried again, and said, when the table is made. */
 static void stand_by(struct director *d)
 {
+        struct table kept;
+        char path[DIRECTOR_PATH];
+
+        kept_services(director_file(d, "services", path), &kept);
+        d->standing = kept.count > 0;
+        table_free(&kept);
         if (backend_ipvs_is_there(d))
                 director_sync(d, SYNC_BACKUP, true);
+}
+
+static void withdraw(struct director *d)
+{
+        struct changes c = {0};
+        struct table none = {0};
+        int error = d->ipvs.kernel.socket ? 0 : -ENOENT;
+
+        d->ipvs.known = false;
+        if (error)
+                return;
+        error = changes_between(&none, &d->ipvs.mine, &d->ipvs.mine, false, &c);
+        if (!error)
+                error = ipvs_make(&d->ipvs.kernel, c.change, c.count, on_refused, d);
+        if (error)
+                log_warning("director: its services are still in the kernel's table: %s", strerror(-error));
+        else
+                disclaim_all(d);
+        changes_free(&c);
+        director_sync(d, SYNC_BACKUP, false);
 }
 
 const struct backend backend_ipvs = {
         .name = "ipvs",
         .counts_bytes = true,
+        .stands = true,
         .init = init,
         .free = done,
         .stand_by = stand_by,
+        .withdraw = withdraw,
         .turn = turn,
         .tend = tend,
         .busy = never_busy,

@@ -41,8 +41,25 @@ void director_sync(struct director *d, enum sync_role role, bool run)
                 error = run ? ipvs_sync_start(&d->ipvs.kernel, role, &d->setup.sync)
                             : ipvs_sync_stop(&d->ipvs.kernel, role);
         }
-        if (error)
+        if (error && error != d->ipvs.sync_error[role])
                 log_warning("director: connections are not %s on %s: %s",
                             role == SYNC_MASTER ? "told to the standby" : "heard of from the active director",
                             d->setup.sync.interface, strerror(-error));
+        d->ipvs.sync_error[role] = error;
+}
+
+/* By a hash of the client, who takes over finds the server that the client has, told of it or not; if only
+ * the kernel takes a packet in the midst of a connection for a reason to look. */
+void director_take_up(const struct director *d)
+{
+        bool hashed = false;
+
+        for (size_t i = 0; i < d->plan->service_count; i++) {
+                const struct virtual_service *s = &d->plan->service[i].service;
+                hashed = hashed || strcmp(s->scheduler, "sh") == 0 || strcmp(s->scheduler, "mh") == 0;
+        }
+        if (!hashed)
+                return;
+        set_sysctl("sloppy_tcp", "1");
+        set_sysctl("sloppy_sctp", "1");
 }

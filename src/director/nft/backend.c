@@ -455,12 +455,18 @@ static void stand_by(struct director *d)
         (void)d;
 }
 
+static void withdraw(struct director *d)
+{
+        (void)d; /* there is nothing on standby */
+}
+
 const struct backend backend_nft = {
         .name = "nft",
         .counts_bytes = false,
         .init = init,
         .free = done,
         .stand_by = stand_by,
+        .withdraw = withdraw,
         .turn = turn,
         .tend = tend,
         .busy = busy,
