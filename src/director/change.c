@@ -28,14 +28,6 @@ static int put(struct changes *to, enum change_kind kind, const struct virtual_s
         return 0;
 }
 
-static int compare_endpoints(const struct real_server *a, const struct real_server *b)
-{
-        if (a->ip.family != b->ip.family)
-                return a->ip.family < b->ip.family ? -1 : 1;
-        int by = memcmp(a->ip.bytes, b->ip.bytes, ip_size(&a->ip));
-        return by ? by : (int)a->port - (int)b->port;
-}
-
 /* What is to come and to stay; then what is to go. */
 static int put_servers(struct changes *to, const struct virtual_service *wanted,
                        const struct virtual_service *actual, bool going)
@@ -46,7 +38,7 @@ static int put_servers(struct changes *to, const struct virtual_service *wanted,
         while (!error && (w < wanted->count || a < actual->count)) {
                 const struct real_server *new = w < wanted->count ? &wanted->server[w] : NULL;
                 const struct real_server *old = a < actual->count ? &actual->server[a] : NULL;
-                int by = !new ? 1 : !old ? -1 : compare_endpoints(new, old);
+                int by = !new ? 1 : !old ? -1 : real_server_compare(new, old);
                 w += by <= 0;
                 a += by >= 0;
                 if (by < 0 && !going)

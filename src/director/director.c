@@ -313,6 +313,7 @@ void director_free(struct director *d)
         table_free(&d->wanted);
         table_free(&d->actual);
         own_free(&d->own);
+        drains_free(&d->drains);
         farm_free(d->farm);
         if (d->plan)
                 plan_free(d->plan);
@@ -350,8 +351,15 @@ size_t director_drain(struct director *d, const struct ip *ip, uint16_t port, bo
         size_t places = farm_drain(d->farm, ip, port, drain);
         char path[DIRECTOR_PATH];
 
-        if (places && drains_set(&d->drains, ip, port, drain) == 0)
-                keep_drains(director_file(d, "drained", path), &d->drains);
+        int error = places ? drains_set(&d->drains, ip, port, drain) : 0;
+
+        if (places && !error)
+                error = keep_drain(director_file(d, "drained", path), &d->drains,
+                                   &(struct drained){*ip, port}, drain);
+        if (error)
+                log_warning(
+                        "director: drained servers cannot be kept: %s: the next daemon does not know of them",
+                        strerror(-error));
         director_look_soon(d);
         return places;
 }

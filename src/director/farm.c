@@ -1,5 +1,7 @@
 #include "director/farm.h"
 
+#include "director/places.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +34,10 @@ struct farm {
         uint8_t *share;              /* by check: percent of a server's weight */
         size_t use_count;
         struct use *use; /* by check */
-        size_t next;     /* where farm_next_changed() goes on */
+        struct places places;
+        size_t rising;         /* servers in their slow start */
+        size_t first, waiting; /* services that have changed, in the ring below */
+        size_t *ring;          /* of as many as there are services */
 };
 
 static int compare_uses(const void *one, const void *two)
@@ -60,6 +65,22 @@ static bool list_uses(struct farm *f)
         if (f->use)
                 qsort(f->use, f->use_count, sizeof(*f->use), compare_uses);
         return f->use;
+}
+
+/* Somebody has to look at the service; one that waits already does so once. */
+static void set_changed(struct farm *f, size_t service)
+{
+        if (f->service[service].changed)
+                return;
+        f->service[service].changed = true;
+        f->ring[(f->first + f->waiting++) % f->plan->service_count] = service;
+}
+
+static void set_state(struct farm *f, struct server *s, enum server_state state)
+{
+        f->rising += state == SERVER_SLOW_START;
+        f->rising -= s->state == SERVER_SLOW_START;
+        s->state = state;
 }
 
 static enum server_state state_of(const struct server *s)
@@ -101,7 +122,9 @@ struct farm *farm_new(const struct plan *plan)
         f->service = calloc(plan->service_count + 1, sizeof(*f->service));
         f->verdict = calloc(plan->check_count + 1, sizeof(*f->verdict));
         f->share = malloc(plan->check_count + 1);
-        whole = f->service && f->verdict && f->share && list_uses(f);
+        f->ring = calloc(plan->service_count + 1, sizeof(*f->ring));
+        whole = f->service && f->verdict && f->share && f->ring && list_uses(f) &&
+                places_list(plan, &f->places) == 0;
         if (f->share)
                 memset(f->share, 100, plan->check_count + 1);
         for (size_t i = 0; whole && i < plan->service_count; i++) {
@@ -135,6 +158,8 @@ void farm_free(struct farm *f)
         free(f->verdict);
         free(f->share);
         free(f->use);
+        free(f->ring);
+        places_free(&f->places);
         free(f);
 }
 
@@ -178,9 +203,9 @@ static bool hear_for(struct farm *f, const struct use *u, instant now)
         state = state_after(p, s->state, verdict_of(f, &p->server[u->server]));
         if (state == s->state)
                 return false;
-        s->state = state;
+        set_state(f, s, state);
         s->up_since = now;
-        f->service[u->service].changed = true;
+        set_changed(f, u->service);
         judge_service(f, u->service);
         return true;
 }
@@ -227,8 +252,8 @@ static void find_in(struct farm *f, size_t service, const struct virtual_service
                 const struct real_server *r = service_server(actual, &planned->real.ip, planned->real.port);
                 if (!r || r->weight == 0)
                         continue;
-                s->state = SERVER_UNKNOWN;
-                f->service[service].changed = true;
+                set_state(f, s, SERVER_UNKNOWN);
+                set_changed(f, service);
         }
         judge_service(f, service);
 }
@@ -248,26 +273,22 @@ bool farm_weigh(struct farm *f, size_t check, uint8_t percent)
                 return false;
         f->share[check] = percent;
         for (const struct use *u = first_use(f, check); u; u = next_use(f, u))
-                f->service[u->service].changed = true;
+                set_changed(f, u->service);
         return true;
 }
 
 size_t farm_drain(struct farm *f, const struct ip *ip, uint16_t port, bool drain)
 {
-        size_t places = 0;
+        size_t places;
+        const struct place *at = places_find(&f->places, ip, port, &places);
 
-        for (size_t i = 0; i < f->plan->service_count; i++) {
-                const struct plan_service *p = &f->plan->service[i];
-                for (size_t j = 0; j < p->server_count; j++) {
-                        struct server *s = &f->service[i].server[j];
-                        const struct real_server *r = &p->server[j].real;
-                        if (!ip_equal(&r->ip, ip) || (port && r->port != port))
-                                continue;
-                        places++;
-                        f->service[i].changed |= s->drained != drain;
-                        s->drained = drain;
-                }
-                judge_service(f, i);
+        for (size_t n = 0; n < places; n++, at++) {
+                struct server *s = &f->service[at->service].server[at->server];
+                if (s->drained == drain)
+                        continue;
+                s->drained = drain;
+                set_changed(f, at->service);
+                judge_service(f, at->service);
         }
         return places;
 }
@@ -279,7 +300,7 @@ bool farm_close(struct farm *f, size_t service, size_t server, bool closed)
         if (s->closed == closed)
                 return false;
         s->closed = closed;
-        f->service[service].changed = true;
+        set_changed(f, service);
         judge_service(f, service);
         return true;
 }
@@ -319,15 +340,15 @@ static span step_of(const struct plan_service *p, const struct plan_server *plan
 
 void farm_tick(struct farm *f, instant now)
 {
-        for (size_t i = 0; i < f->plan->service_count; i++) {
+        for (size_t i = 0; f->rising && i < f->plan->service_count; i++) {
                 const struct plan_service *p = &f->plan->service[i];
                 for (size_t j = 0; j < p->server_count && p->slow_start.us > 0; j++) {
                         struct server *s = &f->service[i].server[j];
                         if (s->state != SERVER_SLOW_START)
                                 continue;
-                        f->service[i].changed = true;
+                        set_changed(f, i);
                         if (instant_reached(now, instant_add(s->up_since, p->slow_start)))
-                                s->state = SERVER_UP;
+                                set_state(f, s, SERVER_UP);
                 }
         }
 }
@@ -336,7 +357,7 @@ instant farm_due(const struct farm *f, instant now)
 {
         instant due = INSTANT_NEVER;
 
-        for (size_t i = 0; i < f->plan->service_count; i++) {
+        for (size_t i = 0; f->rising && i < f->plan->service_count; i++) {
                 const struct plan_service *p = &f->plan->service[i];
                 for (size_t j = 0; j < p->server_count && p->slow_start.us > 0; j++) {
                         const struct server *s = &f->service[i].server[j];
@@ -351,15 +372,13 @@ instant farm_due(const struct farm *f, instant now)
 
 size_t farm_next_changed(struct farm *f)
 {
-        for (size_t n = 0; n < f->plan->service_count; n++) {
-                size_t i = (f->next + n) % f->plan->service_count;
-                if (!f->service[i].changed)
-                        continue;
-                f->service[i].changed = false;
-                f->next = i;
-                return i;
-        }
-        return SIZE_MAX;
+        if (!f->waiting)
+                return SIZE_MAX;
+        size_t service = f->ring[f->first];
+        f->first = (f->first + 1) % f->plan->service_count;
+        f->waiting--;
+        f->service[service].changed = false;
+        return service;
 }
 
 /* Whether the server has a place in the table at all. */

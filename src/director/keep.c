@@ -4,12 +4,22 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define FILE_MAX (1 << 20)
+#define FILE_MAX (1 << 23)
+/* A file of drains is written anew when it has so many lines more than there are drained servers, twice. */
+#define LINES_SPARE 256
+
+void drains_free(struct drains *d)
+{
+        free(d->server);
+        *d = (struct drains){0};
+}
 
 int drains_set(struct drains *d, const struct ip *ip, uint16_t port, bool drain)
 {
@@ -23,8 +33,15 @@ int drains_set(struct drains *d, const struct ip *ip, uint16_t port, bool drain)
                 return 0;
         if (d->count == DRAINS_MAX)
                 return -ENOSPC;
-        d->server[d->count].ip = *ip;
-        d->server[d->count++].port = port;
+        if (d->count == d->room) {
+                size_t room = d->room ? 2 * d->room : 16;
+                struct drained *grown = reallocarray(d->server, room, sizeof(*grown));
+                if (!grown)
+                        return -ENOMEM;
+                d->server = grown;
+                d->room = room;
+        }
+        d->server[d->count++] = (struct drained){*ip, port};
         return 0;
 }
 
@@ -76,7 +93,7 @@ static int replace(const char *path, char *text, size_t n, bool whole)
         return error;
 }
 
-int keep_drains(const char *path, const struct drains *d)
+static int keep_drains(const char *path, struct drains *d)
 {
         char *text = NULL, endpoint[SERVER_TEXT];
         size_t n = 0;
@@ -86,7 +103,36 @@ int keep_drains(const char *path, const struct drains *d)
                 return -ENOMEM;
         for (size_t i = 0; i < d->count; i++)
                 fprintf(to, "%s\n", endpoint_format(&d->server[i].ip, d->server[i].port, endpoint));
-        return replace(path, text, n, fclose(to) == 0);
+        int error = replace(path, text, n, fclose(to) == 0);
+        d->lines = error ? SIZE_MAX : d->count;
+        return error;
+}
+
+/* A line at the end, "10.0.0.11:80", or "-10.0.0.11:80" for one that is drained no more. */
+static int append_drain(const char *path, const struct drained *server, bool drain)
+{
+        char endpoint[SERVER_TEXT], line[SERVER_TEXT + 4];
+        int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+
+        if (fd == -1)
+                return -errno;
+        int n = snprintf(line, sizeof(line), "%s%s\n", drain ? "" : "-",
+                         endpoint_format(&server->ip, server->port, endpoint));
+        ssize_t written = write(fd, line, (size_t)n);
+        int error = written == -1 ? -errno : written < n ? -ENOSPC : 0;
+        close(fd);
+        return error;
+}
+
+/* Many drained one after the other, each answered, are not each a file with all of them. */
+int keep_drain(const char *path, struct drains *d, const struct drained *server, bool drain)
+{
+        bool anew = d->lines >= 2 * d->count + LINES_SPARE;
+
+        if (anew || append_drain(path, server, drain) < 0)
+                return keep_drains(path, d);
+        d->lines++;
+        return 0;
 }
 
 int keep_services(const char *path, const struct table *t)
@@ -116,11 +162,13 @@ static void each_line(const char *path, void (*take)(void *to, const char *line)
 static void take_drain(void *to, const char *line)
 {
         struct drains *d = to;
+        bool drain = line[0] != '-';
         struct ip ip;
         uint16_t port;
 
-        if (ip_parse_endpoint(line, &ip, &port) == 0)
-                drains_set(d, &ip, port, true);
+        d->lines++;
+        if (ip_parse_endpoint(line + !drain, &ip, &port) == 0)
+                drains_set(d, &ip, port, drain);
 }
 
 static void take_service(void *to, const char *line)

@@ -39,12 +39,16 @@ static int compare_services(const void *one, const void *two)
         return virtual_key_compare(&a->key, &b->key);
 }
 
-static int compare_servers(const void *one, const void *two)
+int real_server_compare(const struct real_server *a, const struct real_server *b)
 {
-        const struct real_server *a = one, *b = two;
         int by = compare_ips(&a->ip, &b->ip);
 
         return by ? by : compare_numbers(a->port, b->port);
+}
+
+static int compare_servers(const void *one, const void *two)
+{
+        return real_server_compare(one, two);
 }
 
 /* One more place in a growing array; NULL: no memory, and nothing changed. */

@@ -88,6 +88,8 @@ struct virtual_service *table_service(const struct table *t, const struct virtua
 struct real_server *service_server(const struct virtual_service *s, const struct ip *ip, uint16_t port);
 
 int virtual_key_compare(const struct virtual_key *a, const struct virtual_key *b);
+/* By address and port alone. */
+int real_server_compare(const struct real_server *a, const struct real_server *b);
 /* Whether setting the one to the other would change nothing; of services, without their servers. */
 bool service_same(const struct virtual_service *a, const struct virtual_service *b);
 bool server_same(const struct real_server *wanted, const struct real_server *actual);

@@ -201,6 +201,38 @@ static void test_a_drained_server_gets_nothing_new_until_it_is_undrained(void **
         assert_table(at(4), "2:4");
 }
 
+static void test_a_server_of_many_services_is_drained_in_each_of_them(void **state)
+{
+        static const size_t changed[] = {0, 14, 28, 7, 21, 35};
+        enum { MANY = 40 };
+        struct plan_service many[MANY] = {0};
+        struct plan_server one[MANY] = {0};
+        struct ip shared = ip("10.0.0.9");
+        struct plan large = {.service_count = MANY, .service = many};
+        size_t next;
+
+        for (size_t i = 0; i < MANY; i++) {
+                many[i] = (struct plan_service){.server_count = 1, .server = &one[i], .quorum = 1};
+                one[i].real = (struct real_server){
+                        .ip = i % 7 ? ip("10.0.0.8") : shared, .port = i % 2 ? 81 : 80, .weight = 4};
+        }
+        farm = farm_new(&large);
+        assert_int_equal(farm_drain(farm, &shared, 0, true), 6);
+        assert_int_equal(farm_drain(farm, &shared, 81, false), 3); /* those of odd numbers */
+        for (size_t i = 0; i < MANY; i++)
+                assert_int_equal(farm_server(farm, i, 0) == SERVER_DRAINED, i % 14 == 0);
+        for (size_t n = 0; n < sizeof(changed) / sizeof(changed[0]); n++)
+                assert_int_equal(farm_next_changed(farm), changed[n]); /* each once */
+        assert_int_equal(farm_next_changed(farm), SIZE_MAX);
+        for (size_t round = 0; round < 3; round++) {
+                assert_int_equal(farm_drain(farm, &shared, 80, round % 2), 3);
+                for (size_t n = 0; (next = farm_next_changed(farm)) != SIZE_MAX; n++)
+                        assert_int_equal(next, n * 14);
+        }
+        farm_free(farm);
+        farm = NULL;
+}
+
 static void test_one_check_of_several_is_enough_to_be_down(void **state)
 {
         size_t both[] = {0, 1};
@@ -289,6 +321,7 @@ int main(void)
                 TEST(test_without_a_fallback_whoever_is_left_serves),
                 TEST(test_a_server_that_comes_back_starts_slowly),
                 TEST(test_a_drained_server_gets_nothing_new_until_it_is_undrained),
+                TEST(test_a_server_of_many_services_is_drained_in_each_of_them),
                 TEST(test_one_check_of_several_is_enough_to_be_down),
                 TEST(test_who_is_always_on_and_who_never),
                 TEST(test_who_stands_in_the_table_already_is_used_until_a_check_says_otherwise),
