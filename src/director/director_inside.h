@@ -51,7 +51,7 @@ struct director_ipvs {
         size_t refused;
         char refusal[CHANGE_TEXT + IPVS_WHY];
         bool known;        /* `actual` is what is in the kernel, unless somebody else has changed it */
-        bool brief;        /* this start has taken that for granted */
+        bool brief;        /* this task has taken that for granted */
         int sync_error[2]; /* by enum sync_role, what was said last */
 };
 
@@ -100,6 +100,7 @@ struct director {
         uv_timer_t *timer;
 
         instant close_due;   /* when the directories that close servers are looked at; INSTANT_NEVER: none */
+        bool commands;       /* some service has a fallback command */
         unsigned char *told; /* by service: what its fallback command was run with, enum told */
         struct child *command; /* the one that runs; NULL: none */
 };

@@ -21,9 +21,12 @@ void director_take_manners(struct director *d, unsigned char *told)
         free(d->told);
         d->told = told;
         d->close_due = INSTANT_NEVER;
-        for (size_t i = 0; i < d->plan->service_count; i++)
+        d->commands = false;
+        for (size_t i = 0; i < d->plan->service_count; i++) {
                 if (d->plan->service[i].maintenance)
                         d->close_due = INSTANT_LONG_AGO;
+                d->commands |= d->plan->service[i].fallback_command != NULL;
+        }
 }
 
 /* A command that runs runs on. */
@@ -167,7 +170,7 @@ static void run_command(struct director *d, const struct plan_service *p, enum t
 
 void director_tell_fallbacks(struct director *d)
 {
-        for (size_t i = 0; i < d->plan->service_count && !d->command; i++) {
+        for (size_t i = 0; d->commands && i < d->plan->service_count && !d->command; i++) {
                 const struct plan_service *p = &d->plan->service[i];
                 enum told told = farm_service_up(d->farm, i) ? TOLD_STOP : TOLD_START;
                 if (!p->fallback_command || d->told[i] == told)

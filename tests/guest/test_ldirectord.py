@@ -131,7 +131,8 @@ def test_a_line_of_haresources_goes_on_without_a_cluster(alpha):
     s.wait_table(UP)
     wait_for(lambda: alpha.run("cat /tmp/told.log").stdout.endswith("start 192.0.2.240:80 tcp\nstop 192.0.2.240:80 tcp\n"), 30,
              lambda: alpha.run("cat /tmp/told.log").stdout)
-    # a changed file counts at once, a wrong one never
+    # a changed file counts at once, also where somebody else has been at the table; a wrong one never
+    alpha.run("ipvsadm -d -t 192.0.2.240:80 -r 192.0.2.11:80")
     s.write(WWW.replace("masq 2", "masq 7"))
     s.wait_table([line.replace("-w 2", "-w 7") for line in UP])
     s.write(WWW + "\tcolour=blue\n")

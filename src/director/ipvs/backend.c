@@ -87,17 +87,22 @@ static void tell_restored(struct director *d)
         d->setup.on_event(d->setup.user, DIRECTOR_EV_NOTE, text);
 }
 
-/* `seen` is what was there, counters included; `actual` is what was wanted. */
+/* `seen` is what was there, counters included, if it was looked at; `actual` is what was wanted. */
 static void settle(struct director *d)
 {
         d->trouble[0] = '\0';
         d->renewed = false;
         d->ipvs.known = true;
-        d->look_again = d->ipvs.brief ? INSTANT_LONG_AGO : instant_add(instant_now(), LOOK_AGAIN);
-        table_free(&d->ipvs.seen);
-        d->ipvs.seen = d->actual;
-        if (!d->ipvs.brief)
+        if (d->ipvs.brief) {
+                table_free(&d->actual);
+                if (d->task == TASK_START)
+                        d->look_again = INSTANT_LONG_AGO;
+        } else {
+                d->look_again = instant_add(instant_now(), LOOK_AGAIN);
+                table_free(&d->ipvs.seen);
+                d->ipvs.seen = d->actual;
                 d->counted = instant_now();
+        }
         d->actual = d->wanted;
         d->wanted = (struct table){0};
         disclaim(d);
@@ -150,12 +155,8 @@ static void leave_what_stays(struct director *d)
         size_t kept = 0;
 
         for (size_t i = 0; i < d->ipvs.changes.count; i++) {
-                const struct virtual_key *key = &d->ipvs.changes.change[i].service->key;
-                bool stays = false;
-                for (size_t k = 0; k < d->plan->service_count; k++)
-                        stays |= d->plan->service[k].stays &&
-                                 virtual_key_compare(&d->plan->service[k].service.key, key) == 0;
-                if (!stays)
+                const struct plan_service *s = plan_find(d->plan, &d->ipvs.changes.change[i].service->key);
+                if (!s || !s->stays)
                         d->ipvs.changes.change[kept++] = d->ipvs.changes.change[i];
         }
         d->ipvs.changes.count = kept;
@@ -166,6 +167,8 @@ static void compare(struct director *d)
         bool sweep = d->setup.sweep && (d->active || d->task != TASK_VERIFY);
         int error = director_want(d);
 
+        if (!error && d->ipvs.brief)
+                error = claim(d);
         if (!error)
                 error = changes_between(&d->wanted, &d->actual, &d->ipvs.mine, sweep, &d->ipvs.changes);
         if (d->task == TASK_STOP && d->setup.leaves)
@@ -262,13 +265,17 @@ static void make_changes(struct director *d)
 }
 
 /* Another order than before: all begins anew. Who stood by with the table need not read it before it serves;
- * it is read right after. */
+ * it is read right after. Nor need who has another plan: what others have done to the table, the look finds
+ * that is due anyway, or the kernel refuses a change because of it. */
 static void begin(struct director *d)
 {
+        bool stood = d->task == TASK_START && d->standing;
+        bool renews = d->task == TASK_VERIFY && d->active && d->renewed;
+
         changes_free(&d->ipvs.changes);
         d->ipvs.made = d->ipvs.read = d->ipvs.refused = 0;
         d->ipvs.refusal[0] = '\0';
-        d->ipvs.brief = d->task == TASK_START && d->ipvs.known && d->standing;
+        d->ipvs.brief = d->ipvs.known && (stood || renews);
         d->ipvs.known = false;
         d->ipvs.phase = d->ipvs.brief ? PHASE_COMPARE : PHASE_SERVICES;
         d->ipvs.order = d->order;
@@ -296,6 +303,13 @@ static bool never_busy(const struct director *d)
 
 /* --- while active --- */
 
+/* The whole table is looked at, and mended. */
+static void look_at_once(struct director *d)
+{
+        d->ipvs.known = false;
+        d->look_again = INSTANT_LONG_AGO;
+}
+
 /* One service shall be another than it is: one change, mostly. */
 static void follow(struct director *d, size_t i)
 {
@@ -306,7 +320,7 @@ static void follow(struct director *d, size_t i)
         if (!actual && !d->active && director_standing(d, i) == STANDING_OUT)
                 return;
         if (error) {
-                d->look_again = INSTANT_LONG_AGO;
+                look_at_once(d);
                 return;
         }
         d->ipvs.refused = 0;
@@ -316,8 +330,7 @@ static void follow(struct director *d, size_t i)
         if (error || d->ipvs.refused) {
                 log_warning("director: a change was not made: %s",
                             error ? strerror(-error) : d->ipvs.refusal);
-                d->look_again = INSTANT_LONG_AGO; /* the whole table is looked at, and mended */
-                d->ipvs.known = false;
+                look_at_once(d);
                 free(wanted.server);
         } else {
                 director_tell(d, &c);
