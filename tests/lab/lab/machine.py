@@ -180,13 +180,15 @@ class Machine:
         return sorted(pid for pid, (_, name, _) in self.processes().items() if name == program)
 
     def kill(self, pids, number=signal.SIGKILL):
-        """Sends the signal to all of them at once; with SIGKILL, returns when they are gone."""
+        """Sends the signal to all of them at once; with SIGKILL, returns when they are gone: they stand still before
+        the first one dies, so that none has the time to act on the death of another."""
         pids = list(pids)
-        for pid in pids:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                pass
+        for each in [signal.SIGSTOP, number] if number == signal.SIGKILL else [number]:
+            for pid in pids:
+                try:
+                    os.kill(pid, each)
+                except ProcessLookupError:
+                    pass
         if number == signal.SIGKILL:
             wait_for(lambda: not set(pids) & set(self.processes()), 5, "processes %s die" % pids, 0.001)
         return now()
