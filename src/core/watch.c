@@ -266,7 +266,9 @@ static void on_board(void *user, const struct board_record *r)
         case BOARD_TARGET: learn_target(w, r); break;
         case BOARD_MARK: learn_mark(w, r); break;
         case BOARD_WATCH:
-        case BOARD_NOTICE: break;
+        case BOARD_NOTICE:
+        case BOARD_PAST:
+        case BOARD_SENT: break;
         }
         watching_soon(w);
 }
@@ -371,7 +373,12 @@ void core_watch_result(struct core *core, uint32_t id, const struct check_result
         const struct watched *t = watches_get(w->watches, k->watched);
         const struct config_watch *c = &core->config->watch[t->watch];
         enum watched_state before = t->state;
-        watches_result(w->watches, k->watched, k->check, states[result->state], result->text, &time);
+        int failures = result->reason == REASON_NO_CHECKER ? -1 : result->failures;
+        watches_result(w->watches, k->watched, k->check, states[result->state], failures, result->text,
+                       &time);
+        watching_note_told(w, k, result);
+        if (t->state == WATCHED_DOWN && failures <= watches_counted(w->watches, k->watched))
+                watching_soon(w); /* this may be the one that somebody waits for */
         if (t->state == before)
                 return;
         snprintf(text, sizeof(text), "%s@%s: %s", c->service[t->service].name, c->host[t->host], t->text);
@@ -403,6 +410,8 @@ static void run_checks(struct watching *w, int watch, bool here)
                         log_error("watch %s: check %s of %s cannot be started: %s",
                                   core->config->watch[watch].name, s->check[w->id[i].check].name,
                                   core->config->watch[watch].host[t->host], strerror(-error));
+                checker_count(core->checker, w->id[i].id, watches_counted(w->watches, w->id[i].watched));
+                watching_remember(w, &w->id[i]);
         }
 }
 
@@ -564,6 +573,7 @@ int core_watch_reload(struct core *core)
                 if (!find_id(w, old[i].id))
                         checker_stop(core->checker, old[i].id);
         free(old);
+        watching_forget_strangers(w);
         for (int i = 0; i < (int)core->config->watch_count; i++)
                 if (watches_runs(w->watches, i))
                         run_checks(w, i, true);

@@ -39,6 +39,13 @@ void watching_soon(struct watching *w);
 /* Writes a mark for all, or takes it back. 0 or a negative errno. */
 int watching_mark(struct watching *w, const struct watch_mark *mark);
 void watching_unmark(struct watching *w, enum watch_mark_kind kind, const char *about);
+/* watch_past.c: what a check was told by a trap goes to the board, and from there to one that begins; what
+ * checks were told that are no more is erased. */
+void watching_note_told(struct watching *w, const struct watch_check_id *k,
+                        const struct check_result *result);
+void watching_remember(struct watching *w, const struct watch_check_id *k);
+void watching_forget_strangers(struct watching *w);
+
 /* A watch as its runner has said. False: nobody has. */
 struct watch_summary {
         char node[NAME_SIZE];

@@ -120,6 +120,7 @@ static json_t *report_watched(const struct watching *w, const struct watched *t,
         set_text(one, "state", state_names[state_seen(w, t)]);
         json_object_set_new(one, "age_us",
                             json_integer(knows_age(w, t) ? span_between(t->since, time->now).us : -1));
+        json_object_set_new(one, "failures", json_integer(watched_failures(t)));
         set_text(one, "text", t->text);
         set_text(one, "quiet", quiet_of(w, t, time));
         return one;

@@ -46,11 +46,33 @@ static void link_close(struct checker *c)
         c->link = NULL;
 }
 
+static void past_free(struct outcome *past)
+{
+        if (past != NULL)
+                free((char *)past->said);
+        free(past);
+}
+
+/* Without memory, what was known before stays. */
+static void set_past(struct wanted *w, instant told, int detail, const char *said)
+{
+        struct outcome *past = calloc(1, sizeof(*past));
+
+        if (past == NULL)
+                return;
+        past->told = told;
+        past->detail = detail;
+        past->said = said == NULL ? NULL : strdup(said);
+        past_free(w->past);
+        w->past = past;
+}
+
 static void wanted_free(struct wanted *w)
 {
         if (w == NULL)
                 return;
         free((char *)w->outcome.said);
+        past_free(w->past);
         free(w->target);
         free(w->check);
         free(w);
@@ -73,6 +95,8 @@ static void fill_result(const struct wanted *w, bool changed, struct check_resul
                                             .reason = w->outcome.reason,
                                             .detail = w->outcome.detail,
                                             .took = w->outcome.took,
+                                            .told = w->outcome.told,
+                                            .failures = w->outcome.failures,
                                             .said = w->outcome.said,
                                             .text = outcome_format(&w->outcome, w->target, w->timeout, text)};
 }
@@ -245,11 +269,17 @@ static bool tell_all(struct checker *c)
                                    .id = w->id,
                                    .generation = w->generation,
                                    .verdict = w->verdict,
+                                   .count = w->count,
                                    .check = w->check,
                                    .check_size = w->check_size};
 
                 if (w->told)
                         continue;
+                if (w->past != NULL)
+                        p.outcome = *w->past;
+                if (w->past != NULL && w->past->said != NULL)
+                        text_copy(p.said, sizeof(p.said), w->past->said);
+                p.outcome.failures = w->outcome.failures;
                 if (!tell(c, &p))
                         return false;
                 w->told = w->there = true;
@@ -278,8 +308,9 @@ static void checker_settle(struct checker *c)
 
 static bool report_possible(const struct packet *p, instant now)
 {
-        return p->type == PACKET_BEAT || (p->type == PACKET_REPORT && instant_reached(now, p->at) &&
-                                          instant_reached(p->at, p->verdict.since));
+        return p->type == PACKET_BEAT ||
+               (p->type == PACKET_REPORT && instant_reached(now, p->at) &&
+                instant_reached(now, p->outcome.told) && instant_reached(p->at, p->verdict.since));
 }
 
 static void take_report(struct checker *c, const struct packet *p)
@@ -292,6 +323,8 @@ static void take_report(struct checker *c, const struct packet *p)
         changed = w->verdict.state != p->verdict.state;
         w->verdict = p->verdict;
         set_outcome(w, &p->outcome, p->said);
+        if (p->outcome.told.us != 0)
+                set_past(w, p->outcome.told, p->outcome.detail, p->said);
         w->at = p->at;
         give_result(c, w, changed);
 }
@@ -457,6 +490,7 @@ static int wanted_replace(struct checker *c, struct wanted *w)
         struct wanted *stopping = table_take(&c->stopping, w->id); /* START replaces what is there */
 
         w->there = stopping != NULL || (old != NULL && old->there);
+        w->count = old != NULL ? old->count : 0;
         wanted_free(stopping);
         if (old == NULL) {
                 w->verdict = first_verdict(c, w);
@@ -464,12 +498,24 @@ static int wanted_replace(struct checker *c, struct wanted *w)
                 w->verdict = old->verdict;
                 w->outcome = old->outcome;
                 w->at = old->at;
+                w->past = old->past;
                 old->outcome.said = NULL;
+                old->past = NULL;
         } else {
                 w->verdict = verdict_new(instant_now());
         }
         wanted_free(old);
         return table_put(&c->wanted, w->id, w);
+}
+
+/* Reports of what the process had before are no longer about this. */
+static void tell_again(struct checker *c, struct wanted *w)
+{
+        w->told = false;
+        w->generation = ++c->generations;
+        if (w->id < c->untold)
+                c->untold = w->id;
+        checker_settle(c);
 }
 
 int checker_start(struct checker *c, uint32_t id, const struct config_check *check)
@@ -489,11 +535,27 @@ int checker_start(struct checker *c, uint32_t id, const struct config_check *che
                 wanted_free(w);
                 return r;
         }
-        w->generation = ++c->generations;
-        if (id < c->untold)
-                c->untold = id;
-        checker_settle(c);
+        tell_again(c, w);
         return 0;
+}
+
+void checker_remember(struct checker *c, uint32_t id, instant told, int detail, const char *said)
+{
+        struct wanted *w = table_find(&c->wanted, id);
+
+        if (w != NULL && !w->told && (w->past == NULL || instant_before(w->past->told, told)))
+                set_past(w, told, detail, said);
+}
+
+void checker_count(struct checker *c, uint32_t id, int failures)
+{
+        struct wanted *w = table_find(&c->wanted, id);
+
+        if (w == NULL || w->count == failures)
+                return;
+        w->count = failures;
+        if (w->told)
+                tell_again(c, w);
 }
 
 void checker_stop(struct checker *c, uint32_t id)

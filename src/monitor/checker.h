@@ -25,6 +25,8 @@ struct check_result {
         enum reason reason; /* how the newest look ended */
         int detail;         /* as the reason says (reason.h) */
         span took;          /* how long that look lasted */
+        instant told;       /* when it was told so, by a trap; zero: it was not */
+        int failures;       /* in a row, seen by this process */
         const char *said;   /* what was seen there beyond the reason; NULL: nothing. Valid during the call */
         const char *text;   /* for people: "http://10.0.0.111/: status 503, wanted 200-399"; valid
                                during the call */
@@ -47,6 +49,11 @@ void checker_free(struct checker *c);
  * that cannot be started is no error here but a result: unknown, REASON_NO_CHECKER. Costs some microseconds,
  * however many there are. */
 int checker_start(struct checker *c, uint32_t id, const struct config_check *check);
+/* What it was told (trap) where it ran before: as check_result said it. Nothing newer is forgotten for it.
+ * The next process is told the same by itself. */
+void checker_remember(struct checker *c, uint32_t id, instant told, int detail, const char *said);
+/* So many failures in a row are each a result, for who counts them; 0 unless set. */
+void checker_count(struct checker *c, uint32_t id, int failures);
 /* No result of it comes any more. An unknown number is ignored. */
 void checker_stop(struct checker *c, uint32_t id);
 

@@ -19,8 +19,10 @@ struct wanted {
         struct verdict verdict;
         struct outcome outcome; /* `said` is its own */
         instant at;
-        bool told;  /* the process has this generation */
-        bool there; /* the process has this or an earlier one */
+        struct outcome *past; /* what it was told last (trap), `said` being its own; NULL: nothing */
+        int count;            /* so many failures in a row are reported one by one */
+        bool told;            /* the process has this generation */
+        bool there;           /* the process has this or an earlier one */
 };
 
 /* A verdict of a former core, until its check is started. */

@@ -34,6 +34,8 @@ static void put_outcome(struct writer *w, const struct outcome *o, const char *s
         put_u8(w, (uint8_t)o->reason);
         put_u32(w, (uint32_t)o->detail);
         put_u64(w, (uint64_t)o->took.us);
+        put_u64(w, (uint64_t)o->told.us);
+        put_u32(w, (uint32_t)o->failures);
         put_text(w, said);
 }
 
@@ -44,9 +46,11 @@ static void get_outcome(struct reader *r, struct outcome *o, char said[static SA
         o->reason = (enum reason)reason;
         o->detail = (int)get_u32(r);
         o->took.us = (int64_t)get_u64(r);
+        o->told.us = (int64_t)get_u64(r);
+        o->failures = (int)get_u32(r);
         get_text(r, said, SAID_TEXT);
         if (r->failed || !said_is_clean(said, strlen(said)) || reason >= REASONS || o->detail < 0 ||
-            o->took.us < 0)
+            o->took.us < 0 || o->told.us < 0 || o->failures < 0 || o->failures > FAILURES_MAX)
                 r->failed = true;
 }
 
@@ -61,6 +65,8 @@ size_t checker_packet_encode(const struct packet *p, uint8_t bytes[static PACKET
                 put_u32(&w, p->id);
                 put_u32(&w, p->generation);
                 put_verdict(&w, &p->verdict);
+                put_outcome(&w, &p->outcome, p->said);
+                put_u16(&w, (uint16_t)p->count);
                 put_bytes(&w, p->check, p->check_size);
                 break;
         case PACKET_STOP: put_u32(&w, p->id); break;
@@ -89,6 +95,8 @@ int checker_packet_decode(const uint8_t *bytes, size_t size, struct packet *ret_
                 p.id = get_u32(&r);
                 p.generation = get_u32(&r);
                 get_verdict(&r, &p.verdict);
+                get_outcome(&r, &p.outcome, p.said);
+                p.count = get_u16(&r);
                 p.check_size = reader_left(&r);
                 p.check = get_bytes(&r, p.check_size);
                 if (p.check_size == 0 || p.check_size > CHECK_BYTES_MAX)

@@ -13,7 +13,7 @@
 
 #include <sys/types.h>
 
-#define PACKET_MAX (CHECK_BYTES_MAX + 64)
+#define PACKET_MAX (CHECK_BYTES_MAX + SAID_TEXT + 96)
 
 enum packet_type { PACKET_START = 1, PACKET_STOP, PACKET_REPORT, PACKET_BEAT };
 
@@ -24,8 +24,9 @@ struct packet {
         struct verdict verdict; /* START: to go on from; REPORT: now */
         const uint8_t *check;   /* START: by check_encode(); decoded, it points into the packet */
         size_t check_size;
-        struct outcome outcome; /* REPORT: of the newest probe, without `said` */
-        char said[SAID_TEXT];   /* REPORT: the same, empty for nothing */
+        struct outcome outcome; /* REPORT: of the newest probe, without `said`; START: what to go on from */
+        char said[SAID_TEXT];   /* of the outcome, empty for nothing */
+        int count;              /* START: so many failures in a row are reported one by one */
         instant at;             /* REPORT: when that ended */
 };
 

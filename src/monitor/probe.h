@@ -26,6 +26,7 @@ struct ending {
         enum reason reason;
         int detail;           /* meaning depends on the reason; 0 if none */
         char said[SAID_TEXT]; /* more about it, for people; empty: nothing. By ending_say() */
+        instant told;         /* trap: when it was told so, with the status in `detail`; zero: never */
 };
 
 /* The bytes may come from outside: what is not printable becomes '?', what is too long is cut. */
@@ -49,6 +50,9 @@ struct probe_kind {
         /* Ends it without a call, and says into `ret_ending` (all zero before) for what it was not done yet:
          * at its timeout, or because nobody wants to know any more. */
         void (*cut)(struct probe *probe, struct ending *ret_ending);
+        /* What it was told before this process began, as an ending said it then. NULL: the kind asks by
+         * itself. */
+        void (*remember)(void *shared, const struct config_check *check, const struct ending *past);
         /* No probe of this check comes any more: what the kind kept of earlier ones can go. NULL: nothing. */
         void (*forget)(void *shared, const struct config_check *check);
 };

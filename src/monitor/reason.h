@@ -38,13 +38,16 @@ enum reason {
 };
 #define REASONS (REASON_NO_CHECKER + 1)
 
-#define SAID_TEXT 256 /* of what was seen, with the end */
+#define SAID_TEXT    256     /* of what was seen, with the end */
+#define FAILURES_MAX 1000000 /* in a row; more are not counted */
 
 struct outcome {
         enum reason reason;
         int detail; /* meaning depends on the reason; 0 if none */
         span took;
         const char *said; /* what was seen there, printable; NULL: nothing. Who holds it says how long */
+        instant told;     /* when somebody said so by himself (trap); zero: nobody did */
+        int failures;     /* in a row, this one included; not being able to look neither counts nor ends it */
 };
 
 /* What a probe that ended so says about the service. */

@@ -19,11 +19,14 @@
 #define BOARD_PEERS_MAX    16
 #define BOARD_POST_MIN     (48 + BOARD_VALUE_MAX) /* room in which every record fits */
 
+/* Of a kind that a node does not know it keeps and passes on what others write. */
 enum board_kind {
         BOARD_TARGET = 1, /* a failure: state, since when, what has been told */
         BOARD_WATCH,      /* a watch as its runner sees it: how many are up and down */
         BOARD_MARK,       /* an acknowledgement, a silence, what is disabled */
         BOARD_NOTICE,     /* something to be told, not told yet */
+        BOARD_PAST,       /* what a check was told last, by a trap */
+        BOARD_SENT,       /* when messages of an alert went */
 };
 
 struct board_record {

@@ -77,6 +77,14 @@ const char *watched_name(const struct watches *w, const struct watched *t, char 
         return text;
 }
 
+const char *watches_check_name(const struct watches *w, const struct watched *t, int check)
+{
+        const struct config_service *s = &w->config->watch[t->watch].service[t->service];
+
+        assert(check >= 0 && (size_t)check < s->check_count);
+        return s->check[check].name;
+}
+
 static int find_check(const struct config_service *s, const char *name)
 {
         for (size_t i = 0; i < s->check_count; i++)
@@ -105,12 +113,15 @@ static void inherit(const struct watches *w, struct watched *t, const struct wat
         fresh.service = t->service;
         fresh.host = t->host;
         memset(fresh.check, 0, sizeof(fresh.check));
+        memset(fresh.row, 0, sizeof(fresh.row));
         memset(fresh.told, 0, sizeof(fresh.told));
         for (size_t i = 0; i < before->check_count; i++) {
                 int k = find_check(now, before->check[i].name);
 
-                if (k >= 0)
-                        fresh.check[k] = old->check[i];
+                if (k < 0)
+                        continue;
+                fresh.check[k] = old->check[i];
+                fresh.row[k] = old->row[i];
         }
         for (size_t i = 0; i < from->config->alert_count; i++) {
                 int k = find_alert(w->config, from->config->alert[i].name);
@@ -161,6 +172,51 @@ static void set_state(struct watched *t, enum watched_state state, const struct 
                 t->flip_count++;
 }
 
+/* --- failures in a row --- */
+
+static int row_length(const struct watched_row *row)
+{
+        return row->before < WATCHED_ROW - row->now ? row->before + row->now : WATCHED_ROW;
+}
+
+int watched_failures(const struct watched *t)
+{
+        int most = 0;
+
+        for (int i = 0; i < CHECKS_MAX; i++)
+                if (row_length(&t->row[i]) > most)
+                        most = row_length(&t->row[i]);
+        return most;
+}
+
+void rows_continue(struct watched *t, int failures)
+{
+        for (int i = 0; i < CHECKS_MAX; i++)
+                t->row[i] = (struct watched_row){.before = failures};
+}
+
+int watches_counted(const struct watches *w, size_t i)
+{
+        int most = 0;
+
+        for (size_t a = 0; a < w->config->alert_count; a++)
+                if (w->config->alert[a].after_count > most &&
+                    alert_wants(w, &w->config->alert[a], &w->watched[i]))
+                        most = w->config->alert[a].after_count;
+        return most;
+}
+
+/* A success, or a number that is less, ends the row; that nobody could look does not. */
+static void count_failures(struct watched_row *row, int failures)
+{
+        if (failures < 0)
+                *row = (struct watched_row){.before = row_length(row)};
+        else if (failures == 0 || failures < row->now)
+                *row = (struct watched_row){.now = failures};
+        else
+                row->now = failures;
+}
+
 void watches_run(struct watches *w, int watch, bool here, const struct watch_time *time)
 {
         const struct config_watch *c = &w->config->watch[watch];
@@ -172,6 +228,7 @@ void watches_run(struct watches *w, int watch, bool here, const struct watch_tim
                 struct watched *t = &w->watched[w->first[watch] + i];
 
                 memset(t->check, 0, sizeof(t->check)); /* nobody has looked from here */
+                rows_continue(t, watched_failures(t));
                 t->changed |= here;
                 if (here && t->state == WATCHED_UP)
                         set_state(t, WATCHED_UNKNOWN, time);
@@ -197,20 +254,24 @@ static enum watched_state state_of(const struct watched *t, size_t check_count)
         return state;
 }
 
-void watches_result(struct watches *w, size_t i, int check, enum watched_state state, const char *text,
-                    const struct watch_time *time)
+void watches_result(struct watches *w, size_t i, int check, enum watched_state state, int failures,
+                    const char *text, const struct watch_time *time)
 {
         struct watched *t = &w->watched[i];
         const struct config_service *s = &w->config->watch[t->watch].service[t->service];
         enum watched_state next;
+        int before = watched_failures(t);
 
         assert(i < w->count && check >= 0 && (size_t)check < s->check_count);
         t->check[check] = state;
+        count_failures(&t->row[check], failures);
         next = state_of(t, s->check_count);
         /* the text is that of what makes the state: a check that works does not hide one that fails */
         if (next != WATCHED_DOWN || state == WATCHED_DOWN)
                 text_copy(t->text, sizeof(t->text), text);
         set_state(t, next, time);
+        if (t->state == WATCHED_DOWN && watched_failures(t) != before && before < watches_counted(w, i))
+                t->changed = true; /* whoever runs it next counts on */
 }
 
 /* --- marks --- */

@@ -18,6 +18,7 @@
 #define WATCHED_NAME  160 /* "WATCH:SERVICE@HOST" */
 #define WATCHED_TEXT  200
 #define WATCHED_FLIPS 16
+#define WATCHED_ROW   1000000 /* failures in a row; more are not counted */
 
 enum watched_state { WATCHED_UNKNOWN, WATCHED_UP, WATCHED_DOWN };
 
@@ -37,6 +38,12 @@ struct watched_told {
         instant at;     /* when last */
 };
 
+/* Failures of a check in a row. */
+struct watched_row {
+        int before; /* counted where it ran before, or by a checker that is dead */
+        int now;
+};
+
 /* A service of a host. To be read only. */
 struct watched {
         int watch, service, host; /* indices into the configuration */
@@ -44,6 +51,7 @@ struct watched {
         instant since;
         int64_t since_wall_us;
         enum watched_state check[CHECKS_MAX];
+        struct watched_row row[CHECKS_MAX];
         char text[WATCHED_TEXT]; /* what its checks said last */
         bool blocked;            /* a dependency fails */
         instant unblocked;       /* when none did any more */
@@ -92,12 +100,21 @@ int watches_find(const struct watches *w, const char *name);
 /* "WATCH:SERVICE@HOST". Returns `text`. */
 const char *watched_name(const struct watches *w, const struct watched *t, char text[static WATCHED_NAME]);
 
+const char *watches_check_name(const struct watches *w, const struct watched *t, int check);
+
+/* When that was, by this node's clocks: not later than now. */
+instant watch_instant(int64_t wall_us, const struct watch_time *time);
+
 /* Whether this node runs that watch from now on. */
 void watches_run(struct watches *w, int watch, bool here, const struct watch_time *time);
 bool watches_runs(const struct watches *w, int watch);
-/* What a check says now. */
-void watches_result(struct watches *w, size_t i, int check, enum watched_state state, const char *text,
-                    const struct watch_time *time);
+/* What a check says now. `failures`: of it in a row; -1: nobody could look. */
+void watches_result(struct watches *w, size_t i, int check, enum watched_state state, int failures,
+                    const char *text, const struct watch_time *time);
+/* How many failures in a row are to be counted for those who are told: 0, none wants a number. */
+int watches_counted(const struct watches *w, size_t i);
+/* Failures in a row of the check that has most. */
+int watched_failures(const struct watched *t);
 
 /* Decides what is to be told by now. The return value is when to ask again: INSTANT_NEVER when nothing is
  * pending. */
@@ -117,7 +134,7 @@ bool watches_knows(const struct watches *w, const char *about);
 
 /* --- records, for the board --- */
 
-#define WATCH_RECORD_MAX 900
+#define WATCH_RECORD_MAX 1000
 /* Writes what others must know of it. Bytes written; 0: nothing is worth a record. */
 size_t watch_record(const struct watches *w, size_t i, uint8_t bytes[static WATCH_RECORD_MAX]);
 /* Takes the record of something that another node runs. Its index; -EBADMSG; -ENOENT: nothing of ours;

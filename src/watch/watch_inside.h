@@ -14,5 +14,10 @@ struct watches {
         uint8_t blocked[WATCHES_MAX][SERVICES_MAX]; /* of the step under way: enum below */
 };
 
+/* Whether the alert is for this. */
+bool alert_wants(const struct watches *w, const struct config_alert *a, const struct watched *t);
+/* All rows go on from this number. */
+void rows_continue(struct watched *t, int failures);
+
 /* Services first, hosts within: watch, service, host -> index. */
 size_t watched_at(const struct watches *w, int watch, int service, int host);

@@ -10,8 +10,13 @@
 #include <string.h>
 
 /* version u8, name text, state u8, flags u8 (1: flapping), since u64, what it said text, then for each alert
- * that was told: text_id of its name u32, flags u8 (1: of the acknowledgement too), times u32, when u64 */
+ * that was told: text_id of its name u32, flags u8 (1: of the acknowledgement too), times u32, when u64.
+ *
+ * What has come later stands in entries of the same form, under names that no alert can have: who does not
+ * know them passes them over like those of an alert that it does not have. */
 #define RECORD_VERSION 1
+#define ENTRY_FAILURES "(failures)" /* times: so many in a row */
+#define ENTRY_FLIP     "(flip)"     /* when: it came or went; the newest first */
 
 enum { FLAG_FLAPPING = 1, FLAG_TOLD_ACKNOWLEDGED = 1 };
 
@@ -20,11 +25,20 @@ static int64_t to_wall(instant at, const struct watched *t)
         return t->since_wall_us + span_between(t->since, at).us;
 }
 
-static instant from_wall(int64_t wall_us, const struct watch_time *time)
+instant watch_instant(int64_t wall_us, const struct watch_time *time)
 {
         int64_t ago = time->wall_us - wall_us;
 
         return (instant){ago < 0 ? time->now.us : ago >= time->now.us ? 1 : time->now.us - ago};
+}
+
+static void put_entry(struct writer *out, const struct watched *t, const char *name, unsigned flags,
+                      uint32_t times, instant at)
+{
+        put_u32(out, text_id(name));
+        put_u8(out, (uint8_t)flags);
+        put_u32(out, times);
+        put_u64(out, (uint64_t)to_wall(at, t));
 }
 
 size_t watch_record(const struct watches *w, size_t i, uint8_t bytes[static WATCH_RECORD_MAX])
@@ -36,7 +50,7 @@ size_t watch_record(const struct watches *w, size_t i, uint8_t bytes[static WATC
 
         for (int a = 0; a < ALERTS_MAX; a++)
                 told |= t->told[a].told;
-        if (t->state != WATCHED_DOWN && !t->flapping && !told)
+        if (t->state != WATCHED_DOWN && !t->flapping && !told && t->flip_count == 0)
                 return 0;
         writer_init(&out, bytes, WATCH_RECORD_MAX);
         put_u8(&out, RECORD_VERSION);
@@ -45,29 +59,38 @@ size_t watch_record(const struct watches *w, size_t i, uint8_t bytes[static WATC
         put_u8(&out, t->flapping ? FLAG_FLAPPING : 0);
         put_u64(&out, (uint64_t)t->since_wall_us);
         put_text(&out, t->text);
-        for (size_t a = 0; a < w->config->alert_count; a++) {
-                if (!t->told[a].told)
-                        continue;
-                put_u32(&out, text_id(w->config->alert[a].name));
-                put_u8(&out, t->told[a].told_acknowledged ? FLAG_TOLD_ACKNOWLEDGED : 0);
-                put_u32(&out, t->told[a].times);
-                put_u64(&out, (uint64_t)to_wall(t->told[a].at, t));
-        }
+        for (size_t a = 0; a < w->config->alert_count; a++)
+                if (t->told[a].told)
+                        put_entry(&out, t, w->config->alert[a].name,
+                                  t->told[a].told_acknowledged ? FLAG_TOLD_ACKNOWLEDGED : 0, t->told[a].times,
+                                  t->told[a].at);
+        if (watches_counted(w, i) > 0 && watched_failures(t) > 0)
+                put_entry(&out, t, ENTRY_FAILURES, 0, (uint32_t)watched_failures(t), t->since);
+        for (int k = 0; k < t->flip_count; k++)
+                put_entry(&out, t, ENTRY_FLIP, 0, 0, t->flip[k]);
         return out.failed ? 0 : (size_t)(out.at - bytes);
 }
 
-static void learn_told(const struct watches *w, struct watched *t, struct reader *r,
-                       const struct watch_time *time)
+static void learn_entries(const struct watches *w, struct watched *t, struct reader *r,
+                          const struct watch_time *time)
 {
         memset(t->told, 0, sizeof(t->told));
+        rows_continue(t, 0);
+        t->flip_count = 0;
         while (!r->failed && reader_left(r) > 0) {
-                uint32_t alert = get_u32(r);
+                uint32_t name = get_u32(r);
                 uint8_t flags = get_u8(r);
                 uint32_t times = get_u32(r);
-                instant at = from_wall((int64_t)get_u64(r), time);
+                instant at = watch_instant((int64_t)get_u64(r), time);
 
-                for (size_t a = 0; a < w->config->alert_count && !r->failed; a++)
-                        if (text_id(w->config->alert[a].name) == alert)
+                if (r->failed)
+                        return;
+                if (name == text_id(ENTRY_FAILURES))
+                        rows_continue(t, times < WATCHED_ROW ? (int)times : WATCHED_ROW);
+                else if (name == text_id(ENTRY_FLIP) && t->flip_count < WATCHED_FLIPS)
+                        t->flip[t->flip_count++] = at;
+                for (size_t a = 0; a < w->config->alert_count; a++)
+                        if (text_id(w->config->alert[a].name) == name)
                                 t->told[a] = (struct watched_told){.told = true,
                                                                    .told_acknowledged = flags & 1,
                                                                    .times = times,
@@ -98,9 +121,9 @@ int watch_learn(struct watches *w, const uint8_t *bytes, size_t n, const struct 
         fresh.state = (enum watched_state)state;
         fresh.flapping = flags & FLAG_FLAPPING;
         fresh.since_wall_us = since;
-        fresh.since = from_wall(since, time);
+        fresh.since = watch_instant(since, time);
         text_copy(fresh.text, sizeof(fresh.text), text);
-        learn_told(w, &fresh, &r, time);
+        learn_entries(w, &fresh, &r, time);
         if (r.failed)
                 return -EBADMSG;
         *t = fresh;
@@ -117,6 +140,8 @@ void watch_forget(struct watches *w, size_t i, const struct watch_time *time)
         t->since = time->now;
         t->since_wall_us = time->wall_us;
         t->flapping = false;
+        t->flip_count = 0;
+        rows_continue(t, 0);
         t->text[0] = '\0';
         memset(t->told, 0, sizeof(t->told));
 }

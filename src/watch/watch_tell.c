@@ -109,7 +109,7 @@ static instant certain_at(const struct watches *w, const struct watched *t)
 
 /* --- who is told --- */
 
-static bool alert_wants(const struct watches *w, const struct config_alert *a, const struct watched *t)
+bool alert_wants(const struct watches *w, const struct config_alert *a, const struct watched *t)
 {
         const struct config_watch *c = &w->config->watch[t->watch];
         char service[2 * NAME_SIZE];
@@ -134,16 +134,11 @@ static void tell(const struct step *s, struct watched *t, int alert, enum alert_
         s->on_notice(s->user, &notice);
 }
 
-/* When the failure has lasted as long as the alert wants. */
-static instant due_at(const struct watches *w, const struct config_alert *a, const struct watched *t)
+/* Whether the failure has lasted as long, and was seen as often, as the alert wants. */
+static bool is_due(const struct config_alert *a, const struct watched *t, instant now)
 {
-        const struct config_service *s = &w->config->watch[t->watch].service[t->service];
-        const struct config_check *k = s->check[0].check[t->host];
-        span after = a->after;
-
-        if (a->after_count > k->fall) /* it is down after `fall` of them */
-                after = span_times(k->interval, a->after_count - k->fall);
-        return instant_add(t->since, span_max(after, a->unacknowledged));
+        return instant_reached(now, instant_add(t->since, span_max(a->after, a->unacknowledged))) &&
+               watched_failures(t) >= a->after_count;
 }
 
 static void tell_failure(const struct step *s, struct watched *t, int alert, bool acknowledged)
@@ -161,7 +156,7 @@ static void tell_failure(const struct step *s, struct watched *t, int alert, boo
         }
         if (!period_holds(a->period, a->period_count, s->time->weekday, s->time->minute))
                 return;
-        if (!told->told && instant_reached(now, due_at(s->w, a, t))) {
+        if (!told->told && is_due(a, t, now)) {
                 tell(s, t, alert, ALERT_DOWN, t->since_wall_us);
                 *told = (struct watched_told){.told = true, .at = now};
                 t->changed = true;
@@ -200,12 +195,13 @@ static void each_alert(const struct step *s, struct watched *t, bool acknowledge
 static void judge_flapping(const struct step *s, struct watched *t, bool quiet)
 {
         const struct config_service *c = &s->w->config->watch[t->watch].service[t->service];
-        int flips = 0;
+        int flips = 0, before = t->flip_count;
 
         while (flips < t->flip_count &&
                instant_before(s->time->now, instant_add(t->flip[flips], c->flap_window)))
                 flips++;
         t->flip_count = flips;
+        t->changed |= flips == 0 && before > 0; /* nothing that others must count on from */
         if (!t->flapping && flips >= c->flap_max) {
                 t->flapping = t->changed = true;
                 for (int i = 0; i < (int)s->w->config->alert_count && !quiet; i++)

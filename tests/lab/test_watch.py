@@ -108,6 +108,12 @@ def wait_state(c, name, what, wanted, timeout=30):
              lambda: "%s %s as %s sees it; it is %s" % (what, wanted, name, state(c, name, what)))
 
 
+def wait_text(c, name, what, end):
+    def text():
+        return [w["text"] for w in checks(c, name)["watched"] if "%s:%s@%s" % (w["watch"], w["service"], w["host"]) == what]
+    wait_for(lambda: [t for t in text() if t.endswith(end)], 30, lambda: "%s says '%s' of %s: %s" % (name, end, what, text()))
+
+
 def lines(path):
     if not os.path.exists(path):
         return []
@@ -238,6 +244,50 @@ alert mail { to = {ops@post.lab, "The Night <night@post.lab>"}  server = smtp://
     assert len(post.mails()) == 4
 
 
+def test_what_is_counted_moves_with_the_owner(lab, cluster, post):
+    """Its owner dies between the failure and the moment when it is told; and a limit outlives who told."""
+    servers = [lab.add_client("s%d" % i) for i in (1, 2)]
+    echoes = [start_echo(s, WEB) for s in servers]
+    addresses = [s.address["front"] for s in servers]
+    told = os.path.join(lab.directory, "told")
+    c = cluster(nodes=3, arbiter="none", extra="""
+watch farm { hosts = %s  service http { check tcp { port = %d  %s } } }
+watch shop { hosts = %s  service http { check tcp { port = %d  %s } } }
+alert mail { to = ops@post.lab  server = smtp://%s  gather = 0s  for = shop  on = {down, up}  after = 25 }
+alert exec { for = farm  on = {down, up}  most = "2 in 1h"  command = "/bin/sh -c 'echo $HAVEN_ALERT $HAVEN_SUBJECT >> %s'" }
+""" % (addresses[0], WEB, CHECK, addresses[1], WEB, CHECK, post.machine.address["front"], told))
+    c.start()
+    first = leader(c)
+    others = [n for n in c.nodes if n != first]
+    farm, shop = "farm:http@" + addresses[0], "shop:http@" + addresses[1]
+    for what in (farm, shop):
+        wait_state(c, first, what, "up")
+    echoes[0].kill()
+    wait_for(lambda: lines(told) == ["down " + farm], 30, lambda: str(lines(told)))
+    again = start_echo(servers[0], WEB)
+    wait_for(lambda: lines(told) == ["down " + farm, "up " + farm], 30, lambda: str(lines(told)))
+
+    def failures(name):
+        return max([w["failures"] for w in checks(c, name)["watched"] if w["watch"] == "shop"] or [0])
+
+    echoes[1].kill()
+    wait_for(lambda: min(failures(name) for name in others) >= 8, 30, lambda: "all count: %s" % checks(c, others[0]))
+    c.power_cut(first)
+    seen = min(failures(name) for name in others)
+    assert seen < 25 and not post.mails()
+    c.wait_status(lambda s: s["leader"] in others, "another leads", names=others)
+    assert failures(leader(c)) >= seen
+    assert post.wait(1, "told after 25 failures, by whoever counts them")[0][0] == "[lab] down: " + shop
+
+    again.kill()
+    wait_state(c, leader(c), farm, "down")
+    c.wait_status(lambda s: s["alerts"]["waiting"] == 1, "a third message in an hour waits", names=others)
+    start_echo(servers[1], WEB)
+    assert post.wait(2, "the end of it")[1][0] == "[lab] up: " + shop
+    quiet_for(1)
+    assert len(post.mails()) == 2 and lines(told) == ["down " + farm, "up " + farm]
+
+
 def test_the_scripts_of_mon_run_as_they_are(lab, cluster):
     script = "/usr/lib/mon/alert.d/file.alert"
     if not os.path.exists(script):
@@ -273,7 +323,7 @@ def test_what_mon_says_by_a_trap_is_heard_where_the_watch_runs(lab, cluster):
         pytest.skip("mon is not installed")
     server = lab.add_client("s1")
     address = server.address["front"]
-    c = cluster(arbiter="none", extra="""
+    c = cluster(extra="""
 watch night {
     hosts = {%s, 10.77.0.250}
     on = "group web"
@@ -298,9 +348,24 @@ watch night {
     told(first, 0, "done", "up")
     assert state(c, first, "night:backup@10.77.0.250") == "unknown"
     second = "beta" if first == "alpha" else "alpha"
+
+    # What was told moves along, and outlives who heard it: nobody sends another trap.
     c[first].haven("move", "web", second)
     c.wait_group("web", second)
+    wait_state(c, second, "night:backup@" + address, "up")
+    wait_text(c, second, "night:backup@" + address, "done")
+    c[second].kill("checker")
+    wait_text(c, second, "night:backup@" + address, "the checker does not run")
+    wait_text(c, second, "night:backup@" + address, "done")
+    assert state(c, second, "night:backup@" + address) == "up"
+
     told(second, 2, "tape is torn", "down")
+    wait_state(c, first, "night:backup@" + address, "down")
+    c.power_cut(second)
+    c.wait_group("web", first, names=[first])
+    wait_text(c, first, "night:backup@" + address, "2, tape is torn")
+    assert state(c, first, "night:backup@" + address) == "down"
+    told(first, 0, "mended", "up")
 
 
 def test_a_node_that_is_not_well_gives_its_groups_away(lab, cluster):

@@ -218,6 +218,10 @@ static void judge(const struct told *t, instant now, struct ending *e)
         span age = span_between(t->any ? t->at : t->since, now);
         char text[SPAN_TEXT];
 
+        if (t->any) {
+                e->told = t->at;
+                e->detail = t->status;
+        }
         if (c->within.us > 0 && age.us > c->within.us) {
                 e->reason = REASON_MISSING;
                 ending_say(e, "no trap within %s", span_format(c->within, text));
@@ -229,7 +233,6 @@ static void judge(const struct told *t, instant now, struct ending *e)
                 ending_say(e, "%s", t->status == 0 ? t->summary : "its last failure is over");
         } else {
                 e->reason = REASON_FAILED;
-                e->detail = t->status;
                 ending_say(e, "%s", t->summary);
         }
 }
@@ -271,6 +274,18 @@ static void cut(struct probe *p, struct ending *ret_ending)
         uv_close((uv_handle_t *)&p->timer, on_freed);
 }
 
+static void remember(void *shared, const struct config_check *check, const struct ending *past)
+{
+        struct told *told = find_or_make(shared, check);
+
+        if (told == NULL || told->any)
+                return;
+        told->any = true;
+        told->at = past->told;
+        told->status = past->detail;
+        memcpy(told->summary, past->said, sizeof(told->summary));
+}
+
 /* The socket goes with the last check that has it. */
 static void forget(void *shared, const struct config_check *check)
 {
@@ -310,5 +325,9 @@ static void close_traps(void *shared)
         free(traps);
 }
 
-const struct probe_kind probe_trap = {
-        .open = open_traps, .close = close_traps, .begin = begin, .cut = cut, .forget = forget};
+const struct probe_kind probe_trap = {.open = open_traps,
+                                      .close = close_traps,
+                                      .begin = begin,
+                                      .cut = cut,
+                                      .remember = remember,
+                                      .forget = forget};

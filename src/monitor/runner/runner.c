@@ -62,6 +62,7 @@ struct look {
         instant at;
         instant reported;
         int unreported; /* looks since the core was told */
+        int count;      /* so many failures in a row are reported one by one */
         bool waiting;   /* told to, but the socket was full */
 };
 
@@ -198,7 +199,10 @@ static bool is_news(struct look *l, const struct ending *e)
 {
         const char *before = l->outcome.said == NULL ? "" : l->outcome.said;
 
-        if (e->reason != l->outcome.reason || e->detail != l->outcome.detail)
+        if (e->reason != l->outcome.reason || e->detail != l->outcome.detail ||
+            e->told.us != l->outcome.told.us)
+                return true;
+        if (reason_finding(e->reason) == FINDING_BROKEN && l->outcome.failures <= l->count)
                 return true;
         if (l->check.kind == CHECK_COMMAND && l->check.command.weight && strcmp(before, e->said) != 0)
                 return true;
@@ -208,6 +212,15 @@ static bool is_news(struct look *l, const struct ending *e)
         return ++l->unreported >= REPORT_EVERY;
 }
 
+static void count_failure(struct look *l, enum finding finding)
+{
+        switch (finding) {
+        case FINDING_WORKS: l->outcome.failures = 0; break;
+        case FINDING_BROKEN: l->outcome.failures += l->outcome.failures < FAILURES_MAX; break;
+        case FINDING_NONE: break;
+        }
+}
+
 static void look_ended(struct look *l, const struct ending *e)
 {
         bool changed, news;
@@ -215,11 +228,13 @@ static void look_ended(struct look *l, const struct ending *e)
         l->probe = NULL;
         l->at = instant_now();
         changed = verdict_step(&l->verdict, l->check.rise, l->check.fall, reason_finding(e->reason), l->at);
+        count_failure(l, reason_finding(e->reason));
         news = is_news(l, e);
         look_say(l, e->said);
         l->outcome.reason = e->reason;
         l->outcome.detail = e->detail > 0 ? e->detail : 0; /* from outside: has no business below zero */
         l->outcome.took = span_between(l->began, l->at);
+        l->outcome.told = e->told;
         if (changed || news)
                 look_report(l);
         choose_turn(l);
@@ -363,6 +378,17 @@ static void look_free(struct look *l)
         uv_close((uv_handle_t *)&l->timer, on_look_closed);
 }
 
+/* What was told to a process before this one. */
+static void look_remember(struct look *l, const struct packet *p)
+{
+        struct ending past = {.told = p->outcome.told, .detail = p->outcome.detail};
+
+        if (past.told.us == 0 || look_find_room(l) != 0 || l->room->door->remember == NULL)
+                return;
+        text_copy(past.said, sizeof(past.said), p->said);
+        l->room->door->remember(l->room->shared, &l->check, &past);
+}
+
 /* False if the core sent a definition that is none. */
 static bool runner_start(struct runner *r, const struct packet *p)
 {
@@ -380,10 +406,13 @@ static bool runner_start(struct runner *r, const struct packet *p)
         l->generation = p->generation;
         l->verdict = p->verdict;
         l->outcome.reason = REASON_NOT_YET; /* differs from all that come, so the first is reported */
+        l->outcome.failures = p->outcome.failures;
+        l->count = p->count;
         uv_timer_init(r->loop, &l->timer);
         l->timer.data = l;
         if (check_decode(p->check, p->check_size, &l->check) != 0)
                 return false;
+        look_remember(l, p);
         spread = (uint64_t)span_to_ms(span_min(l->check.interval, span_ms(FIRST_LOOK_MS)));
         l->due_ms = uv_now(r->loop) + ((uint64_t)l->place * spread >> 32);
         wait_for_turn(l);

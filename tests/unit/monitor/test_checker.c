@@ -365,6 +365,27 @@ static void test_definitions_out_of_range_are_refused(void **state)
         assert_int_equal(checker_pid(stage.checker), 0);
 }
 
+static bool has_failed_often(const struct stage *s, int times)
+{
+        return s->last[1].failures >= times;
+}
+
+static void test_failures_are_told_one_by_one_to_who_counts_them(void **state)
+{
+        struct config_check gone = tcp_check(hostile_port("gone"));
+
+        start(1, &gone);
+        checker_count(stage.checker, 1, 16);
+        stage_until(&stage, has_failed_often, 16, "16 failures");
+        assert_int_equal(stage.last[1].failures, 16);
+        assert_true(stage.results[1] >= 16);
+        int results = stage.results[1];
+        stage_until(&stage, has_failed_often, 20, "some more");
+        assert_true(stage.results[1] < results + 4); /* now and then */
+        checker_count(stage.checker, 1, 1000);       /* the row goes on */
+        stage_until(&stage, has_failed_often, stage.last[1].failures + 3, "three more");
+}
+
 static void test_states_and_their_age_outlive_the_core(void **state)
 {
         char path[] = "/tmp/haven-checks-XXXXXX", text[REASON_TEXT];
@@ -489,6 +510,7 @@ int main(int argc, char **argv)
                 STAGED(test_it_speaks_from_the_address_that_is_wanted),
                 STAGED(test_a_check_stopped_while_being_changed_is_stopped_there_too),
                 STAGED(test_definitions_out_of_range_are_refused),
+                STAGED(test_failures_are_told_one_by_one_to_who_counts_them),
                 STAGED(test_states_and_their_age_outlive_the_core),
                 STAGED(test_the_process_has_no_privilege_left),
                 STAGED(test_many_checks_do_not_wait_for_each_other),

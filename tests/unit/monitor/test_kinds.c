@@ -7,6 +7,7 @@
 #include "monitor/icmp_socket.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -306,6 +307,47 @@ static void test_a_trap_says_how_it_is_until_the_next_one(void **state)
         assert_int_equal(stage.last[3].reason, REASON_NOT_YET);
 }
 
+static void test_what_a_trap_said_outlives_the_checker(void **state)
+{
+        struct config_check known = any_check(CHECK_TRAP), told, old;
+
+        known.ip = (struct ip){0};
+        known.port = free_port();
+        known.trap.group = stage_text("web");
+        known.trap.service = stage_text("http");
+        told = old = known;
+        told.trap.service = stage_text("dns");
+        old.trap.service = stage_text("smtp");
+        old.trap.within = span_s(1);
+        start(1, &known);
+        stage_until_reason(&stage, 1, REASON_NOT_YET);
+        send_trap(known.port, "grp=web\nsvc=http\nsta=2\nsum=torn\n");
+        stage_until_state(&stage, 1, VERDICT_DOWN);
+        instant at = stage.last[1].told;
+        assert_true(at.us != 0 && instant_reached(instant_now(), at));
+
+        kill(checker_pid(stage.checker), SIGKILL);
+        stage_until_reason(&stage, 1, REASON_NO_CHECKER);
+        stage_until_state(&stage, 1, VERDICT_DOWN);
+        assert_non_null(strstr(stage.text[1], "2, torn"));
+        assert_int_equal(stage.last[1].told.us, at.us);
+
+        start(2, &told); /* what another node was told a while ago */
+        checker_remember(stage.checker, 2, instant_now(), 0, "done");
+        start(3, &old);
+        checker_remember(stage.checker, 3, (instant){instant_now().us - span_s(2).us}, 0, "done");
+        stage_until_state(&stage, 2, VERDICT_UP);
+        assert_non_null(strstr(stage.text[2], "done"));
+        stage_until_reason(&stage, 3, REASON_MISSING);
+        send_trap(known.port, "grp=web\nsvc=dns\nsta=1\nsum=gone\n");
+        stage_until_state(&stage, 2, VERDICT_DOWN);
+        checker_remember(stage.checker, 2, instant_now(), 0, "done"); /* too late: it runs */
+        kill(checker_pid(stage.checker), SIGKILL);
+        stage_until_reason(&stage, 2, REASON_NO_CHECKER);
+        stage_until_state(&stage, 2, VERDICT_DOWN);
+        assert_non_null(strstr(stage.text[2], "gone"));
+}
+
 static bool may_ping(void)
 {
         int fd = icmp_socket_open(AF_INET);
@@ -356,6 +398,7 @@ int main(int argc, char **argv)
                 STAGED(test_a_name_server_is_judged_by_what_it_says),
                 STAGED(test_tcp_says_and_expects),
                 STAGED(test_a_trap_says_how_it_is_until_the_next_one),
+                STAGED(test_what_a_trap_said_outlives_the_checker),
                 STAGED(test_a_database_that_misbehaves_harms_its_own_look_only),
                 STAGED(test_icmp_hears_who_answers_and_whose_packets_get_lost),
         };

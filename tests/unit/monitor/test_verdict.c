@@ -166,68 +166,29 @@ static void test_a_report_that_cannot_be_is_refused(void **state)
                            .id = 1,
                            .generation = 2,
                            .verdict = {.state = VERDICT_UP, .since = {5}, .history = 3, .known = 2},
-                           .outcome = {REASON_BAD_STATUS, 503, {1234}, NULL},
+                           .outcome = {REASON_BAD_STATUS, 503, {1234}, NULL, {3}, 2},
                            .said = "ok",
                            .at = {9}};
-        static const uint8_t golden[] = {
-                3,
-                0,
-                0,
-                0,
-                1,
-                0,
-                0,
-                0,
-                2, /* type, id, generation */
-                1,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                5,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                3,
-                2,
-                0, /* verdict */
-                REASON_BAD_STATUS,
-                0,
-                0,
-                1,
-                0xf7,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                4,
-                0xd2, /* outcome */
-                2,
-                'o',
-                'k',
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                9, /* said, at */
-        };
+        static const char golden[] = "\3"
+                                     "\0\0\0\1"
+                                     "\0\0\0\2" /* type, id, generation */
+                                     "\1"
+                                     "\0\0\0\0\0\0\0\5"
+                                     "\0\0\0\0\0\0\0\3"
+                                     "\2"
+                                     "\0" /* verdict */
+                                     "\x09"
+                                     "\0\0\1\xf7"
+                                     "\0\0\0\0\0\0\4\xd2"
+                                     "\0\0\0\0\0\0\0\3"
+                                     "\0\0\0\2" /* outcome */
+                                     "\2ok"
+                                     "\0\0\0\0\0\0\0\x09"; /* said, at */
         uint8_t bytes[PACKET_MAX];
         struct packet q;
         size_t n = checker_packet_encode(&p, bytes);
 
-        assert_int_equal(n, sizeof(golden));
+        assert_int_equal(n, sizeof(golden) - 1);
         assert_memory_equal(bytes, golden, n);
         assert_int_equal(checker_packet_decode(bytes, n, &q), 0);
         assert_memory_equal(&p, &q, sizeof(p));
@@ -237,9 +198,9 @@ static void test_a_report_that_cannot_be_is_refused(void **state)
         bytes[28] = REASONS;
         assert_int_not_equal(checker_packet_decode(bytes, n, &q), 0);
         bytes[28] = REASON_WORKS;
-        bytes[42] = '\n';
+        bytes[54] = '\n';
         assert_int_not_equal(checker_packet_decode(bytes, n, &q), 0);
-        bytes[42] = 'o';
+        bytes[54] = 'o';
         bytes[26] = VERDICT_RUN_MAX + 1;
         assert_int_not_equal(checker_packet_decode(bytes, n, &q), 0);
 }

@@ -104,6 +104,32 @@ static void what_one_writes_all_have_and_then_they_are_quiet(void **state)
         done(node, NODES);
 }
 
+/* While a cluster is upgraded node by node. */
+static void what_a_node_does_not_know_it_passes_on(void **state)
+{
+        uint64_t key = board_key((enum board_kind)77, "later");
+        struct board *node[NODES];
+        uint8_t *bytes;
+        size_t n;
+
+        make(node, NODES);
+        assert_int_equal(board_put(node[0], key, (enum board_kind)77, "new", 3, 1000), 0);
+        for (int i = 0; i < 4; i++)
+                talk(node, 0, 1, 0);
+        assert_int_equal(board_encode(node[1], &bytes, &n), 0); /* and it starts again */
+        board_free(node[1]);
+        node[1] = board_new(1, 99);
+        assert_int_equal(board_decode(node[1], bytes, n), 0);
+        free(bytes);
+        for (int i = 0; i < 4; i++)
+                talk(node, 1, 2, 0);
+        const struct board_record *r = board_get(node[2], key);
+        assert_non_null(r);
+        assert_int_equal(r->kind, 77);
+        assert_memory_equal(r->bytes, "new", 3);
+        done(node, NODES);
+}
+
 static void the_later_writing_wins_everywhere(void **state)
 {
         char text[BOARD_VALUE_MAX + 1];
@@ -264,6 +290,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_one_writes_all_have_and_then_they_are_quiet),
+                cmocka_unit_test(what_a_node_does_not_know_it_passes_on),
                 cmocka_unit_test(the_later_writing_wins_everywhere),
                 cmocka_unit_test(losses_and_a_thousand_records_end_in_the_same),
                 cmocka_unit_test(who_was_away_brings_nothing_erased_back),
