@@ -1,6 +1,7 @@
 #include "alert/desk.h"
 
 #include "alert/deliver.h"
+#include "alert/sent.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -12,7 +13,6 @@
 #include <time.h>
 
 #define RETRY_MOST span_s(900)
-#define SENT_MAX   1000 /* as many as `most` can name */
 
 /* A notice, by its age. */
 struct waiting {
@@ -32,9 +32,6 @@ struct teller {
         span delay;            /* before the next try; zero: the last one went well */
         instant retry;
         unsigned dropped; /* never told, and not yet said to be */
-        int sent_count;
-        instant sent[SENT_MAX]; /* a ring of when messages went */
-        int sent_at;
         char trouble[DELIVER_REASON];
 };
 
@@ -213,22 +210,37 @@ void desk_raise(struct desk *d, unsigned on, const char *kind, const char *subje
 
 static void arm(struct desk *d, span after);
 
-/* When the next message may go, by `most`. */
-static instant allowed_at(const struct teller *t, const struct config_alert *a)
+/* What went before, whoever told it. */
+static struct sent read_sent(const struct desk *d, const char *alert)
 {
-        if (t->sent_count < a->most)
-                return INSTANT_LONG_AGO;
-        /* the one that was `most` messages ago */
-        int i = (t->sent_at - a->most + 2 * SENT_MAX) % SENT_MAX;
-        return instant_add(t->sent[i], a->most_window);
+        const struct board_record *r = board_get(d->board, board_key(BOARD_SENT, alert));
+        struct sent s = {0};
+
+        if (r != NULL)
+                (void)sent_decode(r->bytes, r->n, &s);
+        return s;
+}
+
+/* When the next message may go, by `most`. */
+static instant allowed_at(const struct teller *t, const struct config_alert *a, instant now)
+{
+        const struct sent s = read_sent(t->desk, a->name);
+
+        return instant_add(now, sent_wait(&s, a->most, a->most_window, wall_us()));
 }
 
 static void note_sent(struct teller *t)
 {
-        t->sent[t->sent_at] = instant_now();
-        t->sent_at = (t->sent_at + 1) % SENT_MAX;
-        if (t->sent_count < SENT_MAX)
-                t->sent_count++;
+        struct desk *d = t->desk;
+        const struct config_alert *a = find_alert(d, t->name);
+        struct sent s = read_sent(d, t->name);
+        uint8_t bytes[SENT_RECORD_MAX];
+
+        if (a == NULL)
+                return;
+        sent_add(&s, wall_us(), a->most_window);
+        board_put(d->board, board_key(BOARD_SENT, t->name), BOARD_SENT, bytes, sent_encode(&s, bytes),
+                  wall_s());
 }
 
 static void failed(struct teller *t, const char *why)
@@ -341,7 +353,7 @@ static span teller_look(struct teller *t, const struct config_alert *a)
                         return SPAN_ZERO;
                 if (age >= 0 && age < a->gather.us && waiting < most)
                         due = instant_max(due, instant_add(now, span_us(a->gather.us - age)));
-                due = instant_max(due, allowed_at(t, a));
+                due = instant_max(due, allowed_at(t, a, now));
                 if (!instant_reached(now, due))
                         return span_max(span_between(now, due), span_ms(1));
                 size_t first = most == 1 ? next_of(t, list, waiting) : 0;
@@ -450,7 +462,15 @@ void desk_free(struct desk *d)
         free(d);
 }
 
-/* What waits for an alert that there is no more is nobody's. */
+static bool is_sent_of_ours(const struct desk *d, uint64_t key)
+{
+        for (size_t i = 0; i < d->config->alert_count; i++)
+                if (board_key(BOARD_SENT, d->config->alert[i].name) == key)
+                        return true;
+        return false;
+}
+
+/* What waits for an alert that there is no more, or was told by it, is nobody's. */
 static void forget_strangers(struct desk *d)
 {
         const struct board_record *r;
@@ -460,6 +480,13 @@ static void forget_strangers(struct desk *d)
                 struct notice n;
 
                 if (!read_notice(r, &n) || find_alert(d, n.alert) == NULL)
+                        board_erase(d->board, key, wall_s());
+                from = key + 1;
+        }
+        for (uint64_t from = 0; (r = board_next(d->board, BOARD_SENT, from)) != NULL;) {
+                uint64_t key = r->key;
+
+                if (!is_sent_of_ours(d, key))
                         board_erase(d->board, key, wall_s());
                 from = key + 1;
         }

@@ -2,8 +2,10 @@
  * mark, of a notice, and as the file on the disk. What is taken is within its limits and can be read again.
  */
 #include "alert/notice.h"
+#include "alert/sent.h"
 #include "watch/board.h"
 #include "watch/watch.h"
+#include "watch/watch_past.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -34,6 +36,22 @@ static void on_changed(void *user, const struct board_record *r)
         (void)notice_decode(r->bytes, r->n, &notice);
 }
 
+/* What was read can be written, and is as it was. */
+static void try_records(const uint8_t *data, size_t n)
+{
+        uint8_t past_bytes[WATCH_PAST_MAX], sent_bytes[SENT_RECORD_MAX];
+        struct watch_past past;
+        struct sent sent;
+
+        if (watch_past_decode(data, n, &past) == 0)
+                assert(watch_past_encode(&past, past_bytes) <= n);
+        if (sent_decode(data, n, &sent) == 0) {
+                assert(sent_encode(&sent, sent_bytes) <= n);
+                sent_add(&sent, 5, span_s(1));
+                assert(sent.count <= SENT_MOMENTS);
+        }
+}
+
 static void on_notice(void *user, const struct watch_notice *n)
 {
         assert(n->alert == 0);
@@ -57,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                 assert(answer <= sizeof(post));
         }
         (void)board_decode(file, data, n);
+        try_records(data, n);
         if (watch_learn(w, data, n, &time) >= 0)
                 (void)watch_record(w, 0, record);
         if (watch_mark_read(data, n, &mark) == 0)

@@ -1,5 +1,6 @@
 /* Desks tell by real commands: shell scripts that write down what they were told. */
 #include "alert/desk.h"
+#include "alert/sent.h"
 
 #include "base/file.h"
 #include "base/text.h"
@@ -249,6 +250,33 @@ static void more_than_is_wanted_waits(void **state)
         end();
 }
 
+static void what_went_is_counted_however_much_it_was(void **state)
+{
+        struct sent s = {0}, read;
+        uint8_t bytes[SENT_RECORD_MAX];
+        int64_t now = 1700000000000000;
+        span hour = span_s(3600);
+
+        for (int i = 0; i < 1000; i++) { /* one a second */
+                assert_int_equal(sent_wait(&s, 1000, hour, now).us, 0);
+                sent_add(&s, now, hour);
+                now += 1000000;
+        }
+        assert_int_equal(s.count, SENT_MOMENTS);
+        span wait = sent_wait(&s, 1000, hour, now);
+        assert_true(wait.us >= span_s(2600).us && wait.us <= span_s(2700).us); /* never too early */
+        size_t n = sent_encode(&s, bytes);
+        assert_int_equal(sent_decode(bytes, n, &read), 0);
+        assert_int_equal(sent_wait(&read, 1000, hour, now).us, wait.us);
+        for (size_t cut = 0; cut < n; cut++)
+                assert_int_equal(sent_decode(bytes, cut, &read), -EBADMSG);
+        assert_int_equal(sent_wait(&s, 1000, hour, now - span_s(5000).us).us, 0); /* the clock was set back */
+        sent_add(&s, now - span_s(5000).us, hour);
+        assert_int_equal(s.count, 1);
+        now += hour.us;
+        assert_int_equal(sent_wait(&s, 1, hour, now).us, 0);
+}
+
 static void the_oldest_is_dropped_when_too_many_wait_and_that_is_said(void **state)
 {
         struct desk_view v;
@@ -304,6 +332,34 @@ static void who_leads_tells_what_others_saw_and_nobody_tells_it_again(void **sta
         for (int i = 0; i < 3; i++)
                 uv_run(&loop, UV_RUN_NOWAIT);
         assert_string_equal(told(), "beta a\n");
+        desk_free(elsewhere);
+        board_free(other);
+        end();
+}
+
+static void a_limit_is_counted_on_by_whoever_tells_next(void **state)
+{
+        struct board *other = board_new(1, 11);
+        struct desk_view v;
+
+        begin("alert exec { most = \"2 in 1h\"  command = \"/bin/sh -c 'echo $HAVEN_SUBJECT >>told'\" }");
+        for (const char *const *name = (const char *const[]){"a", "b", "c", NULL}; *name; name++) {
+                desk_raise(desk, ALERT_DOWN, "node-down", *name, "", NULL);
+                usleep(2);
+        }
+        until(2);
+        for (int i = 0; i < 3; i++)
+                uv_run(&loop, UV_RUN_NOWAIT);
+        struct desk *elsewhere = make_desk(other);
+        talk(other, board);
+        desk_role(desk, DESK_WAITS);
+        desk_role(elsewhere, DESK_LEADS);
+        usleep(50000);
+        for (int i = 0; i < 3; i++)
+                uv_run(&loop, UV_RUN_NOWAIT);
+        desk_view(elsewhere, &v);
+        assert_int_equal(v.waiting, 1);
+        assert_string_equal(told(), "a\nb\n");
         desk_free(elsewhere);
         board_free(other);
         end();
@@ -435,6 +491,8 @@ int main(void)
                 cmocka_unit_test(only_what_an_alert_is_for),
                 cmocka_unit_test(the_same_thing_is_told_once),
                 cmocka_unit_test(more_than_is_wanted_waits),
+                cmocka_unit_test(what_went_is_counted_however_much_it_was),
+                cmocka_unit_test(a_limit_is_counted_on_by_whoever_tells_next),
                 cmocka_unit_test(the_oldest_is_dropped_when_too_many_wait_and_that_is_said),
                 cmocka_unit_test(who_leads_tells_what_others_saw_and_nobody_tells_it_again),
                 cmocka_unit_test(alone_a_node_tells_what_no_other_has),
