@@ -109,7 +109,8 @@ class Checker:
 
     def start(self, number, kind, of):
         unknown = bytes([UNKNOWN]) + struct.pack(">QQBB", 1, 0, 0, 0)
-        self.socket.send(bytes([1]) + struct.pack(">II", number, number) + unknown + words(RHYTHM) +
+        nothing = struct.pack(">BIQQIBH", 0, 0, 0, 0, 0, 0, 0)  # was seen before, and no failures are counted
+        self.socket.send(bytes([1]) + struct.pack(">II", number, number) + unknown + nothing + words(RHYTHM) +
                          bytes([len(kind)]) + kind.encode() + words(of))
 
     def listen(self, seconds, until=lambda: False):

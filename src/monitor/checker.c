@@ -12,9 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SILENT_TICKS_MAX  4    /* without a packet: frozen */
-#define LEAVE_MS          1000 /* from closing the socket to killing a checker that did not see it */
-#define PACKETS_IN_A_TURN 64
+#define SILENT_TICKS_MAX 4    /* without a packet: frozen */
+#define LEAVE_MS         1000 /* from closing the socket to killing a checker that did not see it */
+#define CHECKS_IN_A_TURN 64
 
 static const span retry_least = {100 * 1000};
 static const span retry_most = {10 * 1000 * 1000};
@@ -308,9 +308,19 @@ static void checker_settle(struct checker *c)
 
 static bool report_possible(const struct packet *p, instant now)
 {
-        return p->type == PACKET_BEAT ||
-               (p->type == PACKET_REPORT && instant_reached(now, p->at) &&
-                instant_reached(now, p->outcome.told) && instant_reached(p->at, p->verdict.since));
+        for (size_t i = 0; i < p->steady_count; i++)
+                if (!instant_reached(now, p->steady[i].at))
+                        return false;
+        switch (p->type) {
+        case PACKET_BEAT:
+        case PACKET_STEADY: return true;
+        case PACKET_REPORT:
+                return instant_reached(now, p->at) && instant_reached(now, p->outcome.told) &&
+                       instant_reached(p->at, p->verdict.since);
+        case PACKET_START:
+        case PACKET_STOP: break;
+        }
+        return false;
 }
 
 static void take_report(struct checker *c, const struct packet *p)
@@ -329,6 +339,28 @@ static void take_report(struct checker *c, const struct packet *p)
         give_result(c, w, changed);
 }
 
+/* It may have been put aside before a report that has come meanwhile, or the check be another. */
+static void take_steady(struct checker *c, const struct steady *s)
+{
+        struct wanted *w = table_find(&c->wanted, s->id);
+
+        if (w == NULL || w->generation != s->generation || instant_before(s->at, w->at))
+                return;
+        w->at = s->at;
+        w->outcome.took = s->took;
+        give_result(c, w, false);
+}
+
+/* How many checks it was about. */
+static int take_packet(struct checker *c, const struct link *link, const struct packet *p)
+{
+        if (p->type == PACKET_REPORT)
+                take_report(c, p);
+        for (size_t i = 0; i < p->steady_count && c->link == link; i++)
+                take_steady(c, &p->steady[i]);
+        return p->steady_count > 0 ? (int)p->steady_count : 1;
+}
+
 static void on_socket(uv_poll_t *poll, int status, int events)
 {
         struct link *link = poll->data;
@@ -338,7 +370,7 @@ static void on_socket(uv_poll_t *poll, int status, int events)
 
         if ((events & UV_WRITABLE) != 0 && tell_all(c))
                 uv_poll_start(poll, UV_READABLE, on_socket);
-        for (int i = 0; i < PACKETS_IN_A_TURN; i++) {
+        for (int checks = 0; checks < CHECKS_IN_A_TURN;) {
                 ssize_t n = recv(link->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
                 if (n == -1 && (errno == EAGAIN || errno == EINTR))
@@ -352,8 +384,7 @@ static void on_socket(uv_poll_t *poll, int status, int events)
                         return;
                 }
                 c->silent_ticks = 0;
-                if (p.type == PACKET_REPORT)
-                        take_report(c, &p);
+                checks += take_packet(c, link, &p);
                 if (c->link != link)
                         return; /* on_result stopped the last check */
         }

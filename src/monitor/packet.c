@@ -54,6 +54,31 @@ static void get_outcome(struct reader *r, struct outcome *o, char said[static SA
                 r->failed = true;
 }
 
+static void put_steady(struct writer *w, const struct packet *p)
+{
+        for (size_t i = 0; i < p->steady_count; i++) {
+                put_u32(w, p->steady[i].id);
+                put_u32(w, p->steady[i].generation);
+                put_u64(w, (uint64_t)p->steady[i].took.us);
+                put_u64(w, (uint64_t)p->steady[i].at.us);
+        }
+}
+
+/* As many as there are, to the end of the packet. */
+static void get_steady(struct reader *r, struct packet *p)
+{
+        while (!r->failed && reader_left(r) > 0 && p->steady_count < STEADY_MAX) {
+                struct steady *s = &p->steady[p->steady_count++];
+
+                s->id = get_u32(r);
+                s->generation = get_u32(r);
+                s->took.us = (int64_t)get_u64(r);
+                s->at.us = (int64_t)get_u64(r);
+                if (s->took.us < 0 || s->at.us < 0)
+                        r->failed = true;
+        }
+}
+
 size_t checker_packet_encode(const struct packet *p, uint8_t bytes[static PACKET_MAX])
 {
         struct writer w;
@@ -78,6 +103,7 @@ size_t checker_packet_encode(const struct packet *p, uint8_t bytes[static PACKET
                 put_u64(&w, (uint64_t)p->at.us);
                 break;
         case PACKET_BEAT: break;
+        case PACKET_STEADY: put_steady(&w, p); break;
         }
         assert(!w.failed);
         return (size_t)(w.at - bytes);
@@ -113,6 +139,7 @@ int checker_packet_decode(const uint8_t *bytes, size_t size, struct packet *ret_
                         r.failed = true;
                 break;
         case PACKET_BEAT: break;
+        case PACKET_STEADY: get_steady(&r, &p); break;
         default: r.failed = true; break;
         }
         if (r.failed || reader_left(&r) != 0)

@@ -495,6 +495,37 @@ static void test_many_checks_do_not_wait_for_each_other(void **state)
         assert_true(span_between(began, instant_now()).us < 2 * 1000 * 1000);
 }
 
+static bool all_again(const struct stage *s, int arg)
+{
+        for (int id = 0; id < STAGE_IDS; id++)
+                if (s->results[id] < arg)
+                        return false;
+        return true;
+}
+
+/* What does not change is told of now and then, many checks together: fresh, and nothing else is new. */
+static void test_a_state_that_stays_is_confirmed(void **state)
+{
+        struct config_check c = tcp_check(hostile_port("silent"));
+        struct check_result now;
+        char text[REASON_TEXT];
+        instant up;
+
+        for (uint32_t id = 0; id < STAGE_IDS; id++)
+                start(id, &c);
+        stage_until_state(&stage, 0, VERDICT_UP);
+        up = stage.last[0].at;
+        stage_until(&stage, all_again, 5, "many looks");
+        for (uint32_t id = 0; id < STAGE_IDS; id++) {
+                assert_true(checker_result(stage.checker, id, &now, text));
+                assert_int_equal(now.state, VERDICT_UP);
+                assert_int_equal(now.reason, REASON_WORKS);
+                assert_false(stage.last[id].changed);
+                assert_true(span_between(up, now.at).us > 0);
+                assert_true(now.took.us >= 0 && instant_before(now.since, now.at));
+        }
+}
+
 int main(int argc, char **argv)
 {
 #define STAGED(test) cmocka_unit_test_setup_teardown(test, open_stage, close_stage)
@@ -514,6 +545,7 @@ int main(int argc, char **argv)
                 STAGED(test_states_and_their_age_outlive_the_core),
                 STAGED(test_the_process_has_no_privilege_left),
                 STAGED(test_many_checks_do_not_wait_for_each_other),
+                STAGED(test_a_state_that_stays_is_confirmed),
         };
 
         if (argc != 5)

@@ -205,6 +205,28 @@ static void test_a_report_that_cannot_be_is_refused(void **state)
         assert_int_not_equal(checker_packet_decode(bytes, n, &q), 0);
 }
 
+static void test_what_is_steady_goes_together(void **state)
+{
+        struct packet p = {.type = PACKET_STEADY, .steady_count = STEADY_MAX}, q;
+        static const uint8_t golden[] = {5, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0,
+                                         0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 9};
+        uint8_t bytes[PACKET_MAX];
+        size_t n;
+
+        for (uint32_t i = 0; i < STEADY_MAX; i++)
+                p.steady[i] = (struct steady){.id = i, .generation = 7, .took = {8}, .at = {9}};
+        n = checker_packet_encode(&p, bytes);
+        assert_int_equal(n, 1 + STEADY_MAX * 24);
+        assert_memory_equal(bytes, golden, sizeof(golden));
+        assert_int_equal(checker_packet_decode(bytes, n, &q), 0);
+        assert_memory_equal(&p, &q, sizeof(p));
+        for (size_t cut = 1; cut < 24; cut++)
+                assert_int_not_equal(checker_packet_decode(bytes, n - cut, &q), 0);
+        assert_int_not_equal(checker_packet_decode(bytes, n + 24, &q), 0); /* one too many */
+        bytes[9] = 0x80;                                                   /* a negative time */
+        assert_int_not_equal(checker_packet_decode(bytes, n, &q), 0);
+}
+
 static void test_a_table_finds_in_any_order(void **state)
 {
         static const uint32_t ids[] = {5, 1, 9, 3, 0, 7, 400000, 8, 2};
@@ -268,6 +290,7 @@ int main(void)
                 cmocka_unit_test(test_a_definition_without_what_it_needs_is_none),
                 cmocka_unit_test(test_a_start_carries_the_definition),
                 cmocka_unit_test(test_a_report_that_cannot_be_is_refused),
+                cmocka_unit_test(test_what_is_steady_goes_together),
                 cmocka_unit_test(test_a_table_finds_in_any_order),
                 cmocka_unit_test(test_words),
         };
