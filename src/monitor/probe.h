@@ -10,12 +10,14 @@
 
 #include "config/check.h"
 #include "monitor/reason.h"
+#include "monitor/runner/poller.h"
 
 #include <uv.h>
 
 /* What a probe may use. */
 struct probe_house {
         uv_loop_t *loop;
+        struct poller *poller; /* of that loop, for sockets that live for one look */
         int icmp4, icmp6;      /* sockets opened while that was allowed, or a negative errno */
         int commands;          /* socket of who runs them (command_host.h), or a negative errno */
         const char *directory; /* of this program, its objects, and haven-look */
@@ -27,6 +29,7 @@ struct ending {
         int detail;           /* meaning depends on the reason; 0 if none */
         char said[SAID_TEXT]; /* more about it, for people; empty: nothing. By ending_say() */
         instant told;         /* trap: when it was told so, with the status in `detail`; zero: never */
+        bool elsewhere;       /* it did not: the kind's other door has to look, now and henceforth */
 };
 
 /* The bytes may come from outside: what is not printable becomes '?', what is too long is cut. */
@@ -70,3 +73,6 @@ extern const struct probe_kind probe_web; /* only with http-parser */
  * logged. */
 int probe_kind_find(const struct config_check *check, const char *object_dir,
                     const struct probe_kind **ret_kind);
+/* The other one of a kind that has two: the one in the object. */
+int probe_kind_find_other(const struct config_check *check, const char *object_dir,
+                          const struct probe_kind **ret_kind);

@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 struct probe {
-        uv_poll_t poll;
-        int fd;
+        struct polled polled;
+        struct poller *poller;
         const struct check_login *login;
         bool connected;
         struct redis_answer answer;
@@ -19,16 +20,10 @@ struct probe {
         void *user;
 };
 
-static void on_closed(uv_handle_t *handle)
-{
-        free(handle->data);
-}
-
 static void probe_free(struct probe *p)
 {
-        uv_poll_stop(&p->poll);
-        close(p->fd);
-        uv_close((uv_handle_t *)&p->poll, on_closed);
+        poller_close(p->poller, &p->polled);
+        free(p);
 }
 
 static void over(struct probe *p, const struct ending *e)
@@ -51,21 +46,27 @@ static void cut(struct probe *p, struct ending *ret_ending)
         probe_free(p);
 }
 
-static void on_heard(uv_poll_t *poll, int status, int events)
+static void hear(struct probe *p)
 {
-        struct probe *p = poll->data;
         struct ending e = {0};
         char bytes[REDIS_LINE_MAX];
-        ssize_t n = recv(p->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
-        if (n == -1 && (errno == EAGAIN || errno == EINTR))
-                return;
-        if (n == -1)
-                over_by_errno(p, errno, true);
-        else if (n == 0)
-                over(p, &(struct ending){.reason = REASON_CLOSED});
-        else if (redis_answer_read(&p->answer, bytes, (size_t)n, &e))
-                over(p, &e);
+        for (;;) {
+                ssize_t n = recv(p->polled.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+                if (n == -1 && errno == EAGAIN)
+                        return;
+                if (n == -1) {
+                        over_by_errno(p, errno, true);
+                        return;
+                }
+                if (n == 0)
+                        e.reason = REASON_CLOSED;
+                if (n == 0 || redis_answer_read(&p->answer, bytes, (size_t)n, &e)) {
+                        over(p, &e);
+                        return;
+                }
+        }
 }
 
 static size_t put_argument(char *to, size_t size, const char *text)
@@ -86,42 +87,50 @@ static size_t write_request(const struct check_login *login, char text[static 10
         return n + (size_t)snprintf(text + n, 1024 - n, "*1\r\n$4\r\nPING\r\n");
 }
 
-static void on_connected(uv_poll_t *poll, int status, int events)
+/* False when the connection has failed: it says so at its first use. */
+static bool ask(struct probe *p)
 {
-        struct probe *p = poll->data;
-        char request[1024]; /* user and password have 127 bytes at most */
+        char request[1024]; /* user and password have 127 bytes at most: so little always fits a fresh socket
+                             */
+        size_t n = write_request(p->login, request);
 
-        /* so little always fits a fresh socket; a connection that failed says so at its first use */
-        if (send(p->fd, request, write_request(p->login, request), MSG_NOSIGNAL | MSG_DONTWAIT) == -1) {
+        if (send(p->polled.fd, request, n, MSG_NOSIGNAL | MSG_DONTWAIT) == -1) {
                 over_by_errno(p, errno, false);
-                return;
+                return false;
         }
         p->connected = true;
-        uv_poll_start(poll, UV_READABLE, on_heard);
+        return true;
+}
+
+static void on_ready(struct polled *polled, uint32_t events)
+{
+        struct probe *p = (struct probe *)polled; /* its first member */
+
+        if ((p->connected || ask(p)) && (events & ~(uint32_t)EPOLLOUT) != 0)
+                hear(p);
 }
 
 static int begin(void *shared, const struct probe_house *house, const struct config_check *check,
                  probe_done_fn *on_done, void *user, struct probe **ret_probe)
 {
         struct probe *p = calloc(1, sizeof(*p));
-        int r;
+        int fd, r;
 
         if (p == NULL)
                 return -ENOMEM;
+        p->poller = house->poller;
         p->login = &check->login;
         p->answer.login = check->login.password != NULL;
         p->on_done = on_done;
         p->user = user;
-        p->fd = probe_connect(&check->ip, check->port, &check->source);
-        r = p->fd < 0 ? p->fd : uv_poll_init(house->loop, &p->poll, p->fd);
+        fd = probe_connect(&check->ip, check->port, &check->source);
+        r = fd < 0 ? fd : poller_add(house->poller, &p->polled, fd, on_ready);
         if (r != 0) {
-                if (p->fd >= 0)
-                        close(p->fd);
+                if (fd >= 0)
+                        close(fd);
                 free(p);
                 return r;
         }
-        p->poll.data = p;
-        uv_poll_start(&p->poll, UV_WRITABLE, on_connected);
         *ret_probe = p;
         return 0;
 }

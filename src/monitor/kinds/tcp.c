@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,9 +13,9 @@
 #define SEND_MAX  512 /* of what a check sends */
 
 struct probe {
-        uv_poll_t poll;
-        int fd;
-        const struct check_tcp *check;
+        struct polled polled;
+        struct poller *poller;
+        const struct config_check *check;
         bool connected;
         char *heard; /* what came so far; NULL: nothing is expected */
         size_t heard_n;
@@ -22,17 +23,11 @@ struct probe {
         void *user;
 };
 
-static void on_closed(uv_handle_t *handle)
-{
-        free(handle->data);
-}
-
 static void probe_free(struct probe *probe)
 {
-        uv_poll_stop(&probe->poll);
-        close(probe->fd);
+        poller_close(probe->poller, &probe->polled);
         free(probe->heard);
-        uv_close((uv_handle_t *)&probe->poll, on_closed);
+        free(probe);
 }
 
 static void cut(struct probe *probe, struct ending *ret_ending)
@@ -60,18 +55,16 @@ static void over(struct probe *probe, enum reason reason, int detail)
 
 /* Where nobody listens on a local port of the ephemeral range, the kernel may choose that very port as the
  * source, and TCP's simultaneous open connects the socket to itself: a dead service would look up. */
-static bool connected_to_itself(int fd)
+static bool connected_to_itself(const struct probe *probe)
 {
-        struct sockaddr_storage own = {0}, peer = {0};
-        struct ip own_ip, peer_ip;
-        socklen_t own_size = sizeof(own), peer_size = sizeof(peer);
+        struct sockaddr_storage own = {0};
+        struct ip ip;
+        socklen_t size = sizeof(own);
 
-        if (getsockname(fd, (struct sockaddr *)&own, &own_size) == -1 ||
-            getpeername(fd, (struct sockaddr *)&peer, &peer_size) == -1)
+        if (getsockname(probe->polled.fd, (struct sockaddr *)&own, &size) == -1)
                 return false;
-        return ip_from_sockaddr((struct sockaddr *)&own, &own_ip) ==
-                       ip_from_sockaddr((struct sockaddr *)&peer, &peer_ip) &&
-               ip_equal(&own_ip, &peer_ip);
+        return ip_from_sockaddr((struct sockaddr *)&own, &ip) == probe->check->port &&
+               ip_equal(&ip, &probe->check->ip);
 }
 
 static int digit_of(char c)
@@ -107,94 +100,98 @@ static size_t unescape(const char *text, char bytes[static SEND_MAX])
         return n;
 }
 
-static void on_heard(uv_poll_t *handle, int status, int events)
+/* False when that ended the probe. */
+static bool take_heard(struct probe *probe, size_t n)
 {
-        struct probe *probe = handle->data;
-        ssize_t n = recv(probe->fd, probe->heard + probe->heard_n, HEARD_MAX - probe->heard_n, MSG_DONTWAIT);
-        bool over_now = n == 0;
-
-        if (n == -1 && (errno == EAGAIN || errno == EINTR))
-                return;
-        if (n == -1) {
-                over(probe, reason_from_errno(errno, true), errno);
-                return;
-        }
         /* regexec(3) ends at a NUL, so bytes that are one become blanks */
-        for (ssize_t i = 0; i < n; i++)
-                if (probe->heard[probe->heard_n + (size_t)i] == '\0')
-                        probe->heard[probe->heard_n + (size_t)i] = ' ';
-        probe->heard_n += (size_t)n;
+        for (size_t i = 0; i < n; i++)
+                if (probe->heard[probe->heard_n + i] == '\0')
+                        probe->heard[probe->heard_n + i] = ' ';
+        probe->heard_n += n;
         probe->heard[probe->heard_n] = '\0';
-        if (pattern_matches(probe->check->expect, probe->heard, probe->heard_n))
+        if (pattern_matches(probe->check->tcp.expect, probe->heard, probe->heard_n))
                 over(probe, REASON_WORKS, 0);
         else if (probe->heard_n == HEARD_MAX)
                 over(probe, REASON_MISMATCH, 0);
-        else if (over_now)
+        else if (n == 0)
                 over(probe, probe->heard_n > 0 ? REASON_MISMATCH : REASON_CLOSED, 0);
+        else
+                return true;
+        return false;
 }
 
-static void on_connected(uv_poll_t *handle, int status, int events)
+static void hear(struct probe *probe)
 {
-        struct probe *probe = handle->data;
+        ssize_t n;
+
+        do {
+                n = recv(probe->polled.fd, probe->heard + probe->heard_n, HEARD_MAX - probe->heard_n,
+                         MSG_DONTWAIT);
+                if (n == -1 && errno != EAGAIN)
+                        over(probe, reason_from_errno(errno, true), errno);
+        } while (n != -1 && take_heard(probe, (size_t)n));
+}
+
+/* False when that ended the probe. */
+static bool take_connection(struct probe *probe, uint32_t events)
+{
         char bytes[SEND_MAX];
+        const char *text = probe->check->tcp.send;
         int error = 0;
         socklen_t size = sizeof(error);
 
-        if (getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1)
+        if ((events & EPOLLERR) != 0 &&
+            getsockopt(probe->polled.fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1)
                 error = errno;
-        if (error != 0) {
+        probe->connected = error == 0;
+        if (error != 0)
                 over(probe, reason_from_errno(error, false), error);
-                return;
-        }
-        if (connected_to_itself(probe->fd)) {
+        else if (connected_to_itself(probe))
                 over(probe, REASON_REFUSED, 0);
-                return;
-        }
-        probe->connected = true;
-        /* So little always fits a fresh socket. */
-        if (probe->check->send != NULL &&
-            send(probe->fd, bytes, unescape(probe->check->send, bytes), MSG_NOSIGNAL | MSG_DONTWAIT) == -1) {
-                over(probe, reason_from_errno(errno, true), errno);
-                return;
-        }
-        if (probe->check->expect == NULL)
+        else if (text != NULL &&
+                 send(probe->polled.fd, bytes, unescape(text, bytes), MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
+                over(probe, reason_from_errno(errno, true), errno); /* so little always fits a fresh socket */
+        else if (probe->check->tcp.expect == NULL)
                 over(probe, REASON_WORKS, 0);
         else
-                uv_poll_start(handle, UV_READABLE, on_heard);
+                return true;
+        return false;
+}
+
+static void on_ready(struct polled *polled, uint32_t events)
+{
+        struct probe *probe = (struct probe *)polled; /* its first member */
+
+        if ((probe->connected || take_connection(probe, events)) && (events & ~(uint32_t)EPOLLOUT) != 0)
+                hear(probe);
 }
 
 static int begin(void *shared, const struct probe_house *house, const struct config_check *check,
                  probe_done_fn *on_done, void *user, struct probe **ret_probe)
 {
         struct probe *probe = calloc(1, sizeof(*probe));
-        int r = -ENOMEM;
+        int fd = -ENOMEM, r;
 
         if (probe == NULL)
-                return r;
-        probe->check = &check->tcp;
+                return -ENOMEM;
+        probe->poller = house->poller;
+        probe->check = check;
         probe->on_done = on_done;
         probe->user = user;
         if (check->tcp.expect != NULL)
                 probe->heard = malloc(HEARD_MAX + 1);
-        if (check->tcp.expect != NULL && probe->heard == NULL)
-                goto fail;
-        probe->fd = probe_connect(&check->ip, check->port, &check->source);
-        r = probe->fd;
-        if (r < 0)
-                goto fail;
-        r = uv_poll_init(house->loop, &probe->poll, probe->fd);
+        if (check->tcp.expect == NULL || probe->heard != NULL)
+                fd = probe_connect(&check->ip, check->port, &check->source);
+        r = fd < 0 ? fd : poller_add(house->poller, &probe->polled, fd, on_ready);
         if (r != 0) {
-                close(probe->fd);
-                goto fail;
+                if (fd >= 0)
+                        close(fd);
+                free(probe->heard);
+                free(probe);
+                return r;
         }
-        probe->poll.data = probe;
-        uv_poll_start(&probe->poll, UV_WRITABLE, on_connected);
         *ret_probe = probe;
         return 0;
-fail:
-        free(probe->heard);
-        free(probe);
-        return r;
 }
 
 const struct probe_kind probe_tcp = {.begin = begin, .cut = cut};

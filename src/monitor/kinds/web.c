@@ -1,11 +1,13 @@
-/* web.c - plain http as most checks want it: HTTP/1.1 without TLS, to an address, no redirect followed.
+/* web.c - plain http as most checks want it: HTTP/1.1 without TLS, to an address.
  *
  * Made for numbers: a socket, a request, a parser on the stack of what was read, and no copy of anything
- * unless the body is to match. libcurl (http.c) does the rest, at some times the cost; both judge
- * alike. The parser is Debian's http-parser. */
+ * unless the body is to match. libcurl (http.c) does the rest, at some times the cost, and a redirect
+ * that is to be followed is left to it when it comes; both judge alike. The parser is Debian's http-parser.
+ */
 #include "monitor/kinds/http_judge.h"
 #include "monitor/kinds/pattern.h"
 #include "monitor/probe.h"
+#include "monitor/runner/poller.h"
 
 #include <errno.h>
 #include <http_parser.h>
@@ -13,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,15 +25,17 @@
 #define OVERHEAD_MAX  ((size_t)256 * 1024) /* headers, and what chunks are wrapped in */
 
 struct probe {
-        uv_poll_t poll;
-        int fd;
+        struct polled polled;
+        struct poller *poller;
         const struct check_http *check;
         bool connected;
-        bool whole; /* the answer is complete, or as much of it as is wanted */
+        bool whole;    /* the answer is complete, or as much of it as is wanted */
+        bool leads_on; /* it is a redirect, which is to be followed */
         http_parser parser;
         size_t bytes; /* of the answer, so far */
         size_t body_bytes;
         char *body; /* kept only if something is expected of it */
+        size_t body_room;
         bool no_memory;
         probe_done_fn *on_done;
         void *user;
@@ -75,8 +80,7 @@ static bool suits(const struct config_check *check)
         const struct check_http *h = &check->http;
         struct place at;
 
-        return h->version == HTTP_VERSION_1_1 && h->redirect == HTTP_REDIRECT_STAY &&
-               url_parse(h->url, &at) && !has(&at, UF_USERINFO) &&
+        return h->version == HTTP_VERSION_1_1 && url_parse(h->url, &at) && !has(&at, UF_USERINFO) &&
                (check->ip.family != 0 || at.ip.family != 0);
 }
 
@@ -135,15 +139,34 @@ static size_t write_request(const struct check_http *check, char request[static 
         return n < REQUEST_MAX ? n : 0;
 }
 
-/* --- the answer, by the parser's callbacks; anything but 0 stops it --- */
+/* --- the answer, by the parser's callbacks; a negative number stops it --- */
 
 static int on_headers(http_parser *parser)
 {
         struct probe *p = parser->data;
 
+        p->leads_on = p->check->redirect == HTTP_REDIRECT_FOLLOW && parser->status_code / 100 == 3;
+        if (p->leads_on)
+                return -1;
         return p->check->method == METHOD_HEAD
                        ? 1
                        : 0; /* 1: no body follows, whatever its length is said to be */
+}
+
+/* Room for so many bytes and an end; as much again as there is, so that a body in drips costs no more. */
+static bool body_grow(struct probe *p, size_t bytes)
+{
+        size_t room = p->body_room * 2 > bytes + 1 ? p->body_room * 2 : bytes + 1;
+        char *body;
+
+        if (bytes < p->body_room)
+                return true;
+        body = realloc(p->body, room);
+        if (body == NULL)
+                return false;
+        p->body = body;
+        p->body_room = room;
+        return true;
 }
 
 static int on_body(http_parser *parser, const char *bytes, size_t n)
@@ -151,12 +174,10 @@ static int on_body(http_parser *parser, const char *bytes, size_t n)
         struct probe *p = parser->data;
         size_t room = HTTP_BODY_MAX - p->body_bytes, take = n < room ? n : room;
 
-        if (p->check->expect != NULL && p->body == NULL)
-                p->body = malloc(HTTP_BODY_MAX + 1);
-        p->no_memory = p->check->expect != NULL && p->body == NULL;
-        if (p->no_memory)
-                return -1;
-        if (p->body != NULL) {
+        if (p->check->expect != NULL) {
+                p->no_memory = !body_grow(p, p->body_bytes + take);
+                if (p->no_memory)
+                        return -1;
                 memcpy(p->body + p->body_bytes, bytes, take);
                 p->body[p->body_bytes + take] = '\0';
         }
@@ -178,17 +199,11 @@ static const http_parser_settings settings = {
 
 /* --- the connection --- */
 
-static void on_closed(uv_handle_t *handle)
-{
-        free(handle->data);
-}
-
 static void probe_free(struct probe *p)
 {
-        uv_poll_stop(&p->poll);
-        close(p->fd);
+        poller_close(p->poller, &p->polled);
         free(p->body);
-        uv_close((uv_handle_t *)&p->poll, on_closed);
+        free(p);
 }
 
 static void over(struct probe *p, const struct ending *e)
@@ -212,7 +227,9 @@ static bool take_bytes(struct probe *p, const char *bytes, size_t n)
         size_t taken = http_parser_execute(&p->parser, &settings, bytes, n);
 
         p->bytes += n;
-        if (p->whole) {
+        if (p->leads_on) {
+                e.elsewhere = true;
+        } else if (p->whole) {
                 http_judge(p->check, (int)p->parser.status_code, p->body, p->body_bytes, &e);
         } else if (p->no_memory) {
                 e.reason = REASON_LOCAL;
@@ -231,41 +248,50 @@ static bool take_bytes(struct probe *p, const char *bytes, size_t n)
         return false;
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void read_answer(struct probe *p, uint32_t events)
 {
         static char bytes[READ_SIZE];
-        struct probe *p = poll->data;
-        ssize_t n = READ_SIZE;
+        bool is_end = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0; /* behind what is there */
 
-        /* a full read has more behind it; a short one has none now */
-        for (int i = 0; i < READS_IN_TURN && n == READ_SIZE; i++) {
-                n = recv(p->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-                if (n == -1 && (errno == EAGAIN || errno == EINTR))
+        for (int i = 0; i < READS_IN_TURN; i++) {
+                ssize_t n = recv(p->polled.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+                if (n == -1 && errno == EAGAIN)
                         return;
                 if (n == -1) {
                         over_for(p, reason_from_errno(errno, true), errno);
                         return;
                 }
-                if (!take_bytes(p, bytes, (size_t)n))
+                if (!take_bytes(p, bytes, (size_t)n) || ((size_t)n < sizeof(bytes) && !is_end))
                         return;
         }
+        poller_again(p->poller, &p->polled);
 }
 
-static void on_connected(uv_poll_t *poll, int status, int events)
+/* False when the connection has failed: it says so at its first use. */
+static bool send_request(struct probe *p)
 {
-        struct probe *p = poll->data;
         char request[REQUEST_MAX];
         size_t size = write_request(p->check, request);
-        ssize_t n = size == 0 ? -1 : send(p->fd, request, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t n = size == 0 ? -1 : send(p->polled.fd, request, size, MSG_DONTWAIT | MSG_NOSIGNAL);
         int error = size == 0 ? E2BIG : errno;
 
-        if (n != -1) { /* so little always fits a fresh socket */
-                p->connected = true;
-                uv_poll_start(poll, UV_READABLE, on_readable);
-                return;
+        if (n == -1) {
+                over_for(p, reason_from_errno(error, false), error);
+                return false;
         }
-        over_for(p, reason_from_errno(error, false),
-                 error); /* a connection that failed says so at its first use */
+        p->connected = true; /* so little always fits a fresh socket */
+        return true;
+}
+
+static void on_ready(struct polled *polled, uint32_t events)
+{
+        struct probe *p = (struct probe *)polled; /* its first member */
+
+        if (!p->connected && !send_request(p))
+                return;
+        if ((events & ~(uint32_t)EPOLLOUT) != 0)
+                read_answer(p, events);
 }
 
 static int begin(void *shared, const struct probe_house *house, const struct config_check *check,
@@ -273,29 +299,25 @@ static int begin(void *shared, const struct probe_house *house, const struct con
 {
         struct probe *p = calloc(1, sizeof(*p));
         struct place at = {0};
-        int r;
+        int fd = -EINVAL, r;
 
         if (p == NULL)
                 return -ENOMEM;
+        p->poller = house->poller;
         p->check = &check->http;
         p->on_done = on_done;
         p->user = user;
         http_parser_init(&p->parser, HTTP_RESPONSE);
         p->parser.data = p;
-        r = url_parse(check->http.url, &at) ? 0 : -EINVAL;
-        if (r == 0)
-                p->fd = r =
-                        probe_connect(check->ip.family != 0 ? &check->ip : &at.ip, at.port, &check->source);
-        if (r >= 0)
-                r = uv_poll_init(house->loop, &p->poll, p->fd);
+        if (url_parse(check->http.url, &at))
+                fd = probe_connect(check->ip.family != 0 ? &check->ip : &at.ip, at.port, &check->source);
+        r = fd < 0 ? fd : poller_add(house->poller, &p->polled, fd, on_ready);
         if (r != 0) {
-                if (p->fd > 0)
-                        close(p->fd);
+                if (fd >= 0)
+                        close(fd);
                 free(p);
                 return r;
         }
-        p->poll.data = p;
-        uv_poll_start(&p->poll, UV_WRITABLE, on_connected);
         *ret_probe = p;
         return 0;
 }

@@ -37,18 +37,14 @@ static const struct {
 #endif
 };
 
-int probe_kind_find(const struct config_check *check, const char *object_dir,
-                    const struct probe_kind **ret_kind)
+int probe_kind_find_other(const struct config_check *check, const char *object_dir,
+                          const struct probe_kind **ret_kind)
 {
         enum check_kind kind = check->kind;
         static bool complained[CHECK_KINDS];
         char path[512], symbol[64];
         void *object;
 
-        if (homes[kind].here != NULL && (homes[kind].here->suits == NULL || homes[kind].here->suits(check))) {
-                *ret_kind = homes[kind].here;
-                return 0;
-        }
         snprintf(path, sizeof(path), "%s/%s", object_dir, homes[kind].object);
         snprintf(symbol, sizeof(symbol), "probe_%s", check_kind_name(kind));
         object = dlopen(path, RTLD_NOW | RTLD_LOCAL); /* once loaded, the same again */
@@ -59,6 +55,17 @@ int probe_kind_find(const struct config_check *check, const char *object_dir,
                 log_error("checker: no %s checks possible: %s", check_kind_name(kind), dlerror());
         complained[kind] = true;
         return -ELIBACC;
+}
+
+int probe_kind_find(const struct config_check *check, const char *object_dir,
+                    const struct probe_kind **ret_kind)
+{
+        const struct probe_kind *here = homes[check->kind].here;
+
+        if (here == NULL || (here->suits != NULL && !here->suits(check)))
+                return probe_kind_find_other(check, object_dir, ret_kind);
+        *ret_kind = here;
+        return 0;
 }
 
 int lookup_kind_find(const char *object_dir, const struct lookup_kind **ret_kind)

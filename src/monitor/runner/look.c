@@ -165,6 +165,14 @@ static int find_room(struct look *l)
         return e != 0 ? e : enter_room(l, door);
 }
 
+static int find_other_room(struct look *l)
+{
+        const struct probe_kind *door;
+        int e = probe_kind_find_other(&l->check, l->runner->object_dir, &door);
+
+        return e != 0 ? e : enter_room(l, door);
+}
+
 static void on_probe_done(void *user, const struct ending *ending);
 
 static int ask(struct look *l)
@@ -175,7 +183,19 @@ static int ask(struct look *l)
 
 static void on_probe_done(void *user, const struct ending *ending)
 {
-        look_ended(user, ending);
+        struct look *l = user;
+        int e;
+
+        if (!ending->elsewhere) {
+                look_ended(l, ending);
+                return;
+        }
+        l->probe = NULL;
+        e = find_other_room(l);
+        if (e == 0)
+                e = ask(l); /* in what is left of its time */
+        if (e != 0)
+                look_failed(l, e);
 }
 
 static void look_cut(struct look *l)

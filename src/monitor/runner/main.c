@@ -60,6 +60,8 @@ int main(void)
         }
         r = uv_loop_init(&loop);
         if (r == 0)
+                r = poller_new(&loop, &house.poller);
+        if (r == 0)
                 r = runner_new(&house, CORE_FD, directory, &runner);
         if (r != 0) {
                 log_error("checker: cannot begin: %s", uv_strerror(r));
@@ -67,6 +69,7 @@ int main(void)
         }
         uv_run(&loop, UV_RUN_DEFAULT);
         runner_free(runner);
+        poller_free(house.poller);
         uv_run(&loop, UV_RUN_DEFAULT);
         close(house.commands); /* it ends on that */
         return uv_loop_close(&loop) == 0 ? 0 : 1;

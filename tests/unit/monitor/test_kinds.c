@@ -73,7 +73,7 @@ static void test_every_kind_of_misbehaviour_has_its_reason(void **state)
         assert_string_equal(stage.text[10], target);
 }
 
-/* What libcurl is for: https, redirects, a header of the user's; and it must stand the same servers. */
+/* What libcurl is for: https, redirects, a user in the url; and it must stand the same servers. */
 static void test_libcurl_judges_alike(void **state)
 {
         static const struct {
@@ -87,15 +87,21 @@ static void test_libcurl_judges_alike(void **state)
                 {"status", NULL, REASON_BAD_STATUS}, {"gone", NULL, REASON_REFUSED},
                 {"bomb", "   ", REASON_MISMATCH},    {"redirect", NULL, REASON_BAD_ANSWER},
         };
-        struct config_check c;
+        struct config_check c, direct;
         uint32_t n = COUNT(rows);
 
         for (uint32_t i = 0; i < n; i++) {
-                c = http_check("127.0.0.1", hostile_port(rows[i].server), "/");
+                c = http_check("user@127.0.0.1", hostile_port(rows[i].server), "/");
                 c.http.expect = rows[i].expect == NULL ? NULL : stage_text("%s", rows[i].expect);
                 c.http.redirect = HTTP_REDIRECT_FOLLOW;
                 start(i, &c);
         }
+        /* our own reader hands these on when they come, and not what else it can judge */
+        direct = c;
+        direct.http.url = stage_text("http://127.0.0.1:%d/", hostile_port("redirect"));
+        start(n + 3, &direct);
+        direct.http.url = stage_text("http://127.0.0.1:%d/", hostile_port("status"));
+        start(n + 4, &direct);
         c.http.expect = NULL;
         c.http.url = stage_text("https://127.0.0.1:%d/", hostile_port("valid"));
         c.http.expect = stage_text("safe");
@@ -109,6 +115,8 @@ static void test_libcurl_judges_alike(void **state)
         stage_until_reason(&stage, n, REASON_WORKS);
         stage_until_reason(&stage, n + 1, REASON_CERTIFICATE);
         stage_until_reason(&stage, n + 2, REASON_TLS);
+        stage_until_reason(&stage, n + 3, REASON_BAD_ANSWER);
+        stage_until_reason(&stage, n + 4, REASON_BAD_STATUS);
 }
 
 static void test_a_certificate_has_to_be_good_for_long_enough(void **state)
