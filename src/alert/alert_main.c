@@ -3,6 +3,7 @@
  * Started by the core for each message, with the message as JSON on standard input. What only root may read
  * (a password) is read first; then everything is given up, and only then a server is spoken to. Exit status
  * 0: told. Else a line on standard output says why not; with status 0 it says what was not quite right. */
+#include "alert/system_log.h"
 #include "child/sandbox.h"
 
 #include "base/file.h"
@@ -347,23 +348,53 @@ static int call_webhook(struct message *m)
 
 /* --- the system's log --- */
 
-/* As syslog(3) takes it: the journal has it from there, with our name and priority. */
-static int write_log(struct message *m)
+static const char *member(const json_t *object, const char *name)
+{
+        const char *text = json_string_value(json_object_get(object, name));
+
+        return text != NULL ? text : "";
+}
+
+static int log_one(const struct message *m, const json_t *one)
+{
+        const char *alert = member(one, "alert");
+        bool good =
+                strcmp(alert, "up") == 0 || strcmp(alert, "moved") == 0 || strcmp(alert, "acknowledged") == 0;
+        const char *fields[] = {"HAVEN_CLUSTER",
+                                text_of(m, "cluster"),
+                                "HAVEN_ALERT",
+                                alert,
+                                "HAVEN_EVENT",
+                                member(one, "event"),
+                                "HAVEN_SUBJECT",
+                                member(one, "subject"),
+                                "HAVEN_TEXT",
+                                member(one, "text"),
+                                "HAVEN_NODE",
+                                member(one, "node"),
+                                "HAVEN_TIME",
+                                member(one, "time"),
+                                "HAVEN_ID",
+                                text_of(m, "id"),
+                                NULL};
+        char text[1024];
+
+        snprintf(text, sizeof(text), "%s: %s %s: %s", text_of(m, "cluster"), alert, member(one, "subject"),
+                 member(one, "text"));
+        return system_log("haven-alert", good ? LOG_NOTICE : LOG_ALERT, text, fields);
+}
+
+static int write_log(const struct message *m)
 {
         const json_t *list = json_object_get(json_object_get(m->json, "message"), "alerts"), *one;
         size_t i;
 
-        openlog("haven-alert", LOG_NDELAY, LOG_DAEMON);
         json_array_foreach(list, i, one)
         {
-                const char *alert = json_string_value(json_object_get(one, "alert"));
-                bool good = strcmp(alert, "up") == 0 || strcmp(alert, "moved") == 0 ||
-                            strcmp(alert, "acknowledged") == 0;
-                syslog(good ? LOG_NOTICE : LOG_ALERT, "%s: %s %s: %s", text_of(m, "cluster"), alert,
-                       json_string_value(json_object_get(one, "subject")),
-                       json_string_value(json_object_get(one, "text")));
+                int r = log_one(m, one);
+                if (r != 0)
+                        return fail("the system's log", strerror(-r));
         }
-        closelog();
         return EXIT_SUCCESS;
 }
 
