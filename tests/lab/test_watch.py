@@ -387,7 +387,7 @@ alert journal { for = farm }
     first = leader(c)
 
     def entries(*fields):
-        out = c.machine(first).run("journalctl", "-o", "json", "--no-pager", "_COMM=haven-alert", *fields, check=False).stdout
+        out = c.machine(first).run("journalctl", "-o", "json", "--no-pager", "SYSLOG_IDENTIFIER=haven-alert", *fields, check=False).stdout
         return [(e["HAVEN_ALERT"], e["HAVEN_SUBJECT"], e["PRIORITY"], e["MESSAGE"]) for e in map(json.loads, out.splitlines())]
 
     wait_state(c, first, farm, "up")
