@@ -31,6 +31,8 @@ static const char *const kinds[CHECK_KINDS] = {
         [CHECK_POSTGRESQL] = "postgresql",
         [CHECK_MYSQL] = "mysql",
         [CHECK_TRAP] = "trap",
+        [CHECK_SIP] = "sip",
+        [CHECK_RADIUS] = "radius",
 };
 
 const char *check_kind_name(enum check_kind kind)

@@ -40,8 +40,10 @@ enum check_kind {
         CHECK_POSTGRESQL,
         CHECK_MYSQL, /* and MariaDB */
         CHECK_TRAP,
+        CHECK_SIP,
+        CHECK_RADIUS,
 };
-#define CHECK_KINDS (CHECK_TRAP + 1)
+#define CHECK_KINDS (CHECK_RADIUS + 1)
 
 struct check_tcp {
         char *send;   /* NULL: nothing; \r \n \t \0 \xHH stand for bytes */
@@ -164,6 +166,19 @@ struct check_trap {
         span lasts;            /* a failure; 0: until the next trap */
 };
 
+enum sip_transport { SIP_UDP, SIP_TCP };
+
+struct check_sip {
+        char *uri;     /* whom it asks for; NULL: the server itself, sip:ADDRESS:PORT */
+        int transport; /* enum sip_transport */
+        struct status_ranges status;
+};
+
+struct check_radius {
+        char *user, *password; /* password NULL: an empty one */
+        char *secret;          /* that this node shares with the server */
+};
+
 struct config_check {
         enum check_kind kind;
         char name[NAME_SIZE]; /* unique among its neighbours; default: the kind */
@@ -191,6 +206,8 @@ struct config_check {
                 struct check_login login;
                 struct check_sql sql;
                 struct check_trap trap;
+                struct check_sip sip;
+                struct check_radius radius;
         };
 };
 

@@ -232,7 +232,9 @@ static void judge_certificates(struct tree *t, const struct config_check *k)
         case CHECK_LOAD:
         case CHECK_PROCESS:
         case CHECK_REDIS:
-        case CHECK_TRAP: break;
+        case CHECK_TRAP:
+        case CHECK_SIP:
+        case CHECK_RADIUS: break;
         }
 }
 

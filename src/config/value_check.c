@@ -355,3 +355,20 @@ static int line_set(const struct word *w, const struct target *to, const char *t
 }
 
 const struct value_type type_line = {"a text", line_set, string_put, string_drop};
+
+/* Stands between <> and blanks in a request (RFC 3261 25.1). */
+static int sip_uri_set(const struct word *w, const struct target *to, const char *text, char *why,
+                       size_t size)
+{
+        bool bad = strncmp(text, "sip:", 4) != 0 && strncmp(text, "sips:", 5) != 0;
+
+        for (const char *c = text; *c; c++)
+                bad |= !isgraph((unsigned char)*c) || strchr("<>\"", *c);
+        if (bad) {
+                snprintf(why, size, "is no uri of SIP: write it as sip:somebody@example.org");
+                return -EINVAL;
+        }
+        return string_set(w, to, text, why, size);
+}
+
+const struct value_type type_sip_uri = {"a uri of SIP", sip_uri_set, string_put, string_drop};

@@ -88,10 +88,10 @@ void quoted_print(const char *text, FILE *to);
 #define FIELD(type, w, to) ((type *)((char *)(to)->object + (w)->offset))
 
 extern const struct value_type type_string, type_url, type_own_url, type_pattern, type_statuses, type_headers,
-        type_answers, type_host, type_hostnames, type_file, type_line;   /* value_check.c */
-extern const struct value_type type_command, type_environment;           /* value_command.c */
-extern const struct value_type type_endpoint;                            /* value_director.c */
-extern const struct value_type type_serials, type_broadcasts, type_hops; /* value_link.c */
+        type_answers, type_host, type_hostnames, type_file, type_line, type_sip_uri; /* value_check.c */
+extern const struct value_type type_command, type_environment;                       /* value_command.c */
+extern const struct value_type type_endpoint;                                        /* value_director.c */
+extern const struct value_type type_serials, type_broadcasts, type_hops;             /* value_link.c */
 extern const struct value_type type_span, type_int, type_port, type_bool, type_choice, type_text, type_path,
         type_name, type_device, type_ip, type_ips, type_endpoints, type_nodes, type_groups, type_failback,
         type_restart, type_events, type_signal, type_profile, type_user, type_agent;

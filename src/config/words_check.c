@@ -17,6 +17,7 @@ static const char *const styles[] = {"exit", "nagios", "mon", NULL};
 static const char *const warnings[] = {"works", "fails", NULL};
 static const char *const load_minutes[] = {"1", "5", "15", NULL};
 static const char *const login_tls[] = {"none", "starttls", "tls", NULL};
+static const char *const sip_transports[] = {"udp", "tcp", NULL};
 static const char *const sql_tls[] = {"none", "starttls", NULL};
 
 #define CHECK(field) offsetof(struct config_check, field)
@@ -275,6 +276,27 @@ const struct word check_words[] = {
          .fallback = "0s", .help = "there must be one; 0s: need not"},
         {"check trap", "lasts", &type_span, .offset = CHECK(trap.lasts), .least = 0, .most = 8784 * HOUR,
          .fallback = "0s", .help = "a failure; 0s: until the next trap"},
+
+        {"check sip", "address", &type_host, .required = true, .is_host = true, .offset = CHECK(ip),
+         .help = "of the server"},
+        {"check sip", "port", &type_port, .offset = CHECK(port), .fallback = "5060", .help = "of the server"},
+        {"check sip", "transport", &type_choice, .choices = sip_transports, .offset = CHECK(sip.transport),
+         .fallback = "udp", .help = "how it is asked"},
+        {"check sip", "uri", &type_sip_uri, .offset = CHECK(sip.uri), .most = 256, .fallback = "",
+         .help = "whom it is asked for; default: the server"},
+        {"check sip", "status", &type_statuses, .list = true, .offset = CHECK(sip.status),
+         .most = STATUS_RANGES_MAX, .fallback = "200-299", .help = "status codes that are good"},
+
+        {"check radius", "address", &type_host, .required = true, .is_host = true, .offset = CHECK(ip),
+         .help = "of the server"},
+        {"check radius", "port", &type_port, .offset = CHECK(port), .fallback = "1812",
+         .help = "of the server"},
+        {"check radius", "user", &type_line, .required = true, .offset = CHECK(radius.user), .most = 128,
+         .help = "who logs in"},
+        {"check radius", "password", &type_line, .offset = CHECK(radius.password), .most = 128,
+         .fallback = "", .help = "of the user"},
+        {"check radius", "secret", &type_line, .required = true, .offset = CHECK(radius.secret), .most = 128,
+         .help = "that this node shares with the server"},
 
         {"check", "interval", &type_span, .offset = CHECK(interval), .least = 50 * MS, .most = 24 * HOUR,
          .fallback = "1s", .help = "from one check to the next"},

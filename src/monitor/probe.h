@@ -65,7 +65,8 @@ struct probe_kind {
 int probe_connect(const struct ip *ip, uint16_t port, const struct ip *source);
 
 /* In haven-checker itself; an object of its own exports its kinds under these names, too. */
-extern const struct probe_kind probe_tcp, probe_icmp, probe_command, probe_local, probe_redis, probe_trap;
+extern const struct probe_kind probe_tcp, probe_icmp, probe_command, probe_local, probe_redis, probe_sip,
+        probe_trap;
 extern const struct probe_kind probe_web; /* only with http-parser */
 #define PROBE_EXPORT __attribute__((visibility("default")))
 

@@ -13,10 +13,10 @@ from lab.haven import haven_program, havend_program
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ldirectord")
 FOR_REAL = ["marks.cf", "wrong-pair-parted.cf"]
-OURS_TOO = ["combined.cf", "external.cf", "fallback-forms.cf", "ports.cf", "quiescent.cf", "schedulers.cf", "url-of-its-own.cf",
+OURS_TOO = ["combined.cf", "example-radius.cf", "example-sip.cf", "external.cf", "fallback-forms.cf", "ports.cf", "quiescent.cf", "schedulers.cf", "url-of-its-own.cf",
             "wrong-monitorfile.cf"]
 # argued for in docs/director.md
-DIFFERENT = ["example-pop.cf", "example-radius.cf", "example-sip.cf", "no-servers.cf", "persistent-zero.cf", "sections.cf",
+DIFFERENT = ["example-pop.cf", "no-servers.cf", "persistent-zero.cf", "sections.cf",
              "thresholds.cf", "wrong-logfile.cf", "wrong-two-colons.cf", "wrong-underscore.cf"]
 WWW = """checkinterval=1
 checktimeout=2

@@ -4,6 +4,7 @@
 #include "monitor/verdict.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <regex.h>
 #include <stdio.h>
@@ -14,8 +15,8 @@
 /* What becomes of each service. Those without a maker are connected to, and that is all. */
 struct making;
 typedef int maker(const struct making *m, struct config_check *c);
-static maker make_http, make_proxy, make_login, make_ldap, make_nntp, make_simple, make_dns, make_sip,
-        make_sql;
+static maker make_http, make_proxy, make_login, make_ftp, make_ldap, make_nntp, make_simple, make_dns,
+        make_sip, make_radius, make_sql;
 
 static const struct {
         const char *service;
@@ -33,14 +34,14 @@ static const struct {
         {"pops", CHECK_POP3, make_login, .tls = true},
         {"imap", CHECK_IMAP, make_login},
         {"imaps", CHECK_IMAP, make_login, .tls = true},
-        {"ftp", CHECK_FTP, make_login, .lack = "the file is not fetched, only the login is tried"},
+        {"ftp", CHECK_FTP, make_ftp},
         {"ldap", CHECK_LDAP, make_ldap},
         {"ldaps", CHECK_LDAP, make_ldap, .tls = true},
         {"nntp", CHECK_TCP, make_nntp},
         {"simpletcp", CHECK_TCP, make_simple},
         {"dns", CHECK_DNS, make_dns},
-        {"sip", CHECK_TCP, make_sip, .lack = "over udp the server is pinged"},
-        {"radius", CHECK_ICMP, NULL, .lack = "the server is pinged, and no login is tried"},
+        {"sip", CHECK_SIP, make_sip},
+        {"radius", CHECK_RADIUS, make_radius},
         {"mysql", CHECK_MYSQL, make_sql},
         {"pgsql", CHECK_POSTGRESQL, make_sql},
         {"oracle", CHECK_TCP, NULL, .lack = "the server is connected to, and no query is made"},
@@ -178,6 +179,18 @@ static int make_login(const struct making *m, struct config_check *c)
         return set_login(m, c);
 }
 
+/* A file that is not named is not fetched. */
+static int make_ftp(const struct making *m, struct config_check *c)
+{
+        int error = set_login(m, c);
+
+        if (!error)
+                error = set_text(&c->login.path, request_of(m) + 1);
+        if (!error && c->login.path && receive_of(m)[0])
+                error = set_pattern(m, &c->login.expect, receive_of(m));
+        return error;
+}
+
 static int make_ldap(const struct making *m, struct config_check *c)
 {
         int error = m->f->login && m->f->passwd ? set_login(m, c) : 0;
@@ -222,21 +235,31 @@ static int make_sql(const struct making *m, struct config_check *c)
         return error ? error : set_text(&c->sql.query, request_of(m) + 1);
 }
 
-/* RFC 3261 11: what a server can do, which every one answers. */
+/* Who nobody has named is ldirectord, as with `service = sip` in a section. */
 static int make_sip(const struct making *m, struct config_check *c)
 {
-        const char *login = m->f->login ? m->f->login : "ldirectord";
-        char endpoint[SERVER_TEXT];
+        char host[HOST_NAME_MAX + 1] = "";
+        int n;
 
-        if (asprintf(&c->tcp.send,
-                     "OPTIONS sip:%s SIP/2.0\\r\\nVia: SIP/2.0/TCP %s;branch=z9hG4bKhaven\\r\\n"
-                     "Max-Forwards: 70\\r\\nTo: <sip:%s>\\r\\nFrom: <sip:%s>;tag=haven\\r\\n"
-                     "Call-ID: haven\\r\\nCSeq: 1 OPTIONS\\r\\nContact: <sip:%s>\\r\\nAccept: "
-                     "application/sdp\\r\\n"
-                     "Content-Length: 0\\r\\n\\r\\n",
-                     login, endpoint_format(&m->s->ip, check_port(m), endpoint), login, login, login) == -1)
-                return -ENOMEM;
-        return set_text(&c->tcp.expect, "^SIP/2.0 200 OK");
+        c->sip.transport = m->f->protocol == IPPROTO_UDP ? SIP_UDP : SIP_TCP;
+        c->sip.status = (struct status_ranges){.count = 1, .range = {{200, 200}}};
+        if (m->f->login)
+                n = asprintf(&c->sip.uri, "sip:%s", m->f->login);
+        else
+                n = gethostname(host, sizeof(host)) == -1 ? -1
+                                                          : asprintf(&c->sip.uri, "sip:ldirectord@%s", host);
+        return n == -1 ? -ENOMEM : 0;
+}
+
+/* Its client gives up after the one time, an alarm ends it after the other. */
+static int make_radius(const struct making *m, struct config_check *c)
+{
+        int error = set_text(&c->radius.user, m->f->login);
+
+        c->timeout = span_min(c->timeout, span_s((int64_t)m->f->common.checktimeout));
+        if (!error)
+                error = set_text(&c->radius.password, m->f->passwd);
+        return error ? error : set_text(&c->radius.secret, m->f->secret);
 }
 
 /* The program of an external check: found in the usual places, if it has no path. */
@@ -318,20 +341,20 @@ static void begin_connect(const struct making *m, unsigned interval_s, struct co
                 set_ping(m, c);
 }
 
-/* A database: by somebody, something, and by a program that was built. */
-static bool is_asked(const struct ldirectord_service *f)
+/* Why a service cannot be asked by what the file says of it, and is only connected to. NULL: it can. */
+static const char *not_asked(const struct ldirectord_service *f, size_t row)
 {
-        enum check_kind kind = strcmp(f->service, "mysql") == 0 ? CHECK_MYSQL : CHECK_POSTGRESQL;
-
-        return f->login && f->request && check_kind_is_built(kind);
+        if (services[row].make == make_sql &&
+            (!f->login || !f->request || !check_kind_is_built(services[row].kind)))
+                return "the server is connected to, and no query is made";
+        if (services[row].make == make_radius && (!f->login || !f->secret))
+                return "without a login and a secret the server is pinged, and nobody logs in";
+        return services[row].make ? NULL : services[row].lack;
 }
 
 static int make_negotiate(const struct making *m, unsigned interval_s, struct config_check *c)
 {
-        bool udp_sip = m->f->protocol == IPPROTO_UDP && services[m->row].make == make_sip;
-        bool unasked = services[m->row].make == make_sql && !is_asked(m->f);
-
-        if (!services[m->row].make || udp_sip || unasked) {
+        if (not_asked(m->f, m->row)) {
                 begin_connect(m, interval_s, c);
                 return 0;
         }
@@ -414,7 +437,7 @@ const char *ldirectord_check_lack(const struct ldirectord_service *f)
 
         if (!asks || row == COUNT(services))
                 return "";
-        if (services[row].make == make_sql && !is_asked(f))
-                return "the server is connected to, and no query is made";
-        return services[row].lack ? services[row].lack : "";
+        const char *lack = not_asked(f, row);
+
+        return lack ? lack : "";
 }

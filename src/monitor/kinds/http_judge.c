@@ -1,17 +1,10 @@
 #include "monitor/kinds/http_judge.h"
 
 #include "monitor/kinds/pattern.h"
+#include "monitor/kinds/status.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static bool status_is_good(const struct status_ranges *good, int status)
-{
-        for (size_t i = 0; i < good->count; i++)
-                if (status >= good->range[i].from && status <= good->range[i].to)
-                        return true;
-        return false;
-}
 
 static void say_wanted(const struct status_ranges *good, struct ending *e)
 {

@@ -30,6 +30,8 @@ static const struct {
         [CHECK_POSTGRESQL] = {.here = &probe_local},
         [CHECK_MYSQL] = {.here = &probe_local},
         [CHECK_TRAP] = {.here = &probe_trap},
+        [CHECK_SIP] = {.here = &probe_sip},
+        [CHECK_RADIUS] = {.object = "haven-check-radius.so"},
 #ifdef HAVE_HTTP_PARSER
         [CHECK_HTTP] = {.here = &probe_web, .object = "haven-check-curl.so"},
 #else
