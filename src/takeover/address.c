@@ -60,11 +60,19 @@ void address_refuse(struct address *a, enum address_state state, const char *for
         address_emit(a, ADDRESS_EV_REFUSED, "%s", a->text);
 }
 
+/* It is in the kernel no more. */
+static void leave_gate(const struct address *a)
+{
+        const struct takeover *t = a->takeover;
+
+        if (t->gate)
+                gate_leave(t->gate, &a->ip, interfaces_serve(&t->interfaces, &a->ip));
+}
+
 void address_gone(struct address *a, enum address_state state, const char *why)
 {
         become_quiet(a);
-        if (a->takeover->gate)
-                gate_leave(a->takeover->gate, &a->ip);
+        leave_gate(a);
         address_set_state(a, state, "%s", why);
 }
 
@@ -226,8 +234,8 @@ static int put_in_kernel(struct address *a, instant now)
                 r = takeover_gate_guard(t, &a->ip, a->prefix, true);
         if (r == 0)
                 r = lease_write(a, now);
-        if (r < 0 && t->gate)
-                gate_leave(t->gate, &a->ip);
+        if (r < 0)
+                leave_gate(a);
         return r;
 }
 
@@ -347,9 +355,8 @@ int address_release(struct address *a)
                 takeover_gate_guard(a->takeover, &a->ip, a->prefix, false); /* there, and yet not reached */
                 return r;
         }
-        if (a->takeover->gate)
-                gate_leave(a->takeover->gate, &a->ip);
         interfaces_note(&a->takeover->interfaces, &local, false);
+        leave_gate(a);
         if (a->ifindex)
                 address_set_state(a, ADDRESS_ABSENT, "not here, released");
         else

@@ -54,6 +54,9 @@ struct {
 
 enum way { IN, OUT };
 
+/* What has to do with the address: packets to it or from it, or who asks and answers whose it is. */
+enum matter { TRAFFIC, DISCOVERY };
+
 /* Some drivers leave all but the link header outside the packet's linear part, where relative reads do not
  * reach. What is too short even so is nothing that the kernel would take. */
 static __noinline bool read_at(struct __sk_buff *skb, __u32 offset, void *to, __u32 size)
@@ -66,7 +69,8 @@ static __noinline bool read_at(struct __sk_buff *skb, __u32 offset, void *to, __
                bpf_skb_load_bytes_relative(skb, offset, to, size, BPF_HDR_START_NET) == 0;
 }
 
-static __always_inline bool is_shut(struct __sk_buff *skb, const struct gate_key *key, enum way way)
+static __always_inline bool is_shut(struct __sk_buff *skb, const struct gate_key *key, enum way way,
+                                    enum matter matter)
 {
         const struct gate_entry *e = bpf_map_lookup_elem(&gate_guarded, key);
 
@@ -74,6 +78,10 @@ static __always_inline bool is_shut(struct __sk_buff *skb, const struct gate_key
                 return false;
         switch (e->mode) {
         case GATE_LEASED: return bpf_ktime_get_boot_ns() >= gate_lease_end_ns;
+        case GATE_SERVED:
+                if (matter == TRAFFIC)
+                        return false;
+                /* fall through */
         case GATE_LEFT:
                 /* what came in by another interface is only passing through, to or from the new owner */
                 return way == OUT && skb->ingress_ifindex == 0 && bpf_ktime_get_boot_ns() < e->until_ns;
@@ -82,24 +90,25 @@ static __always_inline bool is_shut(struct __sk_buff *skb, const struct gate_key
 }
 
 /* At `offset` stands an IPv4 address. */
-static __always_inline bool is_shut_v4(struct __sk_buff *skb, __u32 offset, enum way way)
+static __always_inline bool is_shut_v4(struct __sk_buff *skb, __u32 offset, enum way way, enum matter matter)
 {
         struct gate_key key = {.bytes = {[10] = 0xff, [11] = 0xff}};
 
-        return read_at(skb, offset, key.bytes + 12, 4) && is_shut(skb, &key, way);
+        return read_at(skb, offset, key.bytes + 12, 4) && is_shut(skb, &key, way, matter);
 }
 
-static __always_inline bool is_shut_v6(struct __sk_buff *skb, __u32 offset, enum way way)
+static __always_inline bool is_shut_v6(struct __sk_buff *skb, __u32 offset, enum way way, enum matter matter)
 {
         struct gate_key key;
 
-        return read_at(skb, offset, &key, sizeof(key)) && is_shut(skb, &key, way);
+        return read_at(skb, offset, &key, sizeof(key)) && is_shut(skb, &key, way, matter);
 }
 
 static __always_inline bool ipv4_is_shut(struct __sk_buff *skb, __u32 at, enum way way)
 {
-        return is_shut_v4(
-                skb, at + (way == IN ? offsetof(struct iphdr, daddr) : offsetof(struct iphdr, saddr)), way);
+        return is_shut_v4(skb,
+                          at + (way == IN ? offsetof(struct iphdr, daddr) : offsetof(struct iphdr, saddr)),
+                          way, TRAFFIC);
 }
 
 /* The kernel takes only what has its interface's length of hardware addresses, whatever that is. */
@@ -112,7 +121,7 @@ static __always_inline bool arp_is_shut(struct __sk_buff *skb, __u32 at, enum wa
                 return false;
         __u32 sender = at + sizeof(arp) + arp.hardware_size, target = sender + 4 + arp.hardware_size;
 
-        return is_shut_v4(skb, way == IN ? target : sender, way);
+        return is_shut_v4(skb, way == IN ? target : sender, way, DISCOVERY);
 }
 
 /* From the IPv6 header on to ICMPv6. False if there is none. The kernel drops neighbour discovery in
@@ -146,12 +155,13 @@ static __always_inline bool ipv6_is_shut(struct __sk_buff *skb, __u32 at, enum w
 
         if (is_shut_v6(skb,
                        at + (way == IN ? offsetof(struct ipv6hdr, daddr) : offsetof(struct ipv6hdr, saddr)),
-                       way))
+                       way, TRAFFIC))
                 return true;
         if (!icmpv6_find(skb, at, &icmp) || !read_at(skb, icmp, &type, sizeof(type)))
                 return false;
         /* asked for it, or answering for it */
-        return type == (way == IN ? ND_SOLICITATION : ND_ADVERTISEMENT) && is_shut_v6(skb, icmp + 8, way);
+        return type == (way == IN ? ND_SOLICITATION : ND_ADVERTISEMENT) &&
+               is_shut_v6(skb, icmp + 8, way, DISCOVERY);
 }
 
 static __always_inline int judge(struct __sk_buff *skb, enum way way)

@@ -72,6 +72,11 @@ void gate_lease(struct gate *g, instant end)
         __atomic_store_n(&g->bpf->bss->gate_lease_end_ns, nanoseconds(end), __ATOMIC_RELEASE);
 }
 
+static bool has_left(const struct gate_entry *e)
+{
+        return e->mode == GATE_LEFT || e->mode == GATE_SERVED;
+}
+
 /* Only addresses that are here no longer can have filled it. */
 static int make_room(int map)
 {
@@ -82,7 +87,7 @@ static int make_room(int map)
         while (count < GATE_ADDRESSES_MAX && bpf_map_get_next_key(map, before, &keys[count]) == 0)
                 before = &keys[count++];
         for (size_t i = 0; i < count; i++)
-                if (bpf_map_lookup_elem(map, &keys[i], &entry) == 0 && entry.mode == GATE_LEFT)
+                if (bpf_map_lookup_elem(map, &keys[i], &entry) == 0 && has_left(&entry))
                         removed += bpf_map_delete_elem(map, &keys[i]) == 0;
         return removed ? 0 : -E2BIG;
 }
@@ -105,12 +110,25 @@ int gate_guard(struct gate *g, const struct ip *ip, uint8_t prefix, bool leased)
         return set_entry(g, ip, &entry);
 }
 
-void gate_leave(struct gate *g, const struct ip *ip)
+void gate_leave(struct gate *g, const struct ip *ip, bool served)
 {
         const struct gate_entry entry = {
-                .mode = GATE_LEFT, .until_ns = nanoseconds(instant_add(instant_now(), span_s(GATE_LEFT_S)))};
+                .mode = served ? GATE_SERVED : GATE_LEFT,
+                .until_ns = nanoseconds(instant_add(instant_now(), span_s(GATE_LEFT_S)))};
 
         set_entry(g, ip, &entry); /* without room: nothing but what is late anyway gets out */
+}
+
+void gate_serve(struct gate *g, const struct ip *ip)
+{
+        struct gate_key key = key_of(ip);
+        struct gate_entry entry;
+
+        if (bpf_map_lookup_elem(bpf_map__fd(g->bpf->maps.gate_guarded), &key, &entry) != 0 ||
+            entry.mode != GATE_LEFT)
+                return;
+        entry.mode = GATE_SERVED;
+        set_entry(g, ip, &entry);
 }
 
 static void forget(struct gate *g, const struct ip *ip)
@@ -283,7 +301,7 @@ int gate_each_left(uint32_t instance, struct netlink *n, unsigned ifindex, gate_
         while (bpf_map_get_next_key(map, before, &key) == 0) {
                 struct ip ip = ip_of(&key);
                 if (bpf_map_lookup_elem(map, &key, &entry) == 0 &&
-                    (entry.mode != GATE_LEFT || entry.until_ns > nanoseconds(instant_now())))
+                    (!has_left(&entry) || entry.until_ns > nanoseconds(instant_now())))
                         on_found(user, &ip, entry.prefix);
                 before = &key;
         }

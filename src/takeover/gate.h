@@ -32,9 +32,12 @@ void gate_lease(struct gate *g, instant end);
 /* Guards the address: it passes while the lease lasts; with `leased` false it passes nothing. */
 int gate_guard(struct gate *g, const struct ip *ip, uint8_t prefix, bool leased);
 /* The address is out of this kernel. What the host still sends in its name is dropped for GATE_LEFT_S;
- * nothing else of it is the gate's concern any more. */
+ * nothing else of it is the gate's concern any more. `served`: it is out of its interface, but goes on being
+ * a real server's (director/loopback.h); of what the host sends, only what answers for it is dropped. */
 #define GATE_LEFT_S 5
-void gate_leave(struct gate *g, const struct ip *ip);
+void gate_leave(struct gate *g, const struct ip *ip, bool served);
+/* If it has left: from now on it is served. */
+void gate_serve(struct gate *g, const struct ip *ip);
 
 /* Whether a frame from an Ethernet would be dropped now. 0 or a negative errno. */
 int gate_try(struct gate *g, enum gate_way way, const void *frame, size_t size, bool *ret_dropped);

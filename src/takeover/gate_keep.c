@@ -44,9 +44,16 @@ static int each_left(struct takeover *t, uint32_t instance, gate_found_fn *on_fo
         return lo ? gate_each_left(instance, &t->requests, lo->index, on_found, user) : 0;
 }
 
-static void on_left(void *fresh, const struct ip *ip, uint8_t prefix)
+struct leaving {
+        const struct takeover *takeover;
+        struct gate *fresh;
+};
+
+static void on_left(void *user, const struct ip *ip, uint8_t prefix)
 {
-        gate_leave(fresh, ip);
+        const struct leaving *l = user;
+
+        gate_leave(l->fresh, ip, interfaces_serve(&l->takeover->interfaces, ip));
 }
 
 int takeover_gate_open(struct takeover *t, uint32_t instance, char reason[static TAKEOVER_REASON])
@@ -57,7 +64,7 @@ int takeover_gate_open(struct takeover *t, uint32_t instance, char reason[static
         if (r < 0)
                 return r;
         /* what still waits in the name of an address that the gate before kept in must not get out now */
-        each_left(t, instance, on_left, fresh);
+        each_left(t, instance, on_left, &(struct leaving){.takeover = t, .fresh = fresh});
         gate_free(t->gate);
         t->gate = fresh;
         return 0;

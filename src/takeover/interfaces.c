@@ -230,6 +230,14 @@ const struct link *interfaces_carrying(const struct interfaces *all, const struc
         return NULL;
 }
 
+bool interfaces_serve(const struct interfaces *all, const struct ip *ip)
+{
+        for (size_t i = 0; i < all->link_count; i++)
+                if (!all->links[i].speaks_arp && interfaces_has(all, all->links[i].index, ip))
+                        return true;
+        return false;
+}
+
 bool interfaces_has(const struct interfaces *all, unsigned ifindex, const struct ip *ip)
 {
         for (size_t i = 0; i < all->address_count; i++)

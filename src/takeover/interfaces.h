@@ -48,6 +48,8 @@ int interfaces_note(struct interfaces *all, const struct local_address *a, bool 
 const struct link *interfaces_by_index(const struct interfaces *all, unsigned index);
 const struct link *interfaces_by_name(const struct interfaces *all, const char *name);
 const struct link *interfaces_carrying(const struct interfaces *all, const struct ip *ip);
+/* It is on an interface without neighbours, such as lo, as a real server's behind a director is. */
+bool interfaces_serve(const struct interfaces *all, const struct ip *ip);
 bool interfaces_has(const struct interfaces *all, unsigned ifindex, const struct ip *ip);
 /* Some interface of this machine has this MAC. */
 bool interfaces_own_mac(const struct interfaces *all, struct mac mac);

@@ -209,6 +209,8 @@ void address_sync(struct address *a)
         const struct link *link = interfaces_by_index(all, a->ifindex);
 
         if (!address_is_held(a) && a->state != ADDRESS_PROBING) {
+                if (a->takeover->gate && interfaces_serve(all, &a->ip))
+                        gate_serve(a->takeover->gate, &a->ip);
                 settle(a);
                 return;
         }

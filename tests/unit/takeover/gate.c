@@ -252,12 +252,12 @@ static void guard(const char *text, bool leased)
         assert_int_equal(gate_guard(gate, &ip, 24, leased), 0);
 }
 
-static void leave(const char *text)
+static void leave(const char *text, bool served)
 {
         struct ip ip;
 
         assert_int_equal(ip_parse(text, &ip), 0);
-        gate_leave(gate, &ip);
+        gate_leave(gate, &ip, served);
 }
 
 static void guard_refused(const char *text)
@@ -338,12 +338,45 @@ static void of_an_address_that_has_left_only_what_is_late_is_dropped(void **stat
         gate_lease(gate, instant_add(instant_now(), span_s(60)));
         guard(V4, true);
         guard(V6, false);
-        leave(V4);
-        leave(V6);
+        leave(V4, false);
+        leave(V6, false);
         judge_rows(false, true, "left");
         guard(V4, true);
         guard(V6, true);
         judge_rows(false, false, "back");
+}
+
+/* A director's that is a real server, too, and was the active one: it goes on answering clients. */
+static void an_address_that_goes_on_being_served_is_answered_for_no_more(void **state)
+{
+        const struct {
+                const char *name;
+                bool out;
+                struct frame frame;
+        } rows[] = {
+                {"IPv4 from it", false, ipv4(V4, V4_OTHER, 0, 0)},
+                {"IPv6 from it", false, ipv6(V6, V6_OTHER, "", UDP, 0)},
+                {"ARP, it is here", true, arp(2, V4, V4_OTHER, 6, 0)},
+                {"ARP, announced as request", true, arp(1, V4, V4, 6, 0)},
+                {"ND, it is here", true, nd(V6, V6_OTHER, "", ADVERTISEMENT, V6, 0)},
+                {"ND, it is here, says another of ours", true,
+                 nd("fe80::1", ALL_NODES, "", ADVERTISEMENT, V6, 0)},
+        };
+
+        struct ip v6;
+
+        assert_int_equal(ip_parse(V6, &v6), 0);
+        gate_lease(gate, INSTANT_LONG_AGO);
+        guard(V4, true);
+        guard(V6, true);
+        gate_serve(gate, &v6); /* is held, and stays so */
+        leave(V4, true);
+        leave(V6, false);
+        gate_serve(gate, &v6);
+        for (size_t i = 0; i < COUNT(rows); i++) {
+                if (dropped(GATE_IN, &rows[i].frame) || dropped(GATE_OUT, &rows[i].frame) != rows[i].out)
+                        fail_msg("%s", rows[i].name);
+        }
 }
 
 static void it_shuts_by_itself_at_the_deadline(void **state)
@@ -378,7 +411,7 @@ static void those_that_have_left_make_room(void **state)
                 guard_refused("10.2.0.1");
                 for (int i = 0; i < 256; i++) {
                         ip.bytes[3] = (uint8_t)i;
-                        gate_leave(gate, &ip);
+                        gate_leave(gate, &ip, false);
                 }
         }
 }
@@ -406,6 +439,7 @@ int main(void)
                 WITH_A_GATE(nothing_reaches_or_leaves_it_when_the_lease_is_over),
                 WITH_A_GATE(guarded_without_a_lease_it_is_shut_by_any_clock),
                 WITH_A_GATE(of_an_address_that_has_left_only_what_is_late_is_dropped),
+                WITH_A_GATE(an_address_that_goes_on_being_served_is_answered_for_no_more),
                 WITH_A_GATE(it_shuts_by_itself_at_the_deadline),
                 WITH_A_GATE(those_that_have_left_make_room),
         };
