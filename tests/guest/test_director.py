@@ -39,15 +39,15 @@ GROUP = """group lb {
 
 # a page with its name; it is patient with who has connected
 SERVER = """
-import socketserver, sys
+import socket, socketserver, sys
 class Page(socketserver.StreamRequestHandler):
     def handle(self):
         while self.rfile.readline().strip():
             pass
         self.wfile.write(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + sys.argv[1].encode())
 class Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address, daemon_threads, request_queue_size = True, True, 64
-Server(("", int(sys.argv[2])), Page).serve_forever()
+    allow_reuse_address, daemon_threads, request_queue_size, address_family = True, True, 64, socket.AF_INET6
+Server(("::", int(sys.argv[2])), Page).serve_forever()
 """
 
 # connects, and asks when the file appears
@@ -56,7 +56,7 @@ import os, socket, sys, time
 address, port, go = sys.argv[1:]
 s = socket.create_connection((address, int(port)), 20)
 s.settimeout(60)
-print("connected", flush=True)
+print("connected %d" % s.getsockname()[1], flush=True)
 while not os.path.exists(go):
     time.sleep(0.05)
 s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
@@ -160,16 +160,18 @@ class Farm:
 class Held:
     """A connection that has been made, and will ask."""
 
+    count = 0
+
     def __init__(self, client, address):
-        self.go = os.path.join(client.directory, "go." + address)
-        if os.path.exists(self.go):
-            os.unlink(self.go)
+        Held.count += 1
+        self.go = os.path.join(client.directory, "go.%s.%d" % (address, Held.count))
         self.process = client.start("held", "python3", "-c", HELD, address, PORT, self.go, pipe=True)
-        self.wait("connected")
+        self.port = self.wait("connected")[0]
 
     def wait(self, word):
-        line = self.process.stdout.readline().strip()
-        assert line == word, "%s: %s\n%s" % (self.go, line, self.process.output())
+        line = self.process.stdout.readline().split()
+        assert line[:1] == [word], "%s: %s\n%s" % (self.go, line, self.process.output())
+        return line[1:]
 
     def ask(self):
         with open(self.go, "w", encoding="ascii"):
