@@ -4,14 +4,18 @@
     cluster   a function that builds a haven cluster in the lab (lab/haven.py), not started
     pair      the same, started, of two nodes without an arbiter
     prober    a function that starts a prober: prober(address)
+    post      a machine with a mail server that keeps every mail (lab/post.py)
 
 Whatever a test leaves running, and however it ends, is gone after it. The addresses of a haven cluster are guarded:
 a second holder fails the test, unless it asked for an allowance."""
+import os
+
 import pytest
 
 from lab import Prober
 from lab.fixtures import lab, pytest_addoption, pytest_configure
 from lab.haven import Cluster
+from lab.post import Post
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -57,3 +61,12 @@ def prober(lab):
         return Prober(lab.clients[0] if lab.clients else lab.add_client(), address, **named)
 
     return start
+
+
+@pytest.fixture
+def post(lab):
+    if not os.path.exists("/usr/sbin/exim4"):
+        pytest.skip("exim4 is not installed")
+    p = Post(lab)
+    p.start()
+    return p

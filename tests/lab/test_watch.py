@@ -1,140 +1,19 @@
-"""What is watched beside the cluster, and who is told: a router in the middle, a real mail server, mon's own scripts."""
+"""What is watched beside the cluster: a router in the middle, who looks, and what moves with whom."""
 import json
-import mailbox
 import os
-import pwd
 import re
-import shutil
 
 import pytest
 
-from lab import now, wait_for
+from lab import wait_for
 from lab.probe import start_echo
-
-JOURNALD = "/lib/systemd/systemd-journald"
-WEB = 8080
-CHECK = "interval = 200ms  timeout = 200ms  fall = 2  rise = 1"
-
-EXIM = """
-primary_hostname = post.lab
-spool_directory = {directory}/spool
-log_file_path = {directory}/%slog
-pid_file_path = {directory}/exim.pid
-tls_advertise_hosts =
-acl_smtp_rcpt = accept
-host_lookup =
-rfc1413_query_timeout = 0s
-keep_environment =
-queue_only = false
-begin routers
-all:
-  driver = accept
-  transport = box
-begin transports
-box:
-  driver = appendfile
-  file = {directory}/box
-  user = Debian-exim
-  batch_max = 10
-begin retry
-* * F,1h,1m
-"""
-
-
-class Post:
-    """A machine with Debian's exim, which puts every mail into one mailbox."""
-
-    def __init__(self, lab):
-        self.machine = lab.add_client("post")
-        self.directory = os.path.join(self.machine.directory, "mail")
-        os.makedirs(os.path.join(self.directory, "spool"))
-        for path in (lab.directory, self.machine.directory):
-            os.chmod(path, 0o755)
-        user = pwd.getpwnam("Debian-exim")
-        for path in (self.directory, os.path.join(self.directory, "spool")):
-            os.chown(path, user.pw_uid, user.pw_gid)
-        self.config = os.path.join(self.directory, "exim.conf")
-        with open(self.config, "w", encoding="ascii") as f:
-            f.write(EXIM.format(directory=self.directory))
-        self.process = None
-
-    def start(self):
-        self.process = self.machine.start("exim", "/usr/sbin/exim4", "-C", self.config, "-bdf", "-oX", "25")
-        self.wait_listening()
-
-    def wait_listening(self):
-        def listening():
-            with open("/proc/%d/net/tcp" % self.machine.init_pid, encoding="ascii") as f:
-                return any(line.split()[1].endswith(":0019") for line in f if ":" in line)
-        wait_for(listening, 20, lambda: "exim listens: " + self.process.output())
-
-    def stop(self):
-        self.process.kill()
-
-    def mails(self):
-        """(subject, body, message id, to whom) of each, in order."""
-        path = os.path.join(self.directory, "box")
-        if not os.path.exists(path):
-            return []
-        return [(m["Subject"], m.get_payload(), m["Message-ID"], m["To"]) for m in mailbox.mbox(path, create=False)]
-
-    def wait(self, count, what, timeout=30):
-        return wait_for(lambda: len(self.mails()) >= count and self.mails(), timeout,
-                        lambda: "%s: %s" % (what, self.mails()))
-
-
-@pytest.fixture
-def post(lab):
-    if not os.path.exists("/usr/sbin/exim4"):
-        pytest.skip("exim4 is not installed")
-    p = Post(lab)
-    p.start()
-    return p
-
-
-def checks(c, name):
-    done = c[name].haven("checks", "--json", check=False)
-    return json.loads(done.stdout) if done.returncode == 0 else {"watched": [], "marks": []}
-
-
-def state(c, name, what):
-    for w in checks(c, name)["watched"]:
-        if "%s:%s@%s" % (w["watch"], w["service"], w["host"]) == what:
-            return w["state"]
-    return None
-
-
-def wait_state(c, name, what, wanted, timeout=30):
-    wait_for(lambda: state(c, name, what) == wanted, timeout,
-             lambda: "%s %s as %s sees it; it is %s" % (what, wanted, name, state(c, name, what)))
-
-
-def wait_text(c, name, what, end):
-    def text():
-        return [w["text"] for w in checks(c, name)["watched"] if "%s:%s@%s" % (w["watch"], w["service"], w["host"]) == what]
-    wait_for(lambda: [t for t in text() if t.endswith(end)], 30, lambda: "%s says '%s' of %s: %s" % (name, end, what, text()))
-
-
-def lines(path):
-    if not os.path.exists(path):
-        return []
-    with open(path, encoding="utf-8") as f:
-        return f.read().splitlines()
-
-
-def leader(c):
-    return c.running()[0].status()["leader"]
-
-
-def quiet_for(seconds):
-    start = now()
-    wait_for(lambda: now() > start + seconds, seconds + 5, "time to pass")
+from lab.watched import CHECK, WEB, checks, leader, lines, quiet_for, state, wait_state, wait_text
 
 
 def test_what_is_behind_a_dead_router_is_told_to_nobody(lab, cluster):
     told = os.path.join(lab.directory, "told")
     gate, addresses = "10.77.0.100", ["10.77.2.1%d" % i for i in (1, 2, 3)]
-    c = cluster(arbiter="none", extra="""
+    c = cluster(extra="""
 watch router {
     hosts = %s
     service up { check tcp { port = %d  %s } }
@@ -289,120 +168,6 @@ alert exec { for = farm  on = {down, up}  most = "2 in 1h"  command = "/bin/sh -
     assert len(post.mails()) == 2 and lines(told) == ["down " + farm, "up " + farm]
 
 
-IRC = """
-import socket, sys
-listener = socket.create_server((sys.argv[1], 6667))
-while True:
-    with listener.accept()[0] as s, s.makefile("rw", newline="\\r\\n") as talk:
-        for line in talk:
-            print(line.strip(), flush=True)
-            if line.startswith("USER"):
-                talk.write(":irc.lab 001 mon :welcome\\n")
-                talk.flush()
-            if line.startswith("QUIT"):
-                break
-"""
-
-
-def test_the_scripts_of_mon_run_as_they_are(lab, cluster, post):
-    """All that need nothing but this machine: file, mail, netpage (both by Debian's exim), test, irc, and trap, which
-    tells another watch."""
-    scripts = "/usr/lib/mon/alert.d/"
-    if not os.path.exists(scripts + "file.alert"):
-        pytest.skip("mon is not installed")
-    server = lab.add_client("s1")
-    echo = start_echo(server, WEB)
-    address = server.address["front"]
-    chat = post.machine.start("irc", shutil.which("python3"), "-c", IRC, post.machine.address["front"])
-    c = cluster(arbiter="none", extra="""
-watch farm {
-    hosts = {%s, 10.77.0.250}
-    on = "group web"
-    service http { check tcp { port = %d  %s } }
-}
-watch elsewhere {
-    hosts = {10.77.0.1, 10.77.0.2, 10.77.0.111}
-    on = "group web"
-    service farm { check trap { group = farm  service = http  %s } }
-}
-alert mon { name = file  for = "farm:http"  command = "%sfile.alert -d %s mon.log" }
-alert mon { name = mail  for = "farm:http"  command = "%smail.alert ops@post.lab" }
-alert mon { name = page  for = "farm:http"  command = "%snetpage.alert night@post.lab" }
-alert mon { name = test  for = "farm:http"  command = "%stest.alert" }
-alert mon { name = irc  for = "farm:http"  command = "%sirc.alert -S %s -c ops -d" }
-alert mon { name = trap  for = "farm:http"  command = "%strap.alert %s" }
-""" % (address, WEB, CHECK, CHECK, scripts, lab.directory, scripts, scripts, scripts, scripts,
-       post.machine.address["front"], scripts, lab.floating()))
-    own = os.path.join(lab.directory, "exim")
-    os.mkdir(own)
-    shutil.copy(post.config, os.path.join(own, "exim4.conf"))
-    for name in ("alpha", "beta"):  # sendmail delivers as the mail server does: into its box
-        c.machine(name).run("mount", "--bind", own, "/etc/exim4")
-        c.machine(name).run("mount", "--bind", lab.directory, "/var/log/mon")
-    c.start()
-
-    def told_elsewhere(text):
-        return any(text in w["text"] for w in checks(c, c.owner())["watched"] if w["watch"] == "elsewhere")
-    log, test = (os.path.join(lab.directory, name) for name in ("mon.log", "test.alert.log"))
-    wait_state(c, c.owner(), "farm:http@" + address, "up")
-    wait_for(lambda: any(" 10.77.0.250" in line for line in lines(log)), 30, lambda: str(lines(log)))
-    echo.kill()
-    wait_for(lambda: any(line.startswith("failure farm http") and line.endswith(" " + address) for line in lines(log)),
-             30, lambda: str(lines(log)))
-    start_echo(server, WEB)
-    wait_for(lambda: any(line.startswith("up farm http") and line.endswith(" " + address) for line in lines(log)), 30,
-             lambda: str(lines(log)))
-    assert lines(log)[1].startswith("DESCR=")
-    for who in ("ops", "night"):  # the other host has been down from the beginning
-        wanted = [what + " farm/http: " + host for what, host in
-                  (("ALERT", address), ("ALERT", "10.77.0.250"), ("UPALERT", address))]
-        wait_for(lambda: sorted(m[0].partition(" (")[0] for m in post.mails() if m[3] == who + "@post.lab") == wanted, 30,
-                 lambda: str(post.mails()))
-    assert any(": %s 10.77.0.250\n" % address in m[1] for m in post.mails()), "all members are named"
-    wait_for(lambda: len(lines(test)) == 3 and "-g farm" in lines(test)[0] and " -u" in lines(test)[2], 30,
-             lambda: str(lines(test)))
-    wait_for(lambda: re.search(r"(?m)^PRIVMSG #ops :UPALERT .* \(farm/http\): " + re.escape(address), chat.output()), 30,
-             chat.output)
-    wait_for(lambda: told_elsewhere("answers in") and told_elsewhere(address), 30, lambda: str(checks(c, c.owner())))
-
-
-def test_an_alert_in_the_journal_can_be_found_and_waits_until_there_is_one(lab, cluster):
-    """systemd's own journald, on each node."""
-    if not os.access(JOURNALD, os.X_OK):
-        pytest.skip("%s is not installed" % JOURNALD)
-    server = lab.add_client("s1")
-    echo = start_echo(server, WEB)
-    farm = "farm:http@" + server.address["front"]
-    c = cluster(arbiter="none", extra="""
-watch farm { hosts = %s  service http { check tcp { port = %d  %s } } }
-alert journal { for = farm }
-""" % (server.address["front"], WEB, CHECK))
-    identity = os.path.join(lab.directory, "machine-id")
-    with open(identity, "w", encoding="ascii") as f:
-        f.write("0123456789abcdef0123456789abcdef\n")
-    for node in c.machines():
-        node.run("mkdir", "-p", "/run/systemd/journal", "/run/log/journal")
-        node.run("mount", "--bind", identity, "/etc/machine-id")
-    c.start()
-    first = leader(c)
-
-    def entries(*fields):
-        out = c.machine(first).run("journalctl", "-o", "json", "--no-pager", "SYSLOG_IDENTIFIER=haven-alert", *fields, check=False).stdout
-        return [(e["HAVEN_ALERT"], e["HAVEN_SUBJECT"], e["PRIORITY"], e["MESSAGE"]) for e in map(json.loads, out.splitlines())]
-
-    wait_state(c, first, farm, "up")
-    echo.kill()
-    c.wait_status(lambda s: s["alerts"]["waiting"] == 1 and "system's log" in s["alerts"]["text"], "nobody takes it", names=[first])
-    journald = c.machine(first).start("journald", JOURNALD)
-    wait_for(lambda: len(entries()) == 1, 30, lambda: "%s; %s" % (entries(), journald.output()))
-    start_echo(server, WEB)
-    wait_for(lambda: len(entries()) == 2, 30, lambda: str(entries()))
-    down, up = entries()
-    assert down[:3] == ("down", farm, "1") and down[3].startswith("lab: down %s: tcp " % farm) and "refused" in down[3]
-    assert up[:3] == ("up", farm, "5") and entries("HAVEN_ALERT=up") == [up]
-    c.wait_status(lambda s: s["alerts"]["waiting"] == 0, "nothing waits")
-
-
 def test_what_mon_says_by_a_trap_is_heard_where_the_watch_runs(lab, cluster):
     """Sent by mon's own trap.alert to the group's address; it counts for the host that sent it, on either owner."""
     script = "/usr/lib/mon/alert.d/trap.alert"
@@ -524,7 +289,7 @@ watch farm {
 }
 alert exec { for = farm  command = "/bin/sh -c 'echo $HAVEN_ALERT $HAVEN_SUBJECT >> %s'" }
 """
-    c = cluster(arbiter="none", extra=watch % (servers[0].address["front"], WEB, CHECK, told))
+    c = cluster(extra=watch % (servers[0].address["front"], WEB, CHECK, told))
     c.start()
     wait_for(lambda: lines(told) == ["down " + one], 30, lambda: str(lines(told)))
     c[leader(c)].haven("silence", "1h", one, "moving the rack")
