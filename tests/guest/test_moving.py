@@ -223,7 +223,7 @@ class Pair:
         """A connection that beta knows of; it asks when the file appears that is returned."""
         go = os.path.join(self.client.directory, "go")
         held = self.client.start("held", "python3", "-c", HELD, VIP, 80, go, pipe=True)
-        assert held.stdout.readline().strip() == "connected", held.output()
+        assert held.stdout.readline().startswith("connected "), held.output()
         port = next(line.split()[2].rpartition(":")[2] for line in self.client.run("ss", "-Htn", "state", "established").stdout.splitlines()
                     if VIP in line)
         wait_for(lambda: re.search(r":%s .*ESTABLISHED|ESTABLISHED.*:%s " % (port, port), self.directors["beta"].run("ipvsadm -Lnc").stdout),
