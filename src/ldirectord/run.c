@@ -283,6 +283,7 @@ int standin_run(struct standin *s, int ready)
         int error = uv_loop_init(&r.loop);
 
         signal(SIGPIPE, SIG_IGN);
+        say_open(s);
         say("Starting haven's stand-in for ldirectord %s with pid: %d", HAVEN_VERSION, (int)getpid());
         if (!error)
                 error = begin(&r);

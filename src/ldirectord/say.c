@@ -17,6 +17,8 @@ static struct {
         FILE *stream;            /* NULL: the file or syslog */
         char path[STANDIN_PATH]; /* empty: syslog */
         char name[64];
+        pid_t pid;
+        char when[64]; /* of the lines below, all of one turn of the loop */
         size_t gathered;
         char lines[GATHERED_MOST];
 } log_to;
@@ -46,6 +48,7 @@ void say_open(const struct standin *s)
         const char *to = s->file.logfile ? s->file.logfile : "/var/log/ldirectord.log";
 
         say_all();
+        log_to.pid = getpid();
         text_copy(log_to.name, sizeof(log_to.name), s->name);
         log_to.stream = s->debug ? stderr : s->file.supervised ? stdout : NULL;
         text_copy(log_to.path, sizeof(log_to.path), to[0] == '/' ? to : "");
@@ -82,6 +85,16 @@ void say_all(void)
         log_to.gathered = 0;
 }
 
+static void read_clock(void)
+{
+        time_t now = time(NULL);
+        struct tm local;
+
+        log_to.when[0] = '\0';
+        if (localtime_r(&now, &local))
+                strftime(log_to.when, sizeof(log_to.when), "%a %b %e %H:%M:%S %Y", &local);
+}
+
 static void gather(const char *line, size_t n)
 {
         if (log_to.gathered + n >= sizeof(log_to.lines))
@@ -92,9 +105,7 @@ static void gather(const char *line, size_t n)
 
 void say(const char *format, ...)
 {
-        char text[512], line[sizeof(text) + sizeof(log_to.name) + 96], when[64] = "";
-        time_t now = time(NULL);
-        struct tm local;
+        char text[512], line[sizeof(text) + sizeof(log_to.name) + 96];
         va_list args;
 
         va_start(args, format);
@@ -104,9 +115,10 @@ void say(const char *format, ...)
                 syslog(LOG_INFO, "%s", text);
                 return;
         }
-        if (localtime_r(&now, &local))
-                strftime(when, sizeof(when), "%a %b %e %H:%M:%S %Y", &local);
-        int n = snprintf(line, sizeof(line), "[%s|%s|%d] %s\n", when, log_to.name, (int)getpid(), text);
+        if (log_to.gathered == 0)
+                read_clock();
+        int n = snprintf(line, sizeof(line), "[%s|%s|%d] %s\n", log_to.when, log_to.name, (int)log_to.pid,
+                         text);
         if (log_to.stream) {
                 fputs(line, log_to.stream);
                 fflush(log_to.stream);
