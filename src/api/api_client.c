@@ -63,9 +63,24 @@ static void on_written(uv_write_t *request, int status)
         client_end(c);
 }
 
+/* As much as the socket takes at once: most answers are read by who waits for them, and need no other turn of
+ * the loop. */
+static size_t send_now(struct client *c, const char *bytes, size_t n)
+{
+        uv_buf_t buffer = uv_buf_init((char *)bytes, (unsigned)n);
+        int sent = client_fetched_all(c) ? uv_try_write((uv_stream_t *)&c->pipe, &buffer, 1) : 0;
+
+        return sent > 0 ? (size_t)sent : 0; /* what is wrong with it, the ordinary way finds out */
+}
+
 void client_send_bytes(struct client *c, const char *bytes, size_t n)
 {
         if (c->closing)
+                return;
+        size_t sent = send_now(c, bytes, n);
+        bytes += sent;
+        n -= sent;
+        if (n == 0)
                 return;
         if (uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) + n > API_UNREAD_MAX) {
                 log_warning("control socket: a client does not fetch its answers, dropped");
@@ -142,6 +157,7 @@ static void client_refuse(struct client *c, const char *why)
         c->ended = true;
         uv_read_stop((uv_stream_t *)&c->pipe);
         client_send(c, api_refusal(why));
+        client_end(c);
 }
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer)

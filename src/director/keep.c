@@ -15,12 +15,6 @@
 /* A file of drains is written anew when it has so many lines more than there are drained servers, twice. */
 #define LINES_SPARE 256
 
-void drains_free(struct drains *d)
-{
-        free(d->server);
-        *d = (struct drains){0};
-}
-
 int drains_set(struct drains *d, const struct ip *ip, uint16_t port, bool drain)
 {
         for (size_t i = 0; i < d->count;) {
@@ -93,6 +87,20 @@ static int replace(const char *path, char *text, size_t n, bool whole)
         return error;
 }
 
+static void close_drains(struct drains *d)
+{
+        if (d->file)
+                fclose(d->file);
+        d->file = NULL;
+}
+
+void drains_free(struct drains *d)
+{
+        close_drains(d);
+        free(d->server);
+        *d = (struct drains){0};
+}
+
 static int keep_drains(const char *path, struct drains *d)
 {
         char *text = NULL, endpoint[SERVER_TEXT];
@@ -103,25 +111,34 @@ static int keep_drains(const char *path, struct drains *d)
                 return -ENOMEM;
         for (size_t i = 0; i < d->count; i++)
                 fprintf(to, "%s\n", endpoint_format(&d->server[i].ip, d->server[i].port, endpoint));
+        close_drains(d);
         int error = replace(path, text, n, fclose(to) == 0);
         d->lines = error ? SIZE_MAX : d->count;
         return error;
 }
 
-/* A line at the end, "10.0.0.11:80", or "-10.0.0.11:80" for one that is drained no more. */
-static int append_drain(const char *path, const struct drained *server, bool drain)
+/* The file, open for lines at its end. */
+static FILE *append_to(const char *path)
 {
-        char endpoint[SERVER_TEXT], line[SERVER_TEXT + 4];
         int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+        FILE *file = fd == -1 ? NULL : fdopen(fd, "a");
 
-        if (fd == -1)
+        if (fd != -1 && !file)
+                close(fd);
+        return file;
+}
+
+/* A line at the end, "10.0.0.11:80", or "-10.0.0.11:80" for one that is drained no more. */
+static int append_drain(const char *path, struct drains *d, const struct drained *server, bool drain)
+{
+        char endpoint[SERVER_TEXT];
+
+        if (!d->file)
+                d->file = append_to(path);
+        if (!d->file)
                 return -errno;
-        int n = snprintf(line, sizeof(line), "%s%s\n", drain ? "" : "-",
-                         endpoint_format(&server->ip, server->port, endpoint));
-        ssize_t written = write(fd, line, (size_t)n);
-        int error = written == -1 ? -errno : written < n ? -ENOSPC : 0;
-        close(fd);
-        return error;
+        fprintf(d->file, "%s%s\n", drain ? "" : "-", endpoint_format(&server->ip, server->port, endpoint));
+        return fflush(d->file) == 0 ? 0 : -errno;
 }
 
 /* Many drained one after the other, each answered, are not each a file with all of them. */
@@ -129,7 +146,7 @@ int keep_drain(const char *path, struct drains *d, const struct drained *server,
 {
         bool anew = d->lines >= 2 * d->count + LINES_SPARE;
 
-        if (anew || append_drain(path, server, drain) < 0)
+        if (anew || append_drain(path, d, server, drain) < 0)
                 return keep_drains(path, d);
         d->lines++;
         return 0;

@@ -4,6 +4,8 @@
 
 #include "director/table.h"
 
+#include <stdio.h>
+
 #define DRAINS_MAX 65536
 
 struct drained {
@@ -15,6 +17,7 @@ struct drains {
         size_t count, room;
         struct drained *server;
         size_t lines; /* of its file, which tells what was ordered: the last word on a server counts */
+        FILE *file;   /* open for more of them; NULL: not yet */
 };
 
 /* Empty is {0}. */
