@@ -16,6 +16,7 @@
 static const struct backend *const backends[] = {&backend_ipvs, &backend_nft};
 
 static void set_timer(struct director *d);
+static void set_timer_at(struct director *d, instant now);
 
 void director_turn_soon(struct director *d)
 {
@@ -84,7 +85,7 @@ static int want_on_standby(struct director *d)
 
         if (error || !d->ready)
                 return error;
-        return standby_table(d->farm, instant_now(), is_own, d, &d->wanted);
+        return standby_table(d->farm, d->now, is_own, d, &d->wanted);
 }
 
 int director_want(struct director *d)
@@ -94,7 +95,7 @@ int director_want(struct director *d)
         table_free(&d->wanted);
         if (d->task == TASK_START || d->renewed)
                 farm_find(d->farm, &d->actual);
-        int error = active ? farm_table(d->farm, instant_now(), &d->wanted) : want_on_standby(d);
+        int error = active ? farm_table(d->farm, d->now, &d->wanted) : want_on_standby(d);
 
         while (farm_next_changed(d->farm) != SIZE_MAX)
                 ; /* all of that is in it */
@@ -129,24 +130,35 @@ static void tend(struct director *d)
                 return;
         if (d->active)
                 director_tell_fallbacks(d);
-        farm_tick(d->farm, instant_now());
+        farm_tick(d->farm, d->now);
         d->backend->tend(d);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void turn(struct director *d)
 {
-        struct director *d = timer->data;
-
+        d->now = instant_now();
         if (d->task == TASK_NONE)
                 tend(d);
         else
                 d->backend->turn(d);
-        set_timer(d);
+        set_timer_at(d, d->now);
 }
 
-static void set_timer(struct director *d)
+static void on_soon(uv_idle_t *soon)
 {
-        instant now = instant_now(), due = instant_min(d->save_due, d->close_due);
+        turn(soon->data);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+        turn(timer->data);
+}
+
+/* A timer that is due at once would not do for the next of many turns: libuv goes on with such timers until
+ * none is left, and only then looks whether a heartbeat has come. */
+static void set_timer_at(struct director *d, instant now)
+{
+        instant due = instant_min(d->save_due, d->close_due);
 
         if (d->backend->busy(d))
                 due = INSTANT_NEVER; /* its end is the next turn */
@@ -155,10 +167,17 @@ static void set_timer(struct director *d)
         else if (director_tends(d))
                 due = instant_min(instant_min(due, d->backend->due(d)),
                                   instant_min(d->look_again, farm_due(d->farm, now)));
-        if (due.us == INSTANT_NEVER.us)
-                uv_timer_stop(d->timer);
-        else
-                uv_timer_start(d->timer, on_timer, (uint64_t)span_to_ms(span_between(now, due)), 0);
+        uv_idle_stop(d->soon);
+        uv_timer_stop(d->timer);
+        if (instant_reached(now, due))
+                uv_idle_start(d->soon, on_soon);
+        else if (due.us != INSTANT_NEVER.us)
+                uv_timer_start(d->timer, on_timer, (uint64_t)span_to_ms(span_between(now, due)) + 1, 0);
+}
+
+static void set_timer(struct director *d)
+{
+        set_timer_at(d, instant_now());
 }
 
 /* --- orders --- */
@@ -258,6 +277,23 @@ static int take_plan(struct director *d, struct plan *plan)
         return 0;
 }
 
+static int init_turns(struct director *d)
+{
+        d->soon = malloc(sizeof(*d->soon));
+        d->timer = malloc(sizeof(*d->timer));
+        if (!d->soon || !d->timer) {
+                free(d->soon);
+                free(d->timer);
+                d->soon = NULL;
+                d->timer = NULL;
+                return -ENOMEM;
+        }
+        uv_idle_init(d->setup.loop, d->soon);
+        uv_timer_init(d->setup.loop, d->timer);
+        d->soon->data = d->timer->data = d;
+        return 0;
+}
+
 int director_new(const struct director_setup *setup, struct plan *plan, struct director **ret_director)
 {
         struct director *d = calloc(1, sizeof(*d));
@@ -276,14 +312,9 @@ int director_new(const struct director_setup *setup, struct plan *plan, struct d
                 backends[i]->init(d);
         d->look_again = d->save_due = d->close_due = INSTANT_NEVER;
         kept_drains(director_file(d, "drained", path), &d->drains);
-        d->timer = malloc(sizeof(*d->timer));
-        if (d->timer) {
-                uv_timer_init(setup->loop, d->timer);
-                d->timer->data = d;
-        }
         int error = take_plan(d, plan);
-        if (!error && !d->timer)
-                error = -ENOMEM;
+        if (!error)
+                error = init_turns(d);
         if (error) {
                 director_free(d);
                 return error;
@@ -306,8 +337,10 @@ void director_free(struct director *d)
                 return;
         checker_free(d->checker);
         director_end_manners(d);
-        if (d->timer)
+        if (d->timer) {
+                uv_close((uv_handle_t *)d->soon, on_closed);
                 uv_close((uv_handle_t *)d->timer, on_closed);
+        }
         for (size_t i = 0; i < COUNT(backends); i++)
                 backends[i]->free(d);
         table_free(&d->wanted);
@@ -401,8 +434,8 @@ int director_service(const struct director *d, size_t i, struct virtual_service 
         int error = -ENOENT;
 
         if (director_stands_by(d))
-                error = standby_service(d->farm, i, instant_now(), is_own, d, ret_service);
-        return error == -ENOENT ? farm_service(d->farm, i, instant_now(), ret_service) : error;
+                error = standby_service(d->farm, i, d->now, is_own, d, ret_service);
+        return error == -ENOENT ? farm_service(d->farm, i, d->now, ret_service) : error;
 }
 
 const char *director_trouble(const struct director *d)

@@ -128,7 +128,7 @@ void director_save_checks(struct director *d)
 {
         char path[DIRECTOR_PATH];
 
-        if (!instant_reached(instant_now(), d->save_due))
+        if (!instant_reached(d->now, d->save_due))
                 return;
         d->save_due = INSTANT_NEVER;
         checker_save(d->checker, director_file(d, "checks", path));

@@ -95,9 +95,11 @@ struct director {
         struct director_ipvs ipvs;
         struct director_nft nft;
 
-        instant save_due; /* verdicts have changed, and are written down then; INSTANT_NEVER: none have */
-        bool more;        /* services have changed that have not been followed yet */
-        uv_timer_t *timer;
+        instant save_due;  /* verdicts have changed, and are written down then; INSTANT_NEVER: none have */
+        bool more;         /* services have changed that have not been followed yet */
+        instant now;       /* when our turn of the loop began */
+        uv_idle_t *soon;   /* something is to be done in the next turn of the loop */
+        uv_timer_t *timer; /* or later */
 
         instant close_due;   /* when the directories that close servers are looked at; INSTANT_NEVER: none */
         bool commands;       /* some service has a fallback command */

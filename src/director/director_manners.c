@@ -113,9 +113,9 @@ void director_close_servers(struct director *d)
         struct closed closed = {0};
         const char *directory = NULL; /* what `closed` is of */
 
-        if (!instant_reached(instant_now(), d->close_due))
+        if (!instant_reached(d->now, d->close_due))
                 return;
-        d->close_due = instant_add(instant_now(), CLOSE_EVERY);
+        d->close_due = instant_add(d->now, CLOSE_EVERY);
         for (size_t i = 0; i < d->plan->service_count; i++) {
                 const struct plan_service *p = &d->plan->service[i];
                 if (!p->maintenance)

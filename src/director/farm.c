@@ -395,8 +395,10 @@ int farm_service(const struct farm *f, size_t i, instant now, struct virtual_ser
         int error = 0;
 
         *ret_service = p->service;
-        ret_service->server = NULL;
-        ret_service->count = ret_service->room = 0;
+        ret_service->count = 0;
+        ret_service->room = p->server_count + 1;
+        ret_service->server = calloc(ret_service->room, sizeof(*ret_service->server));
+        error = ret_service->server ? 0 : -ENOMEM;
         for (size_t j = 0; j < p->server_count && !error; j++) {
                 struct real_server r = p->server[j].real;
                 if (!stands(p, &s->server[j]))

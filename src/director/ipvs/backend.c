@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_AT_ONCE 16  /* services whose servers are read in one turn of the loop */
-#define MAKE_AT_ONCE 128 /* changes, likewise */
+#define READ_AT_ONCE   16  /* services whose servers are read in one turn of the loop */
+#define MAKE_AT_ONCE   128 /* changes, likewise */
+#define FOLLOW_AT_ONCE 16  /* services that become others, likewise */
 
 /* --- changes --- */
 
@@ -98,10 +99,10 @@ static void settle(struct director *d)
                 if (d->task == TASK_START)
                         d->look_again = INSTANT_LONG_AGO;
         } else {
-                d->look_again = instant_add(instant_now(), LOOK_AGAIN);
+                d->look_again = instant_add(d->now, LOOK_AGAIN);
                 table_free(&d->ipvs.seen);
                 d->ipvs.seen = d->actual;
-                d->counted = instant_now();
+                d->counted = d->now;
         }
         d->actual = d->wanted;
         d->wanted = (struct table){0};
@@ -303,52 +304,66 @@ static bool never_busy(const struct director *d)
 
 /* --- while active --- */
 
-/* The whole table is looked at, and mended. */
-static void look_at_once(struct director *d)
-{
-        d->ipvs.known = false;
-        d->look_again = INSTANT_LONG_AGO;
-}
+/* What some services shall be, beside what they are. */
+struct step {
+        size_t count;
+        struct {
+                struct virtual_service *actual, wanted;
+        } service[FOLLOW_AT_ONCE];
+        struct changes changes;
+};
 
 /* One service shall be another than it is: one change, mostly. */
-static void follow(struct director *d, size_t i)
+static int add_step(struct director *d, size_t i, struct step *to)
 {
-        struct virtual_service *actual = table_service(&d->actual, &d->plan->service[i].service.key), wanted;
-        struct changes c = {0};
-        int error = actual ? director_service(d, i, &wanted) : -ENOENT;
+        struct virtual_service *actual = table_service(&d->actual, &d->plan->service[i].service.key);
+        struct virtual_service *wanted = &to->service[to->count].wanted;
 
         if (!actual && !d->active && director_standing(d, i) == STANDING_OUT)
-                return;
-        if (error) {
-                look_at_once(d);
-                return;
-        }
-        d->ipvs.refused = 0;
-        error = changes_of_service(&wanted, actual, &c);
-        if (!error)
-                error = ipvs_make(&d->ipvs.kernel, c.change, c.count, on_refused, d);
-        if (error || d->ipvs.refused) {
-                log_warning("director: a change was not made: %s",
-                            error ? strerror(-error) : d->ipvs.refusal);
-                look_at_once(d);
-                free(wanted.server);
-        } else {
-                director_tell(d, &c);
-                free(actual->server);
-                *actual = wanted;
-        }
-        d->ipvs.refused = 0;
-        changes_free(&c);
+                return 0;
+        int error = actual ? director_service(d, i, wanted) : -ENOENT;
+        if (error)
+                return error;
+        to->service[to->count++].actual = actual;
+        return changes_of_service(wanted, actual, &to->changes);
 }
 
+/* Now they are; or nobody knows, and the whole table is looked at, and mended. */
+static void end_step(struct director *d, struct step *s, bool made)
+{
+        if (made)
+                director_tell(d, &s->changes);
+        for (size_t i = 0; i < s->count; i++) {
+                service_done(made ? s->service[i].actual : &s->service[i].wanted);
+                if (made)
+                        *s->service[i].actual = s->service[i].wanted;
+        }
+        if (!made) {
+                d->ipvs.known = false;
+                d->look_again = INSTANT_LONG_AGO;
+        }
+        changes_free(&s->changes);
+}
+
+/* The changes of several services go to the kernel together. */
 static void tend(struct director *d)
 {
-        size_t n = 0, i = 0;
+        struct step s = {0};
+        size_t i = 0;
+        int error = 0;
 
-        for (; n < READ_AT_ONCE && (i = farm_next_changed(d->farm)) != SIZE_MAX; n++)
-                follow(d, i);
-        d->more = n == READ_AT_ONCE;
-        if (!d->more && instant_reached(instant_now(), d->look_again))
+        while (s.count < FOLLOW_AT_ONCE && !error && (i = farm_next_changed(d->farm)) != SIZE_MAX)
+                error = add_step(d, i, &s);
+        d->more = s.count == FOLLOW_AT_ONCE;
+        d->ipvs.refused = 0;
+        if (!error)
+                error = ipvs_make(&d->ipvs.kernel, s.changes.change, s.changes.count, on_refused, d);
+        if (error != -ENOENT && (error || d->ipvs.refused))
+                log_warning("director: a change was not made: %s",
+                            error ? strerror(-error) : d->ipvs.refusal);
+        end_step(d, &s, !error && !d->ipvs.refused);
+        d->ipvs.refused = 0;
+        if (!d->more && instant_reached(d->now, d->look_again))
                 director_begin(d, TASK_VERIFY);
 }
 

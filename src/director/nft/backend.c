@@ -356,6 +356,7 @@ static void on_end(void *user, int error, const char *text)
         bool late = d->nft.order != d->order;
         char digest[NFT_DIGEST];
 
+        d->now = instant_now();
         d->nft.job = NULL;
         if (d->nft.what == NFT_COUNTS) {
                 if (!error)
