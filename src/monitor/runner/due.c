@@ -4,36 +4,40 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static void put_at(struct due_heap *h, size_t place, struct due *d)
+static void put_at(struct due_heap *h, size_t place, struct due_member m)
 {
-        h->at[place].due = d;
-        d->place = place;
+        h->at[place] = m;
+        m.due->place = place;
 }
 
-static void rise(struct due_heap *h, struct due *d)
+static void rise(struct due_heap *h, size_t place, struct due_member m)
 {
-        size_t place = d->place;
-
-        for (; place > 1 && h->at[place / 2].due->by_ms > d->by_ms; place /= 2)
-                put_at(h, place, h->at[place / 2].due);
-        put_at(h, place, d);
+        for (; place > 1 && h->at[place / 2].by_ms > m.by_ms; place /= 2)
+                put_at(h, place, h->at[place / 2]);
+        put_at(h, place, m);
 }
 
-static void sink(struct due_heap *h, struct due *d)
+static void sink(struct due_heap *h, size_t place, struct due_member m)
 {
-        size_t place = d->place;
-
         for (;;) {
                 size_t child = place * 2;
 
-                if (child < h->count && h->at[child + 1].due->by_ms < h->at[child].due->by_ms)
+                if (child < h->count && h->at[child + 1].by_ms < h->at[child].by_ms)
                         child++;
-                if (child > h->count || h->at[child].due->by_ms >= d->by_ms)
+                if (child > h->count || h->at[child].by_ms >= m.by_ms)
                         break;
-                put_at(h, place, h->at[child].due);
+                put_at(h, place, h->at[child]);
                 place = child;
         }
-        put_at(h, place, d);
+        put_at(h, place, m);
+}
+
+static void settle(struct due_heap *h, size_t place, struct due_member m)
+{
+        if (place > 1 && h->at[place / 2].by_ms > m.by_ms)
+                rise(h, place, m);
+        else
+                sink(h, place, m);
 }
 
 static int grow(struct due_heap *h)
@@ -50,14 +54,12 @@ static int grow(struct due_heap *h)
 
 int due_add(struct due_heap *h, struct due *d, uint64_t from_ms, uint64_t by_ms)
 {
-        assert(d->place == 0);
+        assert(d->place == 0 && from_ms <= by_ms);
         if (h->count + 1 >= h->room && grow(h) != 0)
                 return -ENOMEM;
-        h->count++;
-        d->place = h->count;
-        d->by_ms = by_ms;
         d->from_ms = from_ms;
-        rise(h, d);
+        h->count++;
+        rise(h, h->count, (struct due_member){.by_ms = by_ms, .due = d});
         return 0;
 }
 
@@ -65,30 +67,28 @@ void due_move(struct due_heap *h, struct due *d, uint64_t from_ms, uint64_t by_m
 {
         assert(d->place != 0 && from_ms <= by_ms);
         d->from_ms = from_ms;
-        d->by_ms = by_ms;
-        rise(h, d);
-        sink(h, d);
+        settle(h, d->place, (struct due_member){.by_ms = by_ms, .due = d});
 }
 
 void due_remove(struct due_heap *h, struct due *d)
 {
         size_t place = d->place;
-        struct due *last;
+        struct due_member last;
 
         if (place == 0)
                 return;
-        last = h->at[h->count--].due;
+        last = h->at[h->count--];
         d->place = 0;
-        if (last == d)
-                return;
-        put_at(h, place, last);
-        rise(h, last);
-        sink(h, last);
+        if (last.due != d)
+                settle(h, place, last);
 }
 
-struct due *due_first(const struct due_heap *h)
+struct due *due_first(const struct due_heap *h, uint64_t *ret_by_ms)
 {
-        return h->count == 0 ? NULL : h->at[1].due;
+        if (h->count == 0)
+                return NULL;
+        *ret_by_ms = h->at[1].by_ms;
+        return h->at[1].due;
 }
 
 void due_done(struct due_heap *h)

@@ -11,23 +11,23 @@
 
 struct due {
         uint64_t from_ms;
-        uint64_t by_ms; /* not before `from_ms` */
-        size_t place;   /* the heap's own; 0: not in it */
+        size_t place; /* the heap's own; 0: not in it */
 };
 
 struct due_heap {
         struct due_member {
+                uint64_t by_ms; /* here, and not in the thing, which is far away when others are compared */
                 struct due *due;
         } * at; /* from 1 on */
         size_t count, room;
 };
 
-/* 0 or -ENOMEM. It must not be in. */
+/* 0 or -ENOMEM. It must not be in; `by_ms` is not before `from_ms`. */
 int due_add(struct due_heap *h, struct due *d, uint64_t from_ms, uint64_t by_ms);
 /* Gives another time to one that is in. */
 void due_move(struct due_heap *h, struct due *d, uint64_t from_ms, uint64_t by_ms);
 /* One that is not in is ignored. */
 void due_remove(struct due_heap *h, struct due *d);
-/* Which must be done first; NULL: none is in. */
-struct due *due_first(const struct due_heap *h);
+/* Which must be done first, and by when; NULL: none is in. */
+struct due *due_first(const struct due_heap *h, uint64_t *ret_by_ms);
 void due_done(struct due_heap *h);

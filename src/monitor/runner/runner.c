@@ -25,12 +25,12 @@ instant runner_now(struct runner *r)
 static void on_timer(uv_timer_t *timer)
 {
         struct runner *r = timer->data;
-        uint64_t now = uv_now(r->loop);
+        uint64_t now = uv_now(r->loop), by_ms;
         int looks = 0;
 
         r->now = INSTANT_NEVER;
         r->timer_ms = UINT64_MAX;
-        for (struct due *d = due_first(&r->due); d != NULL && d->from_ms <= now; d = due_first(&r->due)) {
+        for (struct due *d; (d = due_first(&r->due, &by_ms)) != NULL && d->from_ms <= now;) {
                 r->more_due = ++looks > LOOKS_IN_A_TURN;
                 if (r->more_due)
                         break;
@@ -42,19 +42,20 @@ static void on_timer(uv_timer_t *timer)
 static void on_prepare(uv_prepare_t *prepare)
 {
         struct runner *r = prepare->data;
-        const struct due *first = due_first(&r->due);
-        uint64_t now = uv_now(r->loop);
-        uint64_t at = first == NULL ? UINT64_MAX : r->more_due ? now : first->by_ms;
+        uint64_t now = uv_now(r->loop), at = UINT64_MAX;
+        bool any = due_first(&r->due, &at) != NULL;
 
+        if (any && r->more_due)
+                at = now;
         r->now = INSTANT_NEVER;
         r->more_due = false;
         if (at == r->timer_ms)
                 return;
         r->timer_ms = at;
-        if (first == NULL)
-                uv_timer_stop(&r->timer);
-        else
+        if (any)
                 uv_timer_start(&r->timer, on_timer, at > now ? at - now : 0, 0);
+        else
+                uv_timer_stop(&r->timer);
 }
 
 static void on_beat(uv_timer_t *timer)

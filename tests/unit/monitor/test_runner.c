@@ -26,10 +26,10 @@ static void test_what_is_due_comes_by_its_latest_moment(void **state)
 {
         static struct due things[1000];
         struct due_heap heap = {0};
-        uint64_t last = 0;
+        uint64_t last = 0, by_ms;
         size_t left = COUNT(things);
 
-        assert_null(due_first(&heap));
+        assert_null(due_first(&heap, &by_ms));
         for (size_t i = 0; i < COUNT(things); i++)
                 assert_int_equal(due_add(&heap, &things[i], 0, next_random() % 500), 0);
         for (size_t i = 0; i < COUNT(things); i += 3)
@@ -37,9 +37,9 @@ static void test_what_is_due_comes_by_its_latest_moment(void **state)
         for (size_t i = 0; i < COUNT(things); i += 5, left--)
                 due_remove(&heap, &things[i]);
         due_remove(&heap, &things[0]); /* is not in: ignored */
-        for (struct due *d = due_first(&heap); d != NULL; d = due_first(&heap), left--) {
-                assert_true(d->by_ms >= last);
-                last = d->by_ms;
+        for (struct due *d; (d = due_first(&heap, &by_ms)) != NULL; left--) {
+                assert_true(by_ms >= last && by_ms >= d->from_ms);
+                last = by_ms;
                 due_remove(&heap, d);
         }
         assert_int_equal(left, 0);
