@@ -53,8 +53,8 @@ static const struct word *find_word(const char *section, const char *kind, const
 {
         const struct word *w;
 
-        for (size_t i = 0; (w = word_at(i)); i++)
-                if (word_is_of(w, section, kind) && strcmp(w->name, name) == 0)
+        for (size_t i = 0; (w = word_next(section, kind, &i));)
+                if (strcmp(w->name, name) == 0)
                         return w;
         return NULL;
 }
@@ -111,9 +111,8 @@ static void complain_unknown(struct tree *t, const struct entry *section, const 
         const struct word *w;
         char what[128], advice[96] = "";
 
-        for (size_t i = 0; (w = word_at(i)) && count < WORDS_MAX; i++)
-                if (word_is_of(w, name, kind))
-                        known[count++] = w->name;
+        for (size_t i = 0; count < WORDS_MAX && (w = word_next(name, kind, &i));)
+                known[count++] = w->name;
         count += sections_of(name, &known[count]);
         const char *home = home_of(name, e), *meant = nearest(e->word, known, count);
         if (home && strcmp(home, section->word) != 0)
@@ -133,9 +132,7 @@ void set_words(struct tree *t, const struct entry *section, const char *name, co
         const struct word *w;
         char what[128];
 
-        for (size_t i = 0; (w = word_at(i)); i++) {
-                if (!word_is_of(w, name, kind))
-                        continue;
+        for (size_t i = 0; (w = word_next(name, kind, &i));) {
                 const struct entry *e = entry_find(section, w->name);
                 if (e && e->section)
                         e = NULL; /* complained of below */

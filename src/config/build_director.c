@@ -75,8 +75,8 @@ static struct entry *check_for_server(const struct entry *e, const struct config
         struct entry *mine = check_for_host(e, address, r->port ? port : NULL);
         const struct word *w;
         bool has_port = false;
-        for (size_t i = 0; (w = word_at(i)); i++)
-                has_port |= word_is_of(w, "check", e->title) && strcmp(w->name, "port") == 0;
+        for (size_t i = 0; (w = word_next("check", e->title, &i));)
+                has_port |= strcmp(w->name, "port") == 0;
         if (has_port && r->port && !entry_find(e, "port")) {
                 struct entry *setting = entry_new("port", NULL, e->place);
                 entry_add_value(setting, port, e->place.line);

@@ -47,8 +47,8 @@ static const struct word *word_of(const char *kind, const char *name)
 {
         const struct word *w;
 
-        for (size_t i = 0; (w = word_at(i)); i++)
-                if (word_is_of(w, "check", kind) && strcmp(w->name, name) == 0)
+        for (size_t i = 0; (w = word_next("check", kind, &i));)
+                if (strcmp(w->name, name) == 0)
                         return w;
         return NULL;
 }
@@ -81,8 +81,8 @@ struct entry *check_for_host(const struct entry *check, const char *host, const 
                 }
                 entry_add(copy, to);
         }
-        for (size_t i = 0; (w = word_at(i)); i++) {
-                if (!w->is_host || !word_is_of(w, "check", check->title) || entry_find(check, w->name))
+        for (size_t i = 0; (w = word_next("check", check->title, &i));) {
+                if (!w->is_host || entry_find(check, w->name))
                         continue;
                 struct entry *to = entry_new(w->name, NULL, check->place);
                 entry_add_value(to, host, check->place.line);
@@ -101,9 +101,7 @@ char *check_text(const struct entry *check, const struct config_check *built, co
 
         if (!to)
                 abort();
-        for (size_t i = 0; (w = word_at(i)); i++) {
-                if (!word_is_of(w, "check", check->title))
-                        continue;
+        for (size_t i = 0; (w = word_next("check", check->title, &i));) {
                 const struct entry *setting = entry_find(check, w->name);
                 if (!setting && (w->is_host || w->required)) /* what was filled in */
                         continue;
@@ -132,8 +130,8 @@ bool check_names_host(const struct entry *check)
         for (size_t i = 0; i < check->child_count; i++)
                 if (has_host(check->child[i]))
                         return true;
-        for (size_t i = 0; (w = word_at(i)); i++)
-                if (w->is_host && word_is_of(w, "check", check->title) && !entry_find(check, w->name))
+        for (size_t i = 0; (w = word_next("check", check->title, &i));)
+                if (w->is_host && !entry_find(check, w->name))
                         return true;
         return false;
 }

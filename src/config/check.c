@@ -63,15 +63,22 @@ bool check_kind_is_built(enum check_kind kind)
         }
 }
 
-/* The next word of this kind of check from row `*i` on; NULL past the end. Without a kind, what all have. */
-static const struct word *word_next(const char *kind, size_t *i)
+/* The words of a kind, what all have among them, in the order of the table; NULL ends them. Thousands of
+ * checks are made and sent at once, so they are looked for once. */
+static const struct word *const *words_of_kind(enum check_kind kind)
 {
-        while (*i < check_words_count) {
-                const struct word *w = &check_words[(*i)++];
-                if (word_is_of(w, "check", kind))
-                        return w;
-        }
-        return NULL;
+        static const struct word *found[CHECK_KINDS][WORDS_MAX + 1];
+        const struct word **to = found[kind];
+        size_t n = 0;
+
+        if (to[0])
+                return to;
+        for (size_t i = 0; i < check_words_count; i++)
+                if (word_is_of(&check_words[i], "check", kinds[kind])) {
+                        assert(n < WORDS_MAX);
+                        to[n++] = &check_words[i];
+                }
+        return to;
 }
 
 static bool is_common(const struct word *w)
@@ -82,11 +89,10 @@ static bool is_common(const struct word *w)
 void check_init(struct config_check *c, enum check_kind kind)
 {
         struct target to = {.object = c};
-        const struct word *w;
         char why[WHY];
 
         *c = (struct config_check){.kind = kind};
-        for (size_t i = 0; (w = word_next(kinds[kind], &i));) {
+        for (const struct word *const *each = words_of_kind(kind), *w; (w = *each); each++) {
                 if (!w->fallback || !w->fallback[0] || w->fallback[0] == '<')
                         continue;
                 int error = w->type->set(w, &to, w->fallback, why, sizeof(why));
@@ -98,9 +104,8 @@ void check_init(struct config_check *c, enum check_kind kind)
 void check_done(struct config_check *c)
 {
         struct target of = {.object = c};
-        const struct word *w;
 
-        for (size_t i = 0; (w = word_next(kinds[c->kind], &i));)
+        for (const struct word *const *each = words_of_kind(c->kind), *w; (w = *each); each++)
                 if (w->type->drop)
                         w->type->drop(w, &of);
 }
@@ -145,11 +150,10 @@ static void put_word(struct writer *to, const struct word *w, const struct targe
 static bool put_words(struct writer *to, const struct config_check *c, bool common)
 {
         struct target from = {.object = (void *)c};
-        const struct word *w;
         bool missing = false;
         uint8_t *part = part_begin(to);
 
-        for (size_t i = 0; (w = word_next(kinds[c->kind], &i));)
+        for (const struct word *const *each = words_of_kind(c->kind), *w; (w = *each); each++)
                 if (is_common(w) == common && strcmp(w->name, "name") != 0)
                         put_word(to, w, &from, &missing);
         part_end(to, part);
@@ -171,11 +175,9 @@ int check_encode(const struct config_check *c, uint8_t bytes[static CHECK_BYTES_
         return to.failed ? -E2BIG : (int)(to.at - bytes);
 }
 
-static const struct word *find_word(const char *kind, const char *name)
+static const struct word *find_word(enum check_kind kind, const char *name)
 {
-        const struct word *w;
-
-        for (size_t i = 0; (w = word_next(kind, &i));)
+        for (const struct word *const *each = words_of_kind(kind), *w; (w = *each); each++)
                 if (strcmp(w->name, name) == 0)
                         return w;
         return NULL;
@@ -209,7 +211,7 @@ static void get_words(struct reader *from, struct config_check *c, bool common)
         while (!from->failed && reader_left(from) > 0) {
                 char name[NAME_SIZE];
                 get_text(from, name, sizeof(name));
-                const struct word *w = from->failed ? NULL : find_word(kinds[c->kind], name);
+                const struct word *w = from->failed ? NULL : find_word(c->kind, name);
                 unsigned values = get_u8(from);
                 bool twice = false;
                 for (size_t i = 0; i < count; i++)

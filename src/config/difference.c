@@ -12,9 +12,7 @@ static int compare(const char *section, const char *kind, const struct target *a
         const struct word *w;
         int count = 0;
 
-        for (size_t i = 0; (w = word_at(i)); i++) {
-                if (!word_is_of(w, section, kind))
-                        continue;
+        for (size_t i = 0; (w = word_next(section, kind, &i));) {
                 char *x = word_text(w, a), *y = word_text(w, b);
                 if (x && y && strcmp(x, y) != 0) {
                         count++;

@@ -8,9 +8,7 @@ void print_words(const char *section, const char *kind, const struct target *fro
 {
         const struct word *w;
 
-        for (size_t i = 0; (w = word_at(i)); i++) {
-                if (!word_is_of(w, section, kind))
-                        continue;
+        for (size_t i = 0; (w = word_next(section, kind, &i));) {
                 char *text = word_text(w, from);
                 if (text && strcmp(text, "{}") != 0 && strcmp(text, "\"\"") != 0 && text[0] != '\0')
                         fprintf(to, "%s%s = %s\n", indent, w->name, text);

@@ -39,14 +39,18 @@ void texts_free(struct texts *t)
         *t = (struct texts){0};
 }
 
-void quoted_print(const char *text, FILE *to)
+static bool is_plain(const char *text)
 {
         bool plain = text[0] != '\0' && strncmp(text, "//", 2) != 0;
 
-        for (const char *c = text; *c; c++)
-                if (!isalnum((unsigned char)*c) && !strchr("._-/:@%", *c))
-                        plain = false;
-        if (plain) {
+        for (const char *c = text; *c && plain; c++)
+                plain = isalnum((unsigned char)*c) || strchr("._-/:@%", *c);
+        return plain;
+}
+
+void quoted_print(const char *text, FILE *to)
+{
+        if (is_plain(text)) {
                 fputs(text, to);
                 return;
         }
@@ -68,6 +72,12 @@ char *word_text(const struct word *w, const struct target *from)
         if (!w->type->put)
                 return NULL;
         w->type->put(w, from, &texts);
+        if (!w->list && texts.count == 1 && is_plain(texts.text[0])) { /* nearly all: no stream for them */
+                result = texts.text[0];
+                texts.count = 0;
+                texts_free(&texts);
+                return result;
+        }
         FILE *to = open_memstream(&result, &size);
         if (!to)
                 abort();

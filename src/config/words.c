@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ROWS_MAX 1024 /* of both tables */
+
 #define MS     1000LL
 #define SECOND 1000000LL
 #define HOUR   (3600 * SECOND)
@@ -370,6 +372,35 @@ const struct word *word_at(size_t i)
         if (i < COUNT(words))
                 return &words[i];
         return i - COUNT(words) < check_words_count ? &check_words[i - COUNT(words)] : NULL;
+}
+
+/* The rows of a section stand together: where the first does not fit, none does. */
+static size_t next_section(size_t i)
+{
+        static uint16_t next[ROWS_MAX]; /* 0: not known yet */
+        const struct word *w = word_at(i), *after;
+        size_t k = i + 1;
+
+        assert(w && i < ROWS_MAX);
+        if (next[i])
+                return next[i];
+        while ((after = word_at(k)) && strcmp(after->section, w->section) == 0)
+                k++;
+        return next[i] = (uint16_t)k;
+}
+
+const struct word *word_next(const char *section, const char *kind, size_t *i)
+{
+        const struct word *w;
+
+        while ((w = word_at(*i))) {
+                if (word_is_of(w, section, kind)) {
+                        ++*i;
+                        return w;
+                }
+                *i = next_section(*i);
+        }
+        return NULL;
 }
 
 static const struct {

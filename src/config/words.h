@@ -50,6 +50,9 @@ struct word {
 
 /* The i-th of all words, in the order of printing; NULL past the end. */
 const struct word *word_at(size_t i);
+/* The next row for this section, as by word_is_of(), from row `*i` on, which becomes the one behind it; NULL
+ * past the end. */
+const struct word *word_next(const char *section, const char *kind, size_t *i);
 
 /* Those of checks, which the checker links without the rest. */
 extern const struct word check_words[];

@@ -109,6 +109,72 @@ static void a_file_that_is_not_there_is_named(void **state)
         free(said);
 }
 
+#define SERVICES 1000
+#define SERVERS  10
+
+/* So many services as one director is made for, and print it with every default, which is what the next core
+ * reads. */
+static void a_thousand_services_of_ten_servers_are_read_and_read_back(void **state)
+{
+        char *text = NULL;
+        size_t size = 0;
+        FILE *to = open_memstream(&text, &size);
+
+        fputs("cluster c { key = /etc/haven/key }\nnode alpha { address = 10.0.0.2 }\n"
+              "node beta { address = 10.0.0.3 }\narbiter ping { target = 10.0.0.254 }\n"
+              "group lb {\nnodes = {alpha, beta}\ndirector front {\n",
+              to);
+        for (int i = 0; i < SERVICES; i++) {
+                fprintf(to, "pool p%d {\n", i);
+                for (int k = 0; k < SERVERS; k++)
+                        fprintf(to, "real 10.%d.%d.%d:8080 { weight = %d }\n", 1 + i / 250, i % 250, k + 1,
+                                k + 1);
+                fprintf(to,
+                        "check http { url = \"http://%%h:%%p/health\" }\n}\n"
+                        "virtual 10.100.%d.%d:80 { pool = p%d }\n",
+                        i / 250, i % 250 + 1, i);
+        }
+        fputs("}\naddress 10.0.0.111/24 { device = eth0 }\n}\n", to);
+        fclose(to);
+
+        char path[] = "/tmp/haven-large-XXXXXX";
+        int fd = mkstemp(path);
+        assert_int_not_equal(fd, -1);
+        assert_int_equal(write(fd, text, size), (ssize_t)size);
+        free(text);
+        struct config *c = loaded(path);
+        text = printed(c);
+        assert_int_equal(ftruncate(fd, 0), 0);
+        assert_int_equal(pwrite(fd, text, strlen(text), 0), (ssize_t)strlen(text));
+        struct config *again = loaded(path);
+        assert_true(again->digest == c->digest);
+        assert_int_equal(again->group[0].resource[0].director->pool_count, SERVICES);
+        assert_int_equal(again->group[0].resource[0].director->pool[999].server_count, SERVERS);
+        close(fd);
+        unlink(path);
+        free(text);
+        config_free(again);
+        config_free(c);
+}
+
+static void a_file_that_is_too_large_is_not_read(void **state)
+{
+        char path[] = "/tmp/haven-large-XXXXXX", expected[128], *said = NULL;
+        int fd = mkstemp(path);
+        size_t size = 0;
+        FILE *to = open_memstream(&said, &size);
+
+        assert_int_not_equal(fd, -1);
+        assert_int_equal(ftruncate(fd, 8 * 1024 * 1024 + 1), 0);
+        assert_null(config_load(path, mistakes_to, to));
+        fclose(to);
+        snprintf(expected, sizeof(expected), "%s:0: cannot read this file: it is larger than 8 MiB\n", path);
+        assert_string_equal(said, expected);
+        free(said);
+        close(fd);
+        unlink(path);
+}
+
 static struct CMUnitTest tests[FILES_MOST];
 static size_t test_count;
 
@@ -134,6 +200,8 @@ int main(void)
         const struct CMUnitTest others[] = {
                 cmocka_unit_test(digest_does_not_depend_on_comments_order_and_includes),
                 cmocka_unit_test(a_file_that_is_not_there_is_named),
+                cmocka_unit_test(a_thousand_services_of_ten_servers_are_read_and_read_back),
+                cmocka_unit_test(a_file_that_is_too_large_is_not_read),
         };
 
         add_files(SOURCE "/wrong", is_refused_with_these_words);
