@@ -1,6 +1,6 @@
-/* fake-havend SOCKET JOURNAL: the real control socket over a made-up cluster, for haven_test.py. Says "ready"
- * when it listens and ends at the end of its input. Orders about the group "stuck" are refused, orders about
- * the group "silent" never answered. Each order carried out becomes an event. */
+/* fake-havend SOCKET JOURNAL [watches]: the real control socket over a made-up cluster, for haven_test.py.
+ * Says "ready" when it listens and ends at the end of its input. Orders about the group "stuck" are refused,
+ * orders about the group "silent" never answered. Each order carried out becomes an event. */
 #include "api/api.h"
 #include "situations.h"
 
@@ -44,6 +44,33 @@ static int give_explanation(void *user, const char *group, char *text, size_t si
         return known ? 0 : -ENOENT;
 }
 
+static json_t *give_checks(void *user)
+{
+        json_t *checks = json_pack(
+                "{s:[{s:s,s:s,s:s,s:s,s:I,s:s,s:s},{s:s,s:s,s:s,s:s,s:I,s:s,s:s},"
+                "{s:s,s:s,s:s,s:s,s:I,s:s,s:s}],s:[{s:s,s:s,s:s,s:s,s:I}]}",
+                "watched", "watch", "farm", "service", "http", "host", "10.1.0.11", "state", "down", "age_us",
+                (json_int_t)90000000, "text", "refused", "quiet", "acknowledged", "watch", "farm", "service",
+                "http", "host", "10.1.0.12", "state", "up", "age_us", (json_int_t)90000000, "text", "works",
+                "quiet", "", "watch", "routers", "service", "ping", "host", "10.0.0.254", "state", "up",
+                "age_us", (json_int_t)90000000, "text", "works", "quiet", "", "marks", "kind", "acknowledged",
+                "about", "farm:http@10.1.0.11", "who", "me", "text", "new disk", "left_us", (json_int_t)-1);
+
+        assert(checks);
+        return checks;
+}
+
+static json_t *give_lvs(void *user)
+{
+        json_t *lvs =
+                json_pack("{s:s,s:[{s:s,s:[{s:[{s:s},{s:s}]},{s:[{s:s}]}]}]}", "node", "alpha", "directors",
+                          "state", "active", "services", "servers", "address", "10.1.0.11:80", "address",
+                          "10.1.0.12:80", "servers", "address", "10.1.0.11:80");
+
+        assert(lvs);
+        return lvs;
+}
+
 static void take_order(void *user, const struct api_command *c, struct api_reply *reply)
 {
         char text[320];
@@ -80,11 +107,15 @@ static void on_input(uv_stream_t *input, ssize_t n, const uv_buf_t *buffer)
 
 int main(int argc, char **argv)
 {
-        const struct api_hooks hooks = {give_view, give_explanation, take_order};
+        struct api_hooks hooks = {.view = give_view, .explain = give_explanation, .command = take_order};
         uv_loop_t *loop = uv_default_loop();
         uv_pipe_t input;
 
-        assert(argc == 3);
+        assert(argc == 3 || argc == 4);
+        if (argc == 4) {
+                hooks.checks = give_checks;
+                hooks.lvs = give_lvs;
+        }
         if (journal_open(argv[2], &journal) != 0 || api_new(loop, argv[1], &hooks, NULL, journal, &api) != 0)
                 return 1;
         uv_pipe_init(loop, &input, 0);

@@ -26,9 +26,10 @@ def haven(*words, path=None, **more):
 
 
 @pytest.fixture
-def daemon(tmp_path):
+def daemon(tmp_path, request):
     path = tmp_path / "haven.sock"
-    process = subprocess.Popen([FAKE, path, tmp_path / "events.log"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen([FAKE, path, tmp_path / "events.log", *getattr(request, "param", [])], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"ready\n"
     yield path
     process.stdin.close()
@@ -225,7 +226,7 @@ def test_every_command_and_option_is_in_the_manual():
 
 
 def complete(path, *words):
-    script = """source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _haven
+    script = """source "$1"; shift; COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}; _haven
                 printf '%s\\n' "${COMPREPLY[@]}" """
     environment = {"PATH": os.environ["PATH"], "HAVEN_SOCKET": str(path)}
     return subprocess.run(["bash", "-c", script, "bash", COMPLETION, HAVEN, *words], check=True, text=True,
@@ -244,6 +245,19 @@ def test_bash_completes_commands_options_groups_and_nodes(daemon):
     assert complete("/nonexistent", "-s", str(daemon), "stop", "w") == ["web"]
     assert complete("/nonexistent", "stop", "w") == []
     assert complete(daemon, "check", "x") == []  # files: the shell's own
+
+
+@pytest.mark.parametrize("daemon", [["watches"]], indirect=True)
+def test_bash_completes_what_is_watched_and_servers(daemon):
+    """As far as the next colon or @, and only what stands behind the last one: bash takes that for a word."""
+    assert complete(daemon, "ack", "") == ["farm", "routers"]
+    assert complete(daemon, "silence", "2h", "farm", "r") == ["routers"]
+    assert complete(daemon, "ack", "farm:") == ["http", "http@10.1.0.11", "http@10.1.0.12"]
+    assert complete(daemon, "disable", "farm:http@10.1.0.1") == ["10.1.0.11", "10.1.0.12"]
+    assert complete(daemon, "ack", "@10.0") == ["10.0.0.254"]
+    assert complete(daemon, "enable", "") == ["farm:http@10.1.0.11"]
+    assert complete(daemon, "drain", "10.1") == ["10.1.0.11:80", "10.1.0.12:80"]
+    assert complete("/nonexistent", "ack", "") == []
 
 
 # --- without a daemon --------------------------------------------------------------------------------------
