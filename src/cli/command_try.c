@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 #define CHECKER_FD 3
-#define GRACE_MS   5000 /* beyond the check's own timeout */
+#define GRACE_MS   5000        /* beyond the check's own timeout */
+#define TRAP_LOOKS span_ms(50) /* at what may have come */
 
 static void on_mistake(void *user, const char *file, int line, const char *text)
 {
@@ -77,12 +78,20 @@ static pid_t start_checker(const char *program, int *ret_fd)
         return pid;
 }
 
-/* The first report of the check, or a negative errno. */
+/* Nobody is asked in a trap: one may still come. */
+static bool waits_for_trap(const struct config_check *check, const struct packet *report)
+{
+        return check->kind == CHECK_TRAP && report->outcome.told.us == 0;
+}
+
+/* The first report of the check, of a trap the first after it was told something; or a negative errno. */
 static int look_once(int fd, const struct config_check *check, struct packet *ret_report)
 {
         struct packet start = {.type = PACKET_START, .verdict = verdict_new(instant_now())};
         uint8_t bytes[PACKET_MAX], definition[CHECK_BYTES_MAX];
-        instant end = instant_add(instant_now(), span_add(check->timeout, span_ms(GRACE_MS)));
+        instant trap_end = instant_add(instant_now(), check->timeout);
+        instant end = instant_add(trap_end, span_ms(GRACE_MS));
+        bool reported = false;
         size_t rhythm;
         int size = check_encode(check, definition, &rhythm);
 
@@ -94,16 +103,17 @@ static int look_once(int fd, const struct config_check *check, struct packet *re
                 return -errno;
         for (;;) {
                 struct pollfd p = {.fd = fd, .events = POLLIN};
-                span left = span_between(instant_now(), end);
+                span left = span_between(instant_now(), reported ? trap_end : end);
                 if (left.us <= 0 || poll(&p, 1, (int)span_to_ms(left)) == 0)
-                        return -ETIMEDOUT;
+                        return reported ? 0 : -ETIMEDOUT;
                 ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
                 if (n <= 0)
                         return n == 0 ? -EPIPE : -errno;
                 if (checker_packet_decode(bytes, (size_t)n, ret_report) != 0)
                         return -EBADMSG;
-                if (ret_report->type == PACKET_REPORT)
+                if (ret_report->type == PACKET_REPORT && !waits_for_trap(check, ret_report))
                         return 0;
+                reported |= ret_report->type == PACKET_REPORT;
         }
 }
 
@@ -136,8 +146,11 @@ static void show(const struct config_check *check, const struct packet *report, 
                 json_decref(j);
                 return;
         }
-        printf("%s: %s\n  reason %s, took %s\n", finding, text, reason_name(o.reason),
+        printf("%s: %s\n  reason %s, took %s", finding, text, reason_name(o.reason),
                span_format(o.took, took));
+        if (check->kind == CHECK_HTTP && o.reason == REASON_WORKS)
+                printf(", status %d", o.detail);
+        putchar('\n');
 }
 
 enum cli_status command_try(const char *text, bool as_json)
@@ -150,7 +163,7 @@ enum cli_status command_try(const char *text, bool as_json)
 
         if (!c)
                 return CLI_NOT_DONE;
-        const struct config_check *check = &c->group[0].check[0];
+        struct config_check *check = &c->group[0].check[0];
         enum cli_status status = CLI_NOT_DONE;
         error = find_checker(program);
         pid = error ? -1 : start_checker(program, &fd);
@@ -159,6 +172,8 @@ enum cli_status command_try(const char *text, bool as_json)
                 config_free(c);
                 return status;
         }
+        if (check->kind == CHECK_TRAP)
+                check->interval = check->quick = TRAP_LOOKS;
         error = look_once(fd, check, &report);
         close(fd); /* it ends on that */
         if (error == -EPIPE || error == -ECONNRESET)

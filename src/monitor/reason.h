@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 enum reason {
-        REASON_WORKS,
+        REASON_WORKS, /* detail: http: the status; trap: the one that was told */
         REASON_REFUSED,
         REASON_NO_CONNECTION,  /* not connected within the timeout */
         REASON_NO_ANSWER,      /* connected, but the answer was not complete within the timeout */

@@ -129,6 +129,8 @@ def test_a_web_server_is_right_wrong_slow_frozen_and_dead(nginx):
     assert reasons(nginx.web(host="shop.example", expect="shop"), nginx.web("/head"),
                    nginx.web("/head", header='"X-Who: haven"', status=204),
                    nginx.web(method="HEAD")) == ["works", "bad-status", "works", "works"]
+    text = nginx.looker.run(haven_program(), "checks", "--try", "http { url = http://%s/ }" % nginx.address).stdout
+    assert text.startswith("works: http://%s/: answers in " % nginx.address) and text.endswith(", status 200\n"), text
     by_name = nginx.look("http", url="http://shop.example/", address=nginx.address, expect="shop")
     assert by_name["reason"] == "works", by_name
 

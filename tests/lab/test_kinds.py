@@ -106,10 +106,12 @@ SLOW, LATE = 0.1, 30  # seconds that each piece takes, either way
 class Server:
     """How Debian's server is started on a directory of its own, and what is asked of it."""
 
-    def __init__(self, program, port, command, files=None, owner=None, goods=("",), wrongs=(), prepare=None):
+    def __init__(self, program, port, command, files=None, owner=None, goods=("",), wrongs=(), prepare=None,
+                 says=""):
         self.program, self.port, self.command = program, port, command
         self.files, self.owner, self.goods, self.wrongs = files or {}, owner, goods, wrongs
         self.prepare = prepare  # a command before; then both run as the owner
+        self.says = says  # what is said of the first good look
 
 
 SERVERS = {
@@ -148,7 +150,7 @@ SERVERS = {
                                  (SECRET + 'query = "SELECT nosuch"', "mismatch")]
                          + [(SECRET + words, reason) for words, reason in MISTAKEN],
                          prepare=[POSTGRESQL + "initdb", "-D", "{d}/data", "-U", "haven", "-A", "scram-sha-256",
-                                  "--pwfile={d}/secret", "--no-sync"]),
+                                  "--pwfile={d}/secret", "--no-sync"], says="'1'"),
     "mysql": Server("/usr/sbin/mariadbd", 3306,
                     ["--no-defaults", "--datadir={d}/data", "--socket={d}/socket", "--bind-address=127.0.0.1",
                      "--skip-name-resolve", "--init-file={d}/users", "--innodb-flush-log-at-trx-commit=0",
@@ -163,7 +165,7 @@ SERVERS = {
                             (SECRET + 'query = "SELECT nosuch"', "mismatch")]
                     + [(SECRET + words, reason) for words, reason in [UNTRUSTED] + MISTAKEN],
                     prepare=["/usr/bin/mariadb-install-db", "--no-defaults", "--datadir={d}/data",
-                             "--auth-root-authentication-method=normal", "--skip-test-db"]),
+                             "--auth-root-authentication-method=normal", "--skip-test-db"], says="'1'"),
 }
 
 
@@ -268,6 +270,8 @@ def test_a_real_server(machine, kind):
     assert look(machine, kind, good)["reason"] == "refused"
     process = machine.start(kind, *[word.format(d=directory) for word in command])
     look_until(machine, kind, good, "works", kind + " is up")
+    if server.says:
+        assert look(machine, kind, good)["said"] == server.says
     rows = [(words, "works") for words in server.goods] + server.wrongs
     ports = {words: int((re.findall(r"port = (\d+)", words) or [server.port])[0]) for words, _ in rows}
     slow = machine.start("relay", shutil.which("python3"), relay.__file__, "127.0.0.1",
@@ -294,6 +298,19 @@ def test_a_real_server(machine, kind):
     look_until(machine, "tcp", "address = 127.0.0.1\nport = %d" % server.port, "works", "something else listens")
     seen = look(machine, kind, good, timeout="1s")
     assert seen["finding"] == "broken", seen
+
+
+def test_a_trap_is_waited_for_when_it_is_tried(machine):
+    words = "group = farm service = http timeout = %s"
+    assert look(machine, "trap", words % "300ms")["reason"] == "not-yet"
+    with ThreadPoolExecutor(1) as pool:
+        seen = pool.submit(look, machine, "trap", words % "30s")
+
+        def heard():
+            machine.run("bash", "-c", "printf 'grp=farm\nsvc=http\nsta=3\nsum=full\n' | cat > /dev/udp/127.0.0.1/2583", check=False)
+            return seen.done()
+        wait_for(heard, 30, "it is heard")
+    assert (seen.result()["reason"], seen.result()["detail"], seen.result()["said"]) == ("failed", 3, "full")
 
 
 NAME_SERVER = """

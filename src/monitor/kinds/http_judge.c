@@ -31,5 +31,6 @@ void http_judge(const struct check_http *check, int status, const char *body, si
                 ending_say(ret_ending, "the first 64 KiB of the body do not match '%.128s'", check->expect);
         } else {
                 ret_ending->reason = REASON_WORKS;
+                ret_ending->detail = status;
         }
 }

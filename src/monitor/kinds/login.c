@@ -91,6 +91,7 @@ static void judge_file(const struct probe *p, struct ending *e)
         const char *expect = p->check->login.expect;
 
         *e = (struct ending){.reason = REASON_WORKS};
+        ending_say(e, p->file_bytes == FILE_MAX ? "%zu bytes and more" : "%zu bytes", p->file_bytes);
         if (expect == NULL || pattern_matches(expect, p->file != NULL ? p->file : "", p->file_bytes))
                 return;
         e->reason = REASON_MISMATCH;

@@ -105,7 +105,8 @@ void sql_look_end(enum reason reason, const char *format, ...)
 void sql_look_answer(const struct sql_look *l, const char *value)
 {
         if (l->expect == NULL)
-                sql_look_end(REASON_WORKS, "%s", "");
+                sql_look_end(REASON_WORKS, value == NULL || value[0] == '\0' ? "%s" : "'%.100s'",
+                             value == NULL ? "" : value);
         if (value == NULL)
                 sql_look_end(REASON_MISMATCH, "no row");
         sql_look_end(pattern_matches(l->expect, value, strlen(value)) ? REASON_WORKS : REASON_MISMATCH,
