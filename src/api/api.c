@@ -101,7 +101,7 @@ static void on_tick(uv_timer_t *timer)
 
         for (int i = 0; i < API_CLIENTS_MAX; i++)
                 if (api->client[i])
-                        client_check_patience(api->client[i]);
+                        client_check_patience(api->client[i], span_ms(TICK_MS));
         show_watchers(api);
 }
 
@@ -214,7 +214,7 @@ void api_reply_send(struct api_reply *reply, int error, const char *text)
         if (!c)
                 return;
         c->reply = NULL;
-        c->active = instant_now();
+        client_is_active(c);
         client_send(c, error ? api_refusal(text[0] ? text : strerror(-error)) : consent(text));
         if (!c->closing)
                 client_work(c);

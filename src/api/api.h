@@ -10,7 +10,8 @@
  *     {"event": {...}} ... {"ok": true}       events; with "follow" they go on instead of ending
  *     {"view": {...}} ...                     watch: at once, after each event, and every second
  *
- * Requests of one client are answered in order; it may send the next before the answer. Whoever may open the
+ * Requests of one client are answered in order; it may send the next before the answer, and then waits in
+ * send(2) for those ahead. Whoever may open the
  * socket (root and its group, mode 0660) may order anything. A client cannot harm the core: requests, clients
  * and unread answers are bounded, and nothing here waits. */
 #pragma once
@@ -21,9 +22,9 @@
 #include <jansson.h>
 #include <uv.h>
 
-#define API_REQUEST_SIZE_MAX (64 * 1024)       /* one line */
+#define API_REQUEST_SIZE_MAX (64 * 1024)       /* one line; so much is taken in ahead of an answer */
 #define API_CLIENTS_MAX      32                /* at once; more are told so and closed */
-#define API_UNREAD_MAX       (4 * 1024 * 1024) /* answers a client has not fetched: four of the largest views */
+#define API_UNREAD_MAX       (4 * 1024 * 1024) /* answers a client has not fetched, when it asks for more */
 #define API_PATIENCE         span_s(30) /* a client that neither asks nor fetches for so long is dropped */
 #define API_TEXT_SIZE        16384      /* of an explanation */
 

@@ -48,6 +48,11 @@ static void client_end(struct client *c)
                 client_drop(c);
 }
 
+void client_is_active(struct client *c)
+{
+        c->quiet = SPAN_ZERO;
+}
+
 static void on_written(uv_write_t *request, int status)
 {
         struct client *c = request->handle->data;
@@ -59,7 +64,7 @@ static void on_written(uv_write_t *request, int status)
                 client_drop(c);
                 return;
         }
-        c->active = instant_now();
+        client_is_active(c);
         client_end(c);
 }
 
@@ -82,7 +87,9 @@ void client_send_bytes(struct client *c, const char *bytes, size_t n)
         n -= sent;
         if (n == 0)
                 return;
-        if (uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) + n > API_UNREAD_MAX) {
+        /* one answer alone may be larger, as a table of 10 000 servers is */
+        size_t unread = uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe);
+        if (unread > 0 && unread + n > API_UNREAD_MAX) {
                 log_warning("control socket: a client does not fetch its answers, dropped");
                 client_drop(c);
                 return;
@@ -111,16 +118,19 @@ void client_send(struct client *c, json_t *json)
         json_decref(json);
 }
 
-void client_check_patience(struct client *c)
+void client_check_patience(struct client *c, span passed)
 {
-        span quiet = span_between(c->active, instant_now());
         bool waits_for_us = c->reply || c->follows != FOLLOWS_NOTHING;
 
-        if (quiet.us < API_PATIENCE.us || (waits_for_us && client_fetched_all(c)))
+        c->quiet = span_add(c->quiet, passed);
+        if (c->quiet.us < API_PATIENCE.us || (waits_for_us && client_fetched_all(c)))
                 return;
         log_debug("control socket: a client has been idle for too long, dropped");
         client_drop(c);
 }
+
+static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer);
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer);
 
 void client_work(struct client *c)
 {
@@ -147,6 +157,10 @@ void client_work(struct client *c)
         c->input_used -= done;
         if (done > 0)
                 memmove(c->input, c->input + done, c->input_used);
+        if (done > 0 && c->stopped) {
+                c->stopped = false;
+                uv_read_start((uv_stream_t *)&c->pipe, on_room, on_read);
+        }
         client_end(c);
 }
 
@@ -188,11 +202,17 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
         }
         if (n > 0) {
                 c->input_used += (size_t)n;
-                c->active = instant_now();
+                client_is_active(c);
                 client_work(c);
         }
-        if (!c->closing && c->input_used == API_REQUEST_SIZE_MAX)
+        if (c->closing || c->input_used < API_REQUEST_SIZE_MAX)
+                return;
+        if (memchr(c->input, '\n', c->input_used)) { /* they wait for the answer to the one before */
+                c->stopped = true;
+                uv_read_stop(stream);
+        } else {
                 client_refuse(c, "a request must be one line of at most 64 KiB");
+        }
 }
 
 struct client *client_new(struct api *api, uv_stream_t *server)
@@ -201,7 +221,6 @@ struct client *client_new(struct api *api, uv_stream_t *server)
 
         assert(c);
         c->api = api;
-        c->active = instant_now();
         uv_pipe_init(server->loop, &c->pipe, 0);
         c->pipe.data = c;
         if (uv_accept(server, (uv_stream_t *)&c->pipe) != 0 ||

@@ -15,9 +15,10 @@ struct client {
         size_t input_room;
         struct api_reply *reply; /* the order being carried out; NULL none */
         enum client_follows follows;
-        instant active; /* when it last asked or fetched something */
-        bool working;   /* inside client_work() */
-        bool ended;     /* it will ask no more: close when all is answered and fetched */
+        span quiet;   /* since it last asked or fetched something, as far as the loop has turned */
+        bool working; /* inside client_work() */
+        bool stopped; /* not read from: its input is full of requests that wait for an answer */
+        bool ended;   /* it will ask no more: close when all is answered and fetched */
         bool closing;
 };
 
@@ -34,8 +35,12 @@ void client_work(struct client *c);
 /* Takes over the reference to `json`. */
 void client_send(struct client *c, json_t *json);
 void client_send_bytes(struct client *c, const char *bytes, size_t n);
-/* Drops it if it has neither asked nor fetched anything for API_PATIENCE. */
-void client_check_patience(struct client *c);
+/* It has asked or fetched something. */
+void client_is_active(struct client *c);
+/* So long has passed since this was last called, with a turn of the loop in between: after a standstill of
+ * the whole process nobody is to blame for what we have not heard. Drops the client if it has neither asked
+ * nor fetched anything for API_PATIENCE. */
+void client_check_patience(struct client *c, span passed);
 
 /* What a client needs of its api (api.c). */
 void api_answer(struct api *api, struct client *c, const char *line, size_t n);

@@ -54,7 +54,23 @@ static void take_order(void *user, const struct api_command *c, struct api_reply
                 owed[owed_count++] = reply;
 }
 
-static const struct api_hooks hooks = {give_view, give_explanation, take_order};
+#define LARGE (API_UNREAD_MAX + (1 << 20)) /* more than what may stay unread, and the kernel takes at once   \
+                                            */
+
+static json_t *give_large_table(void *user)
+{
+        size_t n = LARGE;
+        char *text = malloc(n + 1);
+
+        assert_non_null(text);
+        memset(text, 't', n);
+        text[n] = '\0';
+        json_t *json = json_pack("{s:s}", "table", text);
+        free(text);
+        return json;
+}
+
+static const struct api_hooks hooks = {give_view, give_explanation, take_order, .lvs = give_large_table};
 
 static int begin(void **state)
 {
@@ -203,6 +219,79 @@ static void many_orders_answered_at_once_do_not_pile_up(void **state)
                 hears(fd, "done");
         assert_int_equal(order_count, 200);
         close(fd);
+}
+
+#define AHEAD 20000 /* requests, more than what is taken in and what the kernel holds */
+
+/* A client may go on asking while an order takes its time: it is not read from then, and loses nothing. */
+static void requests_ahead_of_a_slow_order_wait_their_turn(void **state)
+{
+        static const char line[] = "{\"command\":\"explain\",\"group\":\"web\"}\n";
+        static char all[AHEAD * (sizeof(line) - 1)];
+        int fd = connected();
+        size_t said = 0;
+
+        for (size_t i = 0; i < AHEAD; i++)
+                memcpy(all + i * (sizeof(line) - 1), line, sizeof(line) - 1);
+        say(fd, "{\"command\":\"stop\",\"group\":\"web\"}\n");
+        while (owed_count == 0)
+                turn();
+        for (int idle = 0; idle < 100; turn()) { /* until it would wait */
+                ssize_t n = send(fd, all + said, sizeof(all) - said, MSG_NOSIGNAL);
+                said += n > 0 ? (size_t)n : 0;
+                idle = n > 0 ? 0 : idle + 1;
+        }
+        assert_true(said > API_REQUEST_SIZE_MAX && said < sizeof(all));
+        assert_int_equal(order_count, 1);
+        api_reply_send(owed[0], 0, "stopped");
+        owed_count = 0;
+        hears(fd, "stopped");
+        for (int i = 0; i < AHEAD; i++) {
+                ssize_t n = said < sizeof(all) ? send(fd, all + said, sizeof(all) - said, MSG_NOSIGNAL) : 0;
+                said += n > 0 ? (size_t)n : 0;
+                hears(fd, "web is on alpha");
+        }
+        close(fd);
+}
+
+static size_t hear_all(int fd, size_t most)
+{
+        static char block[65536];
+        size_t heard = 0;
+
+        for (int turns = 0; turns < TURNS_MAX && heard < most; turns++) {
+                struct pollfd soon = {.fd = fd, .events = POLLIN};
+                ssize_t n = recv(fd, block, sizeof(block), 0);
+                if (n == 0 || (n == -1 && errno != EAGAIN))
+                        return heard;
+                heard += n > 0 ? (size_t)n : 0;
+                turn();
+                if (n == -1)
+                        poll(&soon, 1, 1);
+        }
+        return heard;
+}
+
+static void one_answer_may_be_as_large_as_it_is_and_the_next_only_when_it_was_fetched(void **state)
+{
+        const char *ask = "{\"command\":\"lvs\"}\n";
+        size_t size = LARGE + strlen("{\"ok\":true,\"lvs\":{\"table\":\"\"}}\n");
+        int good = connected(), greedy = connected();
+
+        say(good, ask);
+        turn();
+        assert_int_equal(hear_all(good, size), size);
+        say(good, ask);
+        turn();
+        assert_int_equal(hear_all(good, size), size);
+        say(greedy, ask);
+        say(greedy, ask);
+        for (int i = 0; i < 10; i++)
+                turn();
+        assert_true(hear_all(greedy, 2 * size) < size); /* dropped, with what it had not fetched */
+        close(greedy);
+        close(good);
+        all_is_well();
 }
 
 static void a_client_that_left_before_its_answer_harms_nobody(void **state)
@@ -409,6 +498,8 @@ int main(void)
                 TEST(questions_are_answered_in_order),
                 TEST(an_order_is_answered_when_it_is_done),
                 TEST(many_orders_answered_at_once_do_not_pile_up),
+                TEST(requests_ahead_of_a_slow_order_wait_their_turn),
+                TEST(one_answer_may_be_as_large_as_it_is_and_the_next_only_when_it_was_fetched),
                 TEST(a_client_that_left_before_its_answer_harms_nobody),
                 TEST(a_client_that_only_ended_its_side_still_gets_its_answer),
                 TEST(half_a_line_does_nothing),
