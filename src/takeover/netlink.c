@@ -103,8 +103,10 @@ int netlink_address_set(struct netlink *n, const struct netlink_address *a)
         struct ifaddrmsg *head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
         struct ifa_cacheinfo lifetime = {.ifa_prefered = a->valid_s, .ifa_valid = a->valid_s};
 
-        if (a->passive && a->ip.family == AF_INET6)
-                lifetime.ifa_prefered = 0; /* deprecated (RFC 4862 5.5.4) */
+        /* deprecated (RFC 4862 5.5.4): else the kernel takes it for the source of whatever this machine
+         * begins; IPv4 prefers the address that was there first */
+        if (a->ip.family == AF_INET6)
+                lifetime.ifa_prefered = 0;
         head->ifa_family = (uint8_t)a->ip.family;
         head->ifa_prefixlen = a->prefix;
         head->ifa_scope = a->passive && a->ip.family == AF_INET ? RT_SCOPE_HOST : scope_of(&a->ip);
