@@ -59,6 +59,7 @@ struct director_nft {
         char table[280];
         char program[256];
         char digest[NFT_DIGEST]; /* of what was listed after our last change */
+        uint32_t generation;     /* of all rules of the kernel, then; 0: not known */
         bool known;              /* `actual` is what is in the kernel, unless the digest is another */
         struct nft_job *job;     /* one at a time */
         enum nft_what what;

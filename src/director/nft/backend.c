@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "director/nft/digest.h"
 #include "director/nft/name.h"
 #include "director/nft/text.h"
 #include "director/nft/wire.h"
@@ -229,6 +230,14 @@ static void make_changes(struct director *d)
         changes_free(&c);
 }
 
+/* Nobody has changed a rule in this kernel, ours or another, since the table was looked at. */
+static bool is_untouched(const struct director *d)
+{
+        uint32_t now;
+
+        return d->nft.known && nft_generation(&now) == 0 && now == d->nft.generation;
+}
+
 /* What is listed, "" for no table, is what there is. */
 static void looked(struct director *d, const char *digest)
 {
@@ -260,11 +269,12 @@ static void looked(struct director *d, const char *digest)
         }
 }
 
-/* "digest HEX", or "none". */
-static const char *digest_in(const char *text, char digest[static NFT_DIGEST])
+/* "digest HEX GENERATION", or "none". */
+static const char *digest_in(const char *text, char digest[static NFT_DIGEST], uint32_t *ret_generation)
 {
         digest[0] = '\0';
-        sscanf(text, "digest %16s", digest);
+        *ret_generation = 0;
+        sscanf(text, "digest %16s %" SCNu32, digest, ret_generation);
         return digest;
 }
 
@@ -370,9 +380,9 @@ static void on_end(void *user, int error, const char *text)
                 d->nft.known = false;
                 director_failed(d, text);
         } else if (d->nft.what == NFT_LOOK) {
-                looked(d, digest_in(text, digest));
+                looked(d, digest_in(text, digest, &d->nft.generation));
         } else {
-                digest_in(text, d->nft.digest);
+                digest_in(text, d->nft.digest, &d->nft.generation);
                 made(d);
         }
         director_turn_soon(d);
@@ -387,8 +397,13 @@ static void turn(struct director *d)
                         apply(d, "whole");
                 break;
         case TASK_STOP: apply(d, "nothing"); break;
-        case TASK_LOOK:
-        case TASK_VERIFY: call(d, NFT_LOOK, NULL, 0); break;
+        case TASK_LOOK: call(d, NFT_LOOK, NULL, 0); break;
+        case TASK_VERIFY:
+                if (!is_untouched(d))
+                        call(d, NFT_LOOK, NULL, 0);
+                else if (want(d))
+                        make_changes(d);
+                break;
         case TASK_NONE: break;
         }
 }

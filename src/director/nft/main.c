@@ -4,11 +4,12 @@
  *   apply    makes the table so, all or nothing, as standard input says; then as look. Its first line is
  *            "nothing", "whole" or "changes", and whether to masquerade, 1 or 0; then comes the table that is
  *            wanted, and for changes the one that is there (wire.h)
- *   look     "digest HEX": what is in the table but for its counters and whom it remembers; "none"
+ *   look     "digest HEX GENERATION": what is in the table, and when (digest.h); "none"
  *   counts   "NAME CONNECTIONS ACTIVE INACTIVE" for each server (name.h)
  *
  * What is wrong is said on standard output in one line, with exit status 1. */
 #include "director/nft/connections.h"
+#include "director/nft/digest.h"
 #include "director/nft/text.h"
 #include "director/nft/wire.h"
 
@@ -51,51 +52,18 @@ static int run(struct nft_ctx *nft, const char *text, const char *what)
 
 /* --- look --- */
 
-static uint64_t hash(uint64_t digest, const char *text, size_t n)
+static int look(const char *table)
 {
-        for (size_t i = 0; i < n; i++)
-                digest = (digest ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
-        return digest;
-}
+        uint32_t generation;
+        uint64_t digest;
+        int error = nft_digest(table, &digest, &generation);
 
-/* A line of a listing; who is remembered by a dynamic set, a block of lines, is passed over. */
-struct reading {
-        bool dynamic, inside;
-};
-
-static bool counts(struct reading *r, const char *line, size_t n)
-{
-        if (n > 1 && line[0] == '\t' && line[1] != '\t')
-                *r = (struct reading){0};
-        if (memmem(line, n, "flags dynamic", 13))
-                r->dynamic = true;
-        if (r->dynamic && memmem(line, n, "elements = {", 12))
-                r->inside = true;
-        return !r->inside;
-}
-
-static int look(struct nft_ctx *nft, const char *table)
-{
-        uint64_t digest = UINT64_C(0xcbf29ce484222325);
-        struct reading reading = {0};
-        char command[COMMAND_MAX];
-
-        nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_STATELESS);
-        snprintf(command, sizeof(command), "list table inet %s", table);
-        if (nft_run_cmd_from_buffer(nft, command) != 0) {
-                const char *why = nft_ctx_get_error_buffer(nft);
-                if (!strstr(why, strerror(ENOENT)))
-                        return fail("the table cannot be read", why);
+        if (error == -ENOENT)
                 puts("none");
-                return EXIT_SUCCESS;
-        }
-        for (const char *line = nft_ctx_get_output_buffer(nft); *line;) {
-                size_t n = strcspn(line, "\n");
-                if (counts(&reading, line, n))
-                        digest = hash(digest, line, n);
-                line += n + (line[n] == '\n');
-        }
-        printf("digest %016" PRIx64 "\n", digest);
+        else if (error)
+                return fail("the table cannot be read", strerror(-error));
+        else
+                printf("digest %016" PRIx64 " %" PRIu32 "\n", digest, generation);
         return EXIT_SUCCESS;
 }
 
@@ -184,7 +152,7 @@ static int apply(struct nft_ctx *nft, const char *table)
                 (void)nft_connections_walk(f.list, f.count);
         }
         free(f.list);
-        return error ? error : look(nft, table);
+        return error ? error : look(table);
 }
 
 /* --- counts --- */
@@ -258,7 +226,7 @@ int main(int argc, char **argv)
         else if (strcmp(argv[2], "apply") == 0)
                 status = apply(nft, argv[1]);
         else if (strcmp(argv[2], "look") == 0)
-                status = look(nft, argv[1]);
+                status = look(argv[1]);
         else if (strcmp(argv[2], "counts") == 0)
                 status = tell(nft, argv[1]);
         if (nft)

@@ -121,7 +121,6 @@ static void put_server(const struct nft_style *style, const struct virtual_servi
         server_name(s, r, name);
         fprintf(to, "add counter inet %s %s\n", style->table, name);
         fprintf(to, "add chain inet %s %s\n", style->table, name);
-        fprintf(to, "flush chain inet %s %s\n", style->table, name);
         if (s->persistence_s)
                 fprintf(to, "add set inet %s %s { type %s; size %d; flags dynamic,timeout; timeout %us; }\n",
                         style->table, name, six ? "ipv6_addr" : "ipv4_addr", PERSISTENTS_MOST,
@@ -185,16 +184,38 @@ static size_t slots_of(const struct virtual_service *s, uint16_t slot[static SLO
         return count;
 }
 
-static void put_slots(const struct virtual_service *s, const uint16_t *slot, size_t count, FILE *to)
+/* Who is asked for in which order, a number of a slot. */
+static void put_order(const struct virtual_service *s, size_t count, FILE *to)
+{
+        if (picks_by_hash(s))
+                fprintf(to, "jhash %s saddr%s mod %zu seed " HASH_SEED, ip_word(s->key.family),
+                        s->flags & SERVICE_FLAG_2 ? " . th sport" : "", count);
+        else
+                fprintf(to, "numgen inc mod %zu", count);
+}
+
+/* The slots have a map of their own name, like the service's chain: for one without a name the kernel goes
+ * through all that is in the transaction. Ranges would be fewer words, but two elements for each. */
+static void put_map(const struct nft_style *style, const struct virtual_service *s, FILE *to)
 {
         char name[NFT_NAME];
 
-        fputs("{ ", to);
-        for (size_t i = 0, end; i < count; i = end) {
-                for (end = i + 1; end < count && slot[end] == slot[i];)
-                        end++;
-                fprintf(to, i + 1 == end ? "%s%zu" : "%s%zu-%zu", i ? ", " : "", i, end - 1);
-                fprintf(to, " : goto %s", server_name(s, &s->server[slot[i]], name));
+        fprintf(to, "add map inet %s %s { typeof numgen inc mod 2 : verdict; }\n", style->table,
+                nft_service_name(&s->key, name));
+}
+
+static void put_slots(const struct nft_style *style, const struct virtual_service *s, const uint16_t *slot,
+                      size_t count, FILE *to)
+{
+        char name[NFT_NAME];
+        size_t named = SIZE_MAX;
+
+        fprintf(to, "add element inet %s %s { ", style->table, nft_service_name(&s->key, name));
+        for (size_t i = 0; i < count; i++) {
+                if (slot[i] != named)
+                        server_name(s, &s->server[slot[i]], name);
+                named = slot[i];
+                fprintf(to, "%s%zu : goto %s", i ? ", " : "", i, name);
         }
         fputs(" }\n", to);
 }
@@ -217,27 +238,69 @@ static void put_choice(const struct nft_style *style, const struct virtual_servi
         }
         if (count == 0)
                 return; /* nobody: the packet stays here, and is refused */
+        put_slots(style, s, slot, count, to);
         fprintf(to, "add rule inet %s %s ", style->table, name);
-        if (picks_by_hash(s)) {
-                fprintf(to, "jhash %s saddr%s mod %zu seed " HASH_SEED " vmap ", ip_word(s->key.family),
-                        s->flags & SERVICE_FLAG_2 ? " . th sport" : "", count);
-        } else {
-                fprintf(to, "numgen inc mod %zu vmap ", count);
-        }
-        put_slots(s, slot, count, to);
+        put_order(s, count, to);
+        fprintf(to, " vmap @%s\n", name);
 }
 
 /* --- services --- */
 
-static void put_element(const struct nft_style *style, const struct virtual_service *s, bool add, FILE *to)
-{
-        char name[NFT_NAME], ip[IP_TEXT];
+/* Many elements of one set are one command: each command looks for its set among all of the table. */
+struct elements {
+        FILE *to;
+        const struct nft_style *style;
+        const char *set; /* "services" */
+        char version;    /* '4', '6' */
+        bool any;
+};
 
-        fprintf(to, "%s element inet %s services%c { %s . %s . %u", add ? "add" : "delete", style->table,
-                version_of(s), ip_format(&s->key.ip, ip), protocol_name(s->key.protocol), s->key.port);
-        if (add)
-                fprintf(to, " : goto %s", nft_service_name(&s->key, name));
-        fputs(" }\n", to);
+static FILE *elements_next(struct elements *e)
+{
+        if (e->any)
+                fputs(", ", e->to);
+        else
+                fprintf(e->to, "add element inet %s %s%c { ", e->style->table, e->set, e->version);
+        e->any = true;
+        return e->to;
+}
+
+static void elements_end(struct elements *e)
+{
+        if (e->any)
+                fputs(" }\n", e->to);
+        e->any = false;
+}
+
+static void put_key(const struct virtual_service *s, FILE *to)
+{
+        char ip[IP_TEXT];
+
+        fprintf(to, "%s . %s . %u", ip_format(&s->key.ip, ip), protocol_name(s->key.protocol), s->key.port);
+}
+
+static void put_entry(const struct virtual_service *s, struct elements *to)
+{
+        char name[NFT_NAME];
+
+        put_key(s, elements_next(to));
+        fprintf(to->to, " : goto %s", nft_service_name(&s->key, name));
+}
+
+/* All of one family that lead to their service's chain, which is there already. */
+static void put_entries(const struct nft_style *style, const struct virtual_service *service, size_t count,
+                        FILE *to)
+{
+        struct elements four = {to, style, "services", '4', false}, six = {to, style, "services", '6', false};
+
+        for (size_t i = 0; i < count; i++)
+                if (version_of(&service[i]) == '4')
+                        put_entry(&service[i], &four);
+        elements_end(&four);
+        for (size_t i = 0; i < count; i++)
+                if (version_of(&service[i]) == '6')
+                        put_entry(&service[i], &six);
+        elements_end(&six);
 }
 
 static void put_service(const struct nft_style *style, const struct virtual_service *s, FILE *to)
@@ -248,8 +311,8 @@ static void put_service(const struct nft_style *style, const struct virtual_serv
         for (size_t i = 0; i < s->count; i++)
                 put_server(style, s, &s->server[i], to);
         fprintf(to, "add chain inet %s %s\n", style->table, name);
+        put_map(style, s, to);
         put_choice(style, s, to);
-        put_element(style, s, true, to);
 }
 
 static void put_service_gone(const struct nft_style *style, const struct virtual_service *s, FILE *to)
@@ -257,8 +320,11 @@ static void put_service_gone(const struct nft_style *style, const struct virtual
         char name[NFT_NAME];
 
         nft_service_name(&s->key, name);
-        put_element(style, s, false, to);
+        fprintf(to, "delete element inet %s services%c { ", style->table, version_of(s));
+        put_key(s, to);
+        fputs(" }\n", to);
         fprintf(to, "flush chain inet %s %s\n", style->table, name);
+        fprintf(to, "delete map inet %s %s\n", style->table, name);
         for (size_t i = 0; i < s->count; i++)
                 put_server_gone(style, s, &s->server[i], to);
         fprintf(to, "delete chain inet %s %s\n", style->table, name);
@@ -271,6 +337,7 @@ static void put_service_change(const struct nft_style *style, const struct virtu
 
         nft_service_name(&wanted->key, name);
         fprintf(to, "flush chain inet %s %s\n", style->table, name);
+        fprintf(to, "flush map inet %s %s\n", style->table, name);
         for (size_t i = 0; i < wanted->count; i++) {
                 const struct real_server *r = &wanted->server[i];
                 if (!service_server(actual, &r->ip, r->port))
@@ -329,33 +396,54 @@ static void put_endpoint(const struct place *p, FILE *to)
                 port_of(p->service, p->server));
 }
 
+/* How many stand behind one service, or many, side by side. */
+static size_t count_same(const struct place *at, const struct place *end)
+{
+        size_t same = 1;
+
+        while (at + same < end && compare_places(at, at + same) == 0)
+                same++;
+        return same;
+}
+
+static void put_sorted_reals(const struct nft_style *style, char version, const struct place *all,
+                             size_t count, FILE *to)
+{
+        struct elements reals = {to, style, "reals", version, false},
+                        back = {to, style, "back", version, false},
+                        shared = {to, style, "shared", version, false};
+        const struct place *end = all + count;
+        char ip[IP_TEXT];
+
+        for (const struct place *p = all; p < end; p += count_same(p, end))
+                put_endpoint(p, elements_next(&reals));
+        elements_end(&reals);
+        for (const struct place *p = all; p < end; p += count_same(p, end))
+                if (count_same(p, end) == 1) {
+                        put_endpoint(p, elements_next(&back));
+                        fprintf(to, " : %s . %u", ip_format(&p->service->key.ip, ip), p->service->key.port);
+                }
+        elements_end(&back);
+        for (const struct place *p = all; p < end; p += count_same(p, end))
+                if (count_same(p, end) > 1)
+                        put_endpoint(p, elements_next(&shared));
+        elements_end(&shared);
+}
+
 /* What a packet that comes from a server may belong to. One that stands behind one service only tells by
  * itself which. */
 static void put_reals(const struct nft_style *style, const struct table *t, FILE *to)
 {
         static const char versions[] = {'4', '6'};
         static const char *const sets[] = {"set", "reals", "map", "back", "set", "shared"};
-        char ip[IP_TEXT];
 
         for (size_t v = 0; v < COUNT(versions); v++) {
                 const char version = versions[v];
-                size_t count = 0, same;
+                size_t count = 0;
                 struct place *all = places_of(t, version, &count);
                 for (size_t i = 0; i < COUNT(sets); i += 2)
                         fprintf(to, "flush %s inet %s %s%c\n", sets[i], style->table, sets[i + 1], version);
-                for (size_t i = 0; i < count; i += same) {
-                        for (same = 1; i + same < count && compare_places(&all[i], &all[i + same]) == 0;)
-                                same++;
-                        fprintf(to, "add element inet %s reals%c { ", style->table, version);
-                        put_endpoint(&all[i], to);
-                        fprintf(to, " }\nadd element inet %s %s%c { ", style->table,
-                                same == 1 ? "back" : "shared", version);
-                        put_endpoint(&all[i], to);
-                        if (same == 1)
-                                fprintf(to, " : %s . %u", ip_format(&all[i].service->key.ip, ip),
-                                        all[i].service->key.port);
-                        fputs(" }\n", to);
-                }
+                put_sorted_reals(style, version, all, count, to);
                 free(all);
         }
 }
@@ -416,6 +504,7 @@ void nft_put_whole(const struct nft_style *style, const struct table *wanted, FI
         put_family(style, AF_INET6, to);
         for (size_t i = 0; i < wanted->count; i++)
                 put_service(style, &wanted->service[i], to);
+        put_entries(style, wanted->service, wanted->count, to);
         put_reals(style, wanted, to);
 }
 
@@ -456,6 +545,7 @@ bool nft_put_changes(const struct nft_style *style, const struct table *wanted, 
                 if (a)
                         put_service_gone(style, a, to);
                 put_service(style, w, to);
+                put_entries(style, w, 1, to);
                 any = moved = true;
         }
         if (moved)

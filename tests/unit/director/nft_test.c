@@ -1,10 +1,12 @@
 /* The table as commands for nftables. What leads from one table to another is tried in the kernel, in a
  * network of the test's own: that part is skipped without root, or without nft(8). */
+#include "director/nft/digest.h"
 #include "director/nft/name.h"
 #include "director/nft/slots.h"
 #include "director/nft/text.h"
 #include "director/nft/wire.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -241,6 +243,15 @@ static void test_what_is_sent_is_what_comes(void **state)
                 assert_true(from_wire(bad[i], &again) < 0 && again.count == 0);
 }
 
+static uint64_t digest_now(void)
+{
+        uint32_t generation;
+        uint64_t digest;
+
+        assert_int_equal(nft_digest(TABLE, &digest, &generation), 0);
+        return digest;
+}
+
 static void test_a_change_leads_where_the_whole_would(void **state)
 {
         struct table from, to;
@@ -256,8 +267,10 @@ static void test_a_change_leads_where_the_whole_would(void **state)
                 if (text[0])
                         make(&to, &from);
                 char *changed = listed();
+                uint64_t digest = digest_now();
                 make(&to, NULL);
                 char *whole = listed();
+                assert_true(digest == digest_now());
                 if (strcmp(changed, whole) != 0)
                         fail_msg("%s\n---\n%s\n---\n%s", text, changed, whole);
                 free(text);
@@ -267,6 +280,55 @@ static void test_a_change_leads_where_the_whole_would(void **state)
                 from = to;
         }
         table_free(&from);
+}
+
+static void test_the_digest_is_another_after_any_change_and_not_without_one(void **state)
+{
+        static const char *const touches[] = {
+                "delete element inet " TABLE " services4 { 10.1.0.1 . tcp . 80 }",
+                "add element inet " TABLE " reals4 { 10.9.9.9 . tcp . 80 }",
+                "add rule inet " TABLE " tcp/10.1.0.1/80 accept",
+                "insert rule inet " TABLE " tcp/10.1.0.1/80/10.2.0.1/80 drop",
+                "add chain inet " TABLE " somebody",
+                "add set inet " TABLE " somebody { type ipv4_addr; }",
+        };
+        struct virtual_service s = service("10.1.0.1", 80, "sh");
+        struct real_server one = server("10.2.0.1", 80, 1), two = server("10.2.0.2", 80, 1);
+        struct table t = {0};
+        uint32_t before, after;
+        uint64_t digest;
+        char command[256];
+
+        if (!has_kernel)
+                skip();
+        s.persistence_s = 60;
+        struct virtual_service *in = table_add(&t, &s);
+        assert_int_equal(service_add(in, &one), 0);
+        assert_int_equal(service_add(in, &two), 0);
+        make(&t, NULL);
+        digest = digest_now();
+        for (size_t i = 0; i < sizeof(touches) / sizeof(touches[0]); i++) {
+                snprintf(command, sizeof(command), "nft '%s'", touches[i]);
+                assert_int_equal(system(command), 0);
+                if (digest_now() == digest)
+                        fail_msg("the digest is the same after: %s", touches[i]);
+                make(&t, NULL);
+                assert_true(digest_now() == digest);
+        }
+        /* who is remembered, and what another table has, is not of it */
+        assert_int_equal(nft_generation(&before), 0);
+        assert_true(digest_now() == digest);
+        assert_int_equal(nft_generation(&after), 0);
+        assert_int_equal(before, after);
+        assert_int_equal(system("nft 'add element inet " TABLE " tcp/10.1.0.1/80/10.2.0.1/80 { 10.5.5.5 }'"),
+                         0);
+        assert_int_equal(system("nft 'add table inet somebody; add chain inet somebody tcp/10.1.0.1/80'"), 0);
+        assert_true(digest_now() == digest);
+        assert_int_equal(nft_generation(&after), 0);
+        assert_true(before != after);
+        assert_int_equal(system("nft delete table inet " TABLE), 0);
+        assert_int_equal(nft_digest(TABLE, &digest, &after), -ENOENT);
+        table_free(&t);
 }
 
 static void test_one_weight_is_one_small_change(void **state)
@@ -281,11 +343,14 @@ static void test_one_weight_is_one_small_change(void **state)
                 assert_int_equal(service_add(in, &two), 0);
         }
         char *text = text_of(&b, &a);
-        assert_string_equal(text, "flush chain inet haven.test tcp/10.1.0.1/80\n"
-                                  "add rule inet haven.test tcp/10.1.0.1/80 numgen inc mod 3 vmap "
-                                  "{ 0 : goto tcp/10.1.0.1/80/10.2.0.2/80, "
-                                  "1 : goto tcp/10.1.0.1/80/10.2.0.1/80, "
-                                  "2 : goto tcp/10.1.0.1/80/10.2.0.2/80 }\n");
+        assert_string_equal(
+                text, "flush chain inet haven.test tcp/10.1.0.1/80\n"
+                      "flush map inet haven.test tcp/10.1.0.1/80\n"
+                      "add element inet haven.test tcp/10.1.0.1/80 "
+                      "{ 0 : goto tcp/10.1.0.1/80/10.2.0.2/80, "
+                      "1 : goto tcp/10.1.0.1/80/10.2.0.1/80, "
+                      "2 : goto tcp/10.1.0.1/80/10.2.0.2/80 }\n"
+                      "add rule inet haven.test tcp/10.1.0.1/80 numgen inc mod 3 vmap @tcp/10.1.0.1/80\n");
         free(text);
         text = text_of(&a, &a);
         assert_string_equal(text, "");
@@ -309,6 +374,7 @@ int main(void)
                 cmocka_unit_test(test_one_weight_is_one_small_change),
                 cmocka_unit_test(test_what_is_sent_is_what_comes),
                 cmocka_unit_test(test_a_change_leads_where_the_whole_would),
+                cmocka_unit_test(test_the_digest_is_another_after_any_change_and_not_without_one),
         };
 
         has_kernel = geteuid() == 0 && unshare(CLONE_NEWNET) == 0 &&
