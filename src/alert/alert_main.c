@@ -189,14 +189,33 @@ static void envelope(const char *address, char to[static 300])
         snprintf(to, 300, "<%.*s>", (int)strcspn(from, "> \t"), from);
 }
 
+/* One field for all of them (RFC 5322 3.6), a line each. */
+static void put_recipients(FILE *to, const json_t *addresses)
+{
+        const json_t *address;
+        const char *before = "To: ";
+        size_t i;
+
+        json_array_foreach(addresses, i, address)
+        {
+                const char *text = json_string_value(address);
+                if (!is_ascii(text))
+                        continue;
+                fputs(before, to);
+                for (; *text; text++)
+                        fputc(iscntrl((unsigned char)*text) ? ' ' : *text, to);
+                before = ",\r\n ";
+        }
+        if (before[0] == ',')
+                fputs("\r\n", to);
+}
+
 static void make_mail(struct message *m, const char *from)
 {
         FILE *to = open_memstream(&m->mail, &m->mail_size);
         char text[512], host[256];
         time_t now = time(NULL);
         struct tm tm;
-        size_t i;
-        const json_t *address;
 
         if (!to)
                 abort();
@@ -204,10 +223,7 @@ static void make_mail(struct message *m, const char *from)
         strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S +0000", gmtime_r(&now, &tm));
         put_header(to, "Date", text);
         put_header(to, "From", from);
-        json_array_foreach(json_object_get(m->json, "to"), i, address)
-        {
-                put_header(to, "To", is_ascii(json_string_value(address)) ? json_string_value(address) : "");
-        }
+        put_recipients(to, json_object_get(m->json, "to"));
         snprintf(text, sizeof(text), "<haven.%s@%s>", text_of(m, "id"), text_of(m, "cluster"));
         put_header(to, "Message-ID", text);
         put_subject(to, text_of(m, "subject"));

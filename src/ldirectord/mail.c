@@ -21,10 +21,11 @@ static const char *const states[] = {[STANDIN_STARTING] = "starting",
                                      [STANDIN_STOPPING] = "stopping",
                                      [STANDIN_RELOADING] = "reloading"};
 
-/* Those that are down, and when that was told last. */
+/* Those that are down, and when that was told last. By address: a reload has another file. */
 static struct {
-        char server[SERVER_TEXT + VIRTUAL_TEXT];
-        int line; /* of its service */
+        struct virtual_key service;
+        struct ip ip;
+        uint16_t port;
         instant told;
 } down[DOWN_MAX];
 static size_t down_count;
@@ -84,8 +85,8 @@ static void by_server(uv_loop_t *loop, const char *server, const char *from, con
                                                    *argv[] = {program, (char *)"mail", NULL};
         json_t *addresses = json_array();
 
-        for (char *one = strtok_r(list, ", \t", &rest); one; one = strtok_r(NULL, ", \t", &rest))
-                json_array_append_new(addresses, json_string(one));
+        for (char *one = strtok_r(list, ",", &rest); one; one = strtok_r(NULL, ",", &rest))
+                json_array_append_new(addresses, json_string(one + strspn(one, " \t")));
         free(list);
         snprintf(url, sizeof(url), "smtp://%s", server);
         snprintf(id, sizeof(id), "%lld.%d", (long long)instant_now().us, (int)getpid());
@@ -114,10 +115,13 @@ static void send_one(uv_loop_t *loop, const struct ldirectord_file *f, const str
         gethostname(host, sizeof(host) - 1);
         snprintf(title, sizeof(title), v->servicename ? "[%s] %s" : "%s%s",
                  v->servicename ? v->servicename : "", subject);
-        snprintf(body, sizeof(body), "ldirectord host: %s\nLog-Message: %s\nDaemon-Status: %s\n%s%s%s%s%s%s",
-                 host, subject, states[state], v->servicename ? "Service: " : "",
-                 v->servicename ? v->servicename : "", v->servicename ? "\n" : "",
-                 v->comment ? "Comment: " : "", v->comment ? v->comment : "", v->comment ? "\n" : "");
+        int n = snprintf(body, sizeof(body), "ldirectord host: %s\nLog-Message: %s\nDaemon-Status: %s\n",
+                         host, title, states[state]);
+        if (v->servicename && n < (int)sizeof(body))
+                n += snprintf(body + n, sizeof(body) - (size_t)n, "\nService name: %s\n", v->servicename);
+        if (v->comment && n < (int)sizeof(body))
+                snprintf(body + n, sizeof(body) - (size_t)n, "%sComment: %s\n", v->servicename ? "" : "\n",
+                         v->comment);
         if (v->common.smtp || access(SENDMAIL, X_OK) == -1)
                 by_server(loop, v->common.smtp ? v->common.smtp : "localhost", f->emailalertfrom, to, title,
                           body);
@@ -125,43 +129,77 @@ static void send_one(uv_loop_t *loop, const struct ldirectord_file *f, const str
                 by_sendmail(loop, f->emailalertfrom, to, title, body);
 }
 
-static void note_down(const struct ldirectord_service *v, const char *server, bool back)
+static struct virtual_key key_of(const struct ldirectord_service *v)
 {
+        return (struct virtual_key){
+                .family = v->family, .protocol = v->protocol, .port = v->port, .mark = v->mark, .ip = v->ip};
+}
+
+/* Whether it was down before. */
+static bool note_down(const struct ldirectord_service *v, const struct real_server *server, bool back)
+{
+        struct virtual_key key = key_of(v);
         size_t i = 0;
 
-        while (i < down_count && strcmp(down[i].server, server) != 0)
+        while (i < down_count && (virtual_key_compare(&down[i].service, &key) != 0 ||
+                                  down[i].port != server->port || !ip_equal(&down[i].ip, &server->ip)))
                 i++;
-        if (back && i < down_count)
+        bool was = i < down_count;
+        if (back && was)
                 down[i] = down[--down_count];
         if (back || i == DOWN_MAX)
-                return;
-        down_count += i == down_count;
-        text_copy(down[i].server, sizeof(down[i].server), server);
-        down[i].line = v->line;
+                return was;
+        down_count += !was;
+        down[i].service = key;
+        down[i].ip = server->ip;
+        down[i].port = server->port;
         down[i].told = instant_now();
+        return was;
 }
 
 void mail_change(uv_loop_t *loop, const struct ldirectord_file *f, const struct ldirectord_service *v,
-                 enum standin_state state, const char *server, const char *subject, bool back)
+                 enum standin_state state, const struct real_server *server, const char *subject, bool back)
 {
-        note_down(v, server, back || strncmp(subject, "Deleted fallback", 16) == 0);
-        send_one(loop, f, v, state, subject);
+        bool was = note_down(v, server, back || strncmp(subject, "Deleted fallback", 16) == 0);
+
+        if (was || !back ||
+            strncmp(subject, "Restored", 8) != 0) /* else it has another weight, and that is all */
+                send_one(loop, f, v, state, subject);
+}
+
+/* The service that still has this one. NULL: none. */
+static const struct ldirectord_service *service_of(const struct ldirectord_file *f, size_t i)
+{
+        for (size_t k = 0; k < f->service_count; k++) {
+                const struct ldirectord_service *v = &f->service[k];
+                struct virtual_key key = key_of(v);
+                if (virtual_key_compare(&down[i].service, &key) != 0)
+                        continue;
+                for (size_t s = 0; s < v->server_count; s++)
+                        if (ip_equal(&v->server[s].ip, &down[i].ip))
+                                return v;
+        }
+        return NULL;
 }
 
 void mail_again(uv_loop_t *loop, const struct ldirectord_file *f, enum standin_state state)
 {
-        char subject[SERVER_TEXT + VIRTUAL_TEXT + 32];
+        char subject[SERVER_TEXT + VIRTUAL_TEXT + 40], endpoint[SERVER_TEXT], virtual[VIRTUAL_TEXT];
 
-        for (size_t i = 0; i < down_count; i++)
-                for (size_t k = 0; k < f->service_count; k++) {
-                        const struct ldirectord_service *v = &f->service[k];
-                        span every = span_s((int64_t)v->common.emailalertfreq);
-                        if (v->line != down[i].line || every.us == 0 ||
-                            span_between(down[i].told, instant_now()).us < every.us)
-                                continue;
+        for (size_t i = 0; i < down_count;) {
+                const struct ldirectord_service *v = service_of(f, i);
+                span every = v ? span_s((int64_t)v->common.emailalertfreq) : SPAN_ZERO;
+                if (!v) {
+                        down[i] = down[--down_count];
+                        continue;
+                }
+                if (every.us && span_between(down[i].told, instant_now()).us >= every.us) {
                         down[i].told = instant_now();
-                        snprintf(subject, sizeof(subject), "Inaccessible real server: %.127s",
-                                 down[i].server);
+                        snprintf(subject, sizeof(subject), "Inaccessible real server: %s (%s)",
+                                 endpoint_format(&down[i].ip, down[i].port, endpoint),
+                                 say_virtual(&down[i].service, virtual));
                         send_one(loop, f, v, state, subject);
                 }
+                i++;
+        }
 }

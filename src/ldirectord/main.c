@@ -205,12 +205,17 @@ int standin_execute(const char *config, const char *command)
         return pid == -1 || !WIFEXITED(status) ? 1 : WEXITSTATUS(status);
 }
 
+void standin_execute_all(const struct ldirectord_file *f, const char *command)
+{
+        for (size_t i = 0; i < f->execute_count; i++)
+                standin_execute(f->execute[i], command);
+}
+
 static int status_of(const struct standin *s, pid_t pid)
 {
         if (pid > 0) {
                 fprintf(stderr, "ldirectord for %s is running with pid: %d\n", s->config, (int)pid);
-                if (s->file.execute)
-                        standin_execute(s->file.execute, "status");
+                standin_execute_all(&s->file, "status");
                 return EXIT_DONE;
         }
         if (pid == -1)

@@ -30,7 +30,7 @@ struct run {
         struct director *director;
         enum standin_state state;
         int ready;         /* of who waits for the table; -1: nobody */
-        uint32_t said;     /* the digest of a changed file that has been told of */
+        uint32_t said;     /* the digest of the file that has been told of */
         uint32_t half;     /* one that was seen, and may be of a file that is still written */
         uint64_t every_ms; /* the file is looked at */
         int status;
@@ -69,8 +69,8 @@ static void on_event(void *user, enum director_event event, const char *text)
 
         switch (event) {
         case DIRECTOR_EV_STARTED:
-                if (r->state == STANDIN_STARTING && r->s->file.execute)
-                        standin_execute(r->s->file.execute, "start");
+                if (r->state == STANDIN_STARTING)
+                        standin_execute_all(&r->s->file, "start");
                 r->state = STANDIN_RUNNING;
                 tell_ready(r);
                 break;
@@ -106,19 +106,14 @@ static void on_change(void *user, const struct change *c)
                                            [STANDIN_STOPPING] = "stop",
                                            [STANDIN_RELOADING] = "start"};
         struct run *r = user;
-        char text[SAY_CHANGE], server[SERVER_TEXT + VIRTUAL_TEXT], virtual[VIRTUAL_TEXT],
-                endpoint[SERVER_TEXT];
+        char text[SAY_CHANGE];
         const struct plan *p = director_plan(r->director);
         const struct ldirectord_service *v = service_of(r, plan_find(p, &c->service->key));
 
         say("%s", say_change(c, p, tags[r->state], text));
-        if (!c->server || !v)
-                return;
-        snprintf(server, sizeof(server), "%s (%s)",
-                 endpoint_format(&c->server->ip, c->server->port, endpoint),
-                 say_virtual(&c->service->key, virtual));
-        mail_change(&r->loop, &r->s->file, v, r->state, server, text,
-                    c->kind != CHANGE_SERVER_REMOVE && c->server->weight > 0);
+        if (c->server && v)
+                mail_change(&r->loop, &r->s->file, v, r->state, c->server, text,
+                            c->kind != CHANGE_SERVER_REMOVE && c->server->weight > 0);
 }
 
 /* A check has something to say: a line for those services that keep a file of it. */
@@ -156,15 +151,39 @@ static void on_look(void *user, size_t check, const struct check_result *result)
         }
 }
 
+static bool names(char *const *list, size_t count, const char *name)
+{
+        for (size_t i = 0; i < count; i++)
+                if (strcmp(list[i], name) == 0)
+                        return true;
+        return false;
+}
+
+/* Those who go with us: who is no longer named stops, who was named before reads its file anew. */
+static void follow_others(const struct ldirectord_file *f, char *const *old, size_t old_count)
+{
+        for (size_t i = 0; i < old_count; i++)
+                if (!names(f->execute, f->execute_count, old[i]))
+                        standin_execute(old[i], "stop");
+        for (size_t i = 0; i < f->execute_count; i++)
+                if (!names(old, old_count, f->execute[i]) || standin_execute(f->execute[i], "reload") != 0)
+                        standin_execute(f->execute[i], "start");
+}
+
 /* The file as it is now; if it is wrong, the old table stands. */
 static void reload(struct run *r)
 {
         struct plan plan;
         enum standin_state before = r->state;
-        char *old = r->s->file.execute ? strdup(r->s->file.execute) : NULL;
+        struct ldirectord_file *f = &r->s->file;
+        char **old = f->execute;
+        size_t old_count = f->execute_count;
 
+        f->execute = NULL; /* is needed once more */
+        f->execute_count = 0;
         if (standin_read(r->s, false) < 0) {
-                free(old);
+                f->execute = old;
+                f->execute_count = old_count;
                 return;
         }
         r->state = before == STANDIN_RUNNING ? STANDIN_RELOADING : before;
@@ -173,12 +192,12 @@ static void reload(struct run *r)
         r->s->plan = (struct plan){0};
         if (director_set_plan(r->director, &plan) < 0)
                 say("the new configuration does not fit into memory: the old one stands");
-        const char *new = r->s->file.execute;
-        if (old && (!new || strcmp(old, new) != 0))
-                standin_execute(old, "stop");
-        if (new && (!old || strcmp(old, new) != 0 || standin_execute(new, "reload") != 0))
-                standin_execute(new, "start");
+        follow_others(f, old, old_count);
+        for (size_t i = 0; i < old_count; i++)
+                free(old[i]);
         free(old);
+        r->every_ms = (uint64_t)f->common.checkinterval * 1000;
+        uv_timer_set_repeat(&r->watch, r->every_ms);
         r->state = before;
 }
 
@@ -202,9 +221,13 @@ static void run_callback(struct run *r)
                                           .stdin_fd = -1,
                                           .extra_fd = -1,
                                           .on_exit = on_callback_end};
+        int error;
 
-        if (r->s->file.callback && access(r->s->file.callback, X_OK) == 0 && child_start(&setup, &child) == 0)
-                child_release(child);
+        if (!r->s->file.callback || access(r->s->file.callback, X_OK) == -1)
+                return;
+        error = child_start(&setup, &child);
+        if (error)
+                say("the callback %s cannot be run: %s", r->s->file.callback, strerror(-error));
 }
 
 static void on_watch(uv_timer_t *timer)
@@ -213,7 +236,7 @@ static void on_watch(uv_timer_t *timer)
         uint32_t digest = standin_digest(r->s);
 
         mail_again(&r->loop, &r->s->file, r->state);
-        if (digest == 0 || digest == r->s->digest || digest == r->said)
+        if (digest == 0 || digest == r->said)
                 return;
         if (digest != r->half) {
                 r->half = digest;
@@ -223,9 +246,9 @@ static void on_watch(uv_timer_t *timer)
         r->said = digest;
         say("Configuration file '%s' has changed on disk", r->s->config);
         say(r->s->file.autoreload ? " - reread new configuration" : " - ignore new configuration");
-        run_callback(r);
         if (r->s->file.autoreload)
                 reload(r);
+        run_callback(r);
 }
 
 static void on_wait(uv_prepare_t *handle)
@@ -248,8 +271,7 @@ static void on_signal(uv_signal_t *handle, int number)
         r->state = STANDIN_STOPPING;
         uv_timer_stop(&r->again);
         uv_timer_stop(&r->watch);
-        if (r->s->file.execute)
-                standin_execute(r->s->file.execute, "stop");
+        standin_execute_all(&r->s->file, "stop");
         director_stop(r->director);
 }
 
@@ -302,6 +324,7 @@ int standin_run(struct standin *s, int ready)
         r.watch.data = r.again.data = &r;
         uv_prepare_init(&r.loop, &r.before);
         uv_prepare_start(&r.before, on_wait);
+        r.said = s->digest;
         r.every_ms = (uint64_t)s->file.common.checkinterval * 1000;
         uv_timer_start(&r.watch, on_watch, r.every_ms, r.every_ms);
         director_start(r.director);

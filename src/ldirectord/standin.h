@@ -34,8 +34,9 @@ uint32_t standin_digest(const struct standin *s);
 /* The daemon. `ready` is a pipe of who started it, which gets a byte once the table is set up; -1: nobody
  * waits. Returns the exit status. */
 int standin_run(struct standin *s, int ready);
-/* Another ldirectord named by `execute`: what the command did, as by system(3). */
+/* The same command for another ldirectord, one that `execute` names: what came of it, as by system(3). */
 int standin_execute(const char *config, const char *command);
+void standin_execute_all(const struct ldirectord_file *f, const char *command);
 
 /* --- say.c --- */
 
@@ -58,9 +59,9 @@ const char *say_virtual(const struct virtual_key *k, char text[static VIRTUAL_TE
 enum standin_state { STANDIN_STARTING, STANDIN_RUNNING, STANDIN_STOPPING, STANDIN_RELOADING };
 
 /* What happened to a server of that service, for those whom the file names. A server that went away is told
- * of again and again, if the file says so, until `back`. */
+ * of again and again, if the file says so, until it is `back` or no longer in the file. */
 void mail_change(uv_loop_t *loop, const struct ldirectord_file *f, const struct ldirectord_service *v,
-                 enum standin_state state, const char *server, const char *subject, bool back);
+                 enum standin_state state, const struct real_server *server, const char *subject, bool back);
 /* Time has passed. */
 void mail_again(uv_loop_t *loop, const struct ldirectord_file *f, enum standin_state state);
 

@@ -10,6 +10,7 @@ import pytest
 
 from lab import wait_for
 from lab.haven import haven_program, havend_program
+from lab.post import Post
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ldirectord")
 FOR_REAL = ["marks.cf", "wrong-pair-parted.cf"]
@@ -34,6 +35,26 @@ CLUSTER = """cluster c { key = /tmp/key  heartbeat = 300ms  dead = 2s }
 node alpha { address = %s }
 group lb { nodes = alpha  director front { ldirectord = /etc/ha.d/conf/www } }
 """
+MAILED = """checkinterval=1
+checktimeout=2
+autoreload=yes
+maintenancedir=/tmp/closed
+emailalert="ops@post.lab, night@post.lab"
+emailalertfrom=Directors <lb@post.lab>
+emailalertfreq=2
+emailalertstatus=running
+smtp=%s
+callback="/tmp/told"
+execute=mail
+execute=news
+virtual=192.0.2.240:80
+\treal=192.0.2.11:80 masq 2
+\tservicename=Shop
+\tcomment=call the night desk
+\trequest="index.html"
+\treceive="Test Page"
+"""
+ALWAYS = "virtual=192.0.2.%d:80\n\treal=192.0.2.12:80 gate\n\tchecktype=on\n"
 UP = ["-A -t 192.0.2.240:80 -s wrr", "-a -t 192.0.2.240:80 -r 192.0.2.11:80 -m -w 2"]
 FALLBACK = ["-A -t 192.0.2.240:80 -s wrr", "-a -t 192.0.2.240:80 -r 127.0.0.1:80 -g -w 1"]
 
@@ -166,3 +187,52 @@ def test_a_line_of_haresources_goes_on_without_a_cluster(alpha):
     assert (s.ask("www", "start").returncode, s.ask("www", "stop").returncode) == (0, 1)
     s.write(WWW.replace("masq 2", "masq 9"))
     s.wait_table([line.replace("-w 2", "-w 9") for line in UP])
+
+
+def test_mails_callback_and_others_that_go_with_it(lab, alpha):
+    post = Post(lab)
+    post.start()
+    s = Standin(alpha)
+    text = MAILED % post.machine.address["front"]
+    s.write(text)
+    for number, name in enumerate(("mail", "news", "files")):
+        s.write(ALWAYS % (241 + number), name)
+
+    def running():
+        return [name for name in ("mail", "news", "files") if s.ask(name, "status").returncode == 0]
+    # who is named by `execute` starts with it; what happens while it starts is not mailed
+    assert s.ask("www", "start").returncode == 0
+    wait_for(lambda: running() == ["mail", "news"], 30, lambda: "these run: %s\n%s" % (running(), s.log()))
+    s.wait_log(r"Added real server: 192.0.2.11:80 \(192.0.2.240:80\)")
+    # a server that goes is told, and told again until it is back
+    told = len(post.mails())
+    alpha.run(": >/tmp/closed/192.0.2.11:80")
+    gone, again = "[Shop] Deleted real server: 192.0.2.11:80 (192.0.2.240:80)", "[Shop] Inaccessible real server: 192.0.2.11:80 (192.0.2.240:80)"
+    wait_for(lambda: [m[0] for m in post.mails()][told:told + 3] == [gone, again, again], 60, lambda: "%s\n%s" % (post.mails(), s.log()))
+    assert post.mails()[told][1] == "ldirectord host: alpha\nLog-Message: %s\nDaemon-Status: running\n\nService name: Shop\nComment: call the night desk\n" % gone
+    assert post.mails()[told][3].split() == ["ops@post.lab,", "night@post.lab"]
+    with open(os.path.join(post.directory, "box"), encoding="utf-8") as f:
+        assert "\nFrom: Directors <lb@post.lab>\n" in f.read()
+    alpha.run("rm /tmp/closed/192.0.2.11:80")
+    back = "[Shop] Added real server: 192.0.2.11:80 (192.0.2.240:80) (Weight set to 2)"
+    wait_for(lambda: post.mails()[-1][0] == back, 60, lambda: "%s\n%s" % (post.mails(), s.log()))
+    # a changed file: the callback hears of it, and others go with it
+    s.write(text.replace("execute=mail", "execute=files").replace("masq 2", "masq 5"))
+    s.wait_table([line.replace("-w 2", "-w 5") for line in UP] + [
+        line % number for number in (242, 243) for line in ("-A -t 192.0.2.%d:80 -s wrr", "-a -t 192.0.2.%d:80 -r 192.0.2.12:80 -g -w 1")])
+    wait_for(lambda: running() == ["news", "files"], 30, lambda: "these run: %s\n%s" % (running(), s.log()))
+    assert alpha.run("cat /tmp/told.log").stdout == "/etc/ha.d/conf/www\n"
+    assert post.mails()[-1][0] == back, "a new weight is no news for people, nor is a reload: %s" % post.mails()[-1][0]
+    # and all end together
+    assert s.ask("www", "stop").returncode == 0
+    s.wait_table([])
+    wait_for(lambda: s.ask("www", "status").returncode == 3 and running() == [], 30, lambda: "these run: %s" % running())
+    # supervised: in the foreground, its log on standard output, and no pid file
+    s.write("supervised=yes\n" + ALWAYS % 240)
+    alpha.run("setsid %s www start >/tmp/out 2>&1 & echo $! >/tmp/pid" % program())
+    s.wait_table(["-A -t 192.0.2.240:80 -s wrr", "-a -t 192.0.2.240:80 -r 192.0.2.12:80 -g -w 1"])
+    assert s.ask("www", "status").returncode == 3
+    alpha.run("kill $(cat /tmp/pid); while kill -0 $(cat /tmp/pid); do sleep 0.1; done")
+    assert s.table() == []
+    out = alpha.run("cat /tmp/out").stdout
+    assert "] Added real server: 192.0.2.12:80 (192.0.2.240:80) (Weight set to 1)\n" in out and "] Exiting with exit_status 0\n" in out, out

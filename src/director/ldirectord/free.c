@@ -34,6 +34,8 @@ void ldirectord_free(struct ldirectord_file *f)
         free(f->service);
         free(f->callback);
         free(f->logfile);
+        for (size_t i = 0; i < f->execute_count; i++)
+                free(f->execute[i]);
         free(f->execute);
         free(f->maintenancedir);
         free(f->emailalertfrom);

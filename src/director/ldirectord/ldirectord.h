@@ -71,9 +71,13 @@ struct ldirectord_service {
         struct ldirectord_server *server; /* a range is several */
 };
 
+#define LDIRECTORD_EXECUTE_MAX 64
+
 struct ldirectord_file {
         bool autoreload, fork, supervised, readdquiescent;
-        char *callback, *logfile, *execute, *maintenancedir, *emailalertfrom;
+        char *callback, *logfile, *maintenancedir, *emailalertfrom;
+        size_t execute_count;
+        char **execute; /* each once */
         struct ldirectord_common common;
         bool has_fallback6; /* of virtual6; that in `common` is of virtual */
         struct config_real fallback6;

@@ -39,7 +39,7 @@ const struct word ldirectord_words[] = {
         {"readdquiescent", FILE_WIDE, FORM_YES, WIDE(readdquiescent)},
         {"callback", FILE_WIDE, FORM_QUOTED, WIDE(callback)},
         {"logfile", FILE_WIDE, FORM_QUOTED, WIDE(logfile)},
-        {"execute", FILE_WIDE, FORM_TEXT, WIDE(execute)},
+        {"execute", FILE_WIDE, FORM_OWN, 0, 0},
         {"maintenancedir", FILE_WIDE, FORM_TEXT, WIDE(maintenancedir)},
         {"emailalertfrom", FILE_WIDE, FORM_TEXT, WIDE(emailalertfrom)},
         {"timeout", FILE_WIDE, FORM_WRONG, 0, 0},
@@ -205,11 +205,10 @@ static int take_service(struct reading *r, const char *value)
                 if (strlen(services[i]) != n || strncmp(value, services[i], n) != 0)
                         continue;
                 text_copy(s->service, sizeof(s->service), services[i]);
-                if (strcmp(services[i], "ftp") == 0 && !s->login)
-                        return ldirectord_keep(&s->login, "anonymous", 9);
-                if (strcmp(services[i], "ftp") == 0 && !s->passwd)
-                        return ldirectord_keep(&s->passwd, "ldirectord@", 11);
-                return 0;
+                if (strcmp(services[i], "ftp") != 0)
+                        return 0;
+                int error = s->login ? 0 : ldirectord_keep(&s->login, "anonymous", 9);
+                return error || s->passwd ? error : ldirectord_keep(&s->passwd, "ldirectord@", 11);
         }
         return ldirectord_wrong(r, "service must be one of the known ones, not %s", value);
 }
@@ -387,6 +386,28 @@ static int take_method(struct reading *r, const char *value)
         return 0;
 }
 
+/* Another ldirectord that goes with this one. */
+static int take_execute(struct reading *r, const char *value)
+{
+        struct ldirectord_file *f = r->file;
+
+        for (size_t i = 0; i < f->execute_count; i++)
+                if (strcmp(f->execute[i], value) == 0)
+                        return 0;
+        if (f->execute_count == LDIRECTORD_EXECUTE_MAX)
+                return ldirectord_wrong(r, "more than %d lines with execute", LDIRECTORD_EXECUTE_MAX);
+        char **grown = reallocarray(f->execute, f->execute_count + 1, sizeof(*grown));
+        char *name = strdup(value);
+        if (grown)
+                f->execute = grown;
+        if (!grown || !name) {
+                free(name);
+                return -ENOMEM;
+        }
+        grown[f->execute_count++] = name;
+        return 0;
+}
+
 static int take_own(struct reading *r, const struct word *w, void *field, const char *value)
 {
         const char *text;
@@ -396,6 +417,8 @@ static int take_own(struct reading *r, const struct word *w, void *field, const 
                 return take_status(r, field, value);
         if (strncmp(w->name, "fallback", 8) == 0)
                 return take_fallback(r, w, value);
+        if (strcmp(w->name, "execute") == 0)
+                return take_execute(r, value);
         assert(r->service); /* what follows stands there only */
         if (strncmp(w->name, "real", 4) == 0)
                 return take_real(r, w, value);

@@ -124,7 +124,7 @@ def test_a_mail_arrives_as_it_was_meant():
                  "subject": "[shop] gestört: web", "from": "haven@example.org"}) == (0, "")
     head, body = server.mails[0].split("\r\n\r\n", 1)
     assert server.rcpt == ["<ops@example.org>", "<night@example.org>"]
-    assert "From: haven@example.org\r\n" in head and "To: Night Shift <night@example.org>\r\n" in head
+    assert "From: haven@example.org\r\n" in head and "To: ops@example.org,\r\n Night Shift <night@example.org>\r\n" in head
     assert "Message-ID: <haven.00ff@shop>\r\n" in head and "Auto-Submitted: auto-generated\r\n" in head
     assert "Subject: =?UTF-8?B?%s?=" % base64.b64encode("[shop] gestört: web".encode()).decode() in head
     assert body == "one\r\n.two\r\n"

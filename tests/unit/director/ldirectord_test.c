@@ -156,6 +156,25 @@ static void test_what_the_file_says_is_for_all_services(void **state)
         assert_int_equal(s->persistent, 600);
 }
 
+static void test_whoever_execute_names_goes_along_once(void **state)
+{
+        only("execute=mail\nexecute=news\nexecute=mail\n" V R);
+        assert_int_equal(file.execute_count, 2);
+        assert_string_equal(file.execute[0], "mail");
+        assert_string_equal(file.execute[1], "news");
+}
+
+static void test_ftp_is_logged_into_as_anonymous(void **state)
+{
+        const struct ldirectord_service *s = only(V R "    service=ftp\n");
+
+        assert_string_equal(s->login, "anonymous");
+        assert_string_equal(s->passwd, "ldirectord@");
+        s = only(V R "    login=\"joe\"\n    passwd=\"secret\"\n    service=ftp\n");
+        assert_string_equal(s->login, "joe");
+        assert_string_equal(s->passwd, "secret");
+}
+
 static void test_tcp_and_udp_twins_are_two(void **state)
 {
         struct ldirectord_mistake mistake;
@@ -234,6 +253,8 @@ int main(void)
                 TEST(test_ipv6),
                 TEST(test_servers),
                 TEST(test_what_the_file_says_is_for_all_services),
+                TEST(test_whoever_execute_names_goes_along_once),
+                TEST(test_ftp_is_logged_into_as_anonymous),
                 TEST(test_tcp_and_udp_twins_are_two),
                 TEST(test_what_the_original_refuses_is_refused),
                 TEST(test_comments_do_not_end_a_section),
