@@ -247,7 +247,8 @@ static int take_plan(struct director *d, struct plan *plan)
 {
         struct plan *kept = malloc(sizeof(*kept));
         struct number *number = kept ? director_number_checks(plan) : NULL;
-        unsigned char *told = number ? calloc(plan->service_count + 1, 1) : NULL;
+        uint32_t *id = number ? director_ids(number, plan->check_count) : NULL;
+        unsigned char *told = id ? calloc(plan->service_count + 1, 1) : NULL;
         struct farm *farm = NULL;
 
         if (told) {
@@ -258,6 +259,7 @@ static int take_plan(struct director *d, struct plan *plan)
                 plan_free(plan);
                 free(kept);
                 free(number);
+                free(id);
                 free(told);
                 return -ENOMEM;
         }
@@ -267,9 +269,11 @@ static int take_plan(struct director *d, struct plan *plan)
                 plan_free(d->plan);
         free(d->plan);
         free(d->number);
+        free(d->id);
         d->plan = kept;
         d->farm = farm;
         d->number = number;
+        d->id = id;
         director_take_manners(d, told);
         for (size_t i = 0; i < d->drains.count; i++)
                 farm_drain(farm, &d->drains.server[i].ip, d->drains.server[i].port, true);
@@ -352,6 +356,7 @@ void director_free(struct director *d)
                 plan_free(d->plan);
         free(d->plan);
         free(d->number);
+        free(d->id);
         free(d);
 }
 

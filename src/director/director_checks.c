@@ -117,6 +117,15 @@ struct number *director_number_checks(const struct plan *p)
         return number;
 }
 
+uint32_t *director_ids(const struct number *sorted, size_t count)
+{
+        uint32_t *id = calloc(count + 1, sizeof(*id));
+
+        for (size_t i = 0; id && i < count; i++)
+                id[sorted[i].check] = sorted[i].id;
+        return id;
+}
+
 void director_stop_checks(struct director *d, const struct number *old, size_t count)
 {
         for (size_t i = 0; d->checker && i < count; i++)
@@ -137,8 +146,6 @@ void director_save_checks(struct director *d)
 bool director_check(const struct director *d, size_t check, struct check_result *ret_result,
                     char text[static REASON_TEXT])
 {
-        for (size_t i = 0; d->checker && i < d->plan->check_count; i++)
-                if (d->number[i].check == check)
-                        return checker_result(d->checker, d->number[i].id, ret_result, text);
-        return false;
+        return d->checker && check < d->plan->check_count &&
+               checker_result(d->checker, d->id[check], ret_result, text);
 }

@@ -74,7 +74,8 @@ struct director {
         char checker_path[256];
         struct plan *plan;
         struct farm *farm;
-        struct number *number; /* of the plan's checks, sorted by id */
+        struct number *number; /* of the plan's checks, sorted by id, */
+        uint32_t *id;          /* and in their order */
         struct checker *checker;
         struct drains drains;
 
@@ -127,8 +128,9 @@ bool director_tends(const struct director *d);
 /* What has been changed, for the log and whoever listens. */
 void director_tell(const struct director *d, const struct changes *c);
 
-/* By id, each its own. NULL: no memory. */
+/* By id, each its own; and the ids in the order of the checks. NULL: no memory. */
 struct number *director_number_checks(const struct plan *p);
+uint32_t *director_ids(const struct number *sorted, size_t count);
 /* Starts what the plan has, and hears what is known already. */
 void director_start_checks(struct director *d);
 /* Stops what the plan has no more; `old` is what was started before, `count` of them. */

@@ -64,7 +64,8 @@ static void by_type(const struct nlmsghdr *message, const struct nlattr *by[stat
 {
         const struct nlattr *a;
 
-        memset(by, 0, ATTRIBUTES * sizeof(*by));
+        for (size_t i = 0; i < ATTRIBUTES; i++)
+                by[i] = NULL;
         mnl_attr_for_each(a, message, sizeof(struct nfgenmsg))
         {
                 if (mnl_attr_get_type(a) < ATTRIBUTES)
@@ -170,7 +171,10 @@ static int on_elements(const struct nlmsghdr *message, void *user)
         {
                 if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
                         continue;
-                mnl_attr_for_each_nested(element, list) take_element(w, element);
+                mnl_attr_for_each_nested(element, list)
+                {
+                        take_element(w, element);
+                }
         }
         return MNL_CB_OK;
 }
