@@ -1,9 +1,7 @@
 #include "cli/offline.h"
 
 #include "cluster/timing.h"
-#include "director/plan.h"
 
-#include <errno.h>
 #include <string.h>
 
 static void on_mistake(void *user, const char *file, int line, const char *text)
@@ -190,37 +188,13 @@ static void print_watches(const struct config *c)
                 printf("there is no alert: who does not look at haven status hears of nothing\n");
 }
 
-/* The files of ldirectord that directors follow. False: one of them is wrong; havend would go on without it.
- */
-static bool check_directors(const struct config *c)
-{
-        char why[PLAN_WHY];
-        struct plan plan;
-        bool good = true;
-
-        for (size_t i = 0; i < c->group_count; i++)
-                for (size_t k = 0; k < c->group[i].resource_count; k++) {
-                        const struct config_director *d = c->group[i].resource[k].director;
-                        if (!d || !d->ldirectord)
-                                continue;
-                        int error = plan_from_config(d, &plan, why);
-                        if (error == -ENOENT)
-                                fprintf(stderr, "%s, on this machine\n", why);
-                        else if (error)
-                                fprintf(stderr, "%s\n", why);
-                        good &= error == 0 || error == -ENOENT;
-                        plan_free(&plan);
-                }
-        return good;
-}
-
 enum cli_status command_check(const struct command *command, const struct arguments *a)
 {
         struct config *c = offline_config(a);
 
         if (!c)
                 return CLI_NOT_DONE;
-        bool good = a->given[OPTION_PRINT] || check_directors(c);
+        bool good = a->given[OPTION_PRINT] || check_director_files(c);
         if (!good) {
                 config_free(c);
                 return CLI_NOT_DONE;
@@ -236,8 +210,10 @@ enum cli_status command_check(const struct command *command, const struct argume
                 print_promise(c);
                 print_lines(c);
                 print_disk(c);
-                for (size_t i = 0; i < c->group_count; i++)
+                for (size_t i = 0; i < c->group_count; i++) {
                         print_group(c, &c->group[i]);
+                        check_print_directors(&c->group[i]);
+                }
                 print_watches(c);
         }
         config_free(c);

@@ -8,6 +8,11 @@
 struct config *offline_config(const struct arguments *a);
 struct config *offline_config_at(const char *path);
 
+/* check_director.c: the files of ldirectord that directors follow; what is wrong with them is on stderr.
+ * False: something is; havend would go on without them. */
+bool check_director_files(const struct config *c);
+void check_print_directors(const struct config_group *g);
+
 /* What an arbiter's disk must be able to: a record written and all of them read, each time. */
 struct disk_needs {
         span dead;  /* of the disk */

@@ -338,6 +338,39 @@ def test_check_says_what_is_watched(good):
     assert "there is no alert" not in haven("check", str(good)).stdout
 
 
+DIRECTED = """
+group lb {
+    nodes = {alpha, beta}
+    failback = %(failback)s
+    director front {
+        %(words)s
+        pool farm { real 10.0.1.1:80 { } }
+        virtual 10.0.0.112:80 { pool = farm  %(scheduler)s }
+        virtual 10.0.0.112:81 { pool = farm  scheduler = sh }
+    }
+}
+"""
+DIRECTORS = [  # failback, words of the director, of the first service; what becomes of connections
+    ("auto", "sync-interface = eth1", "", "established connections go on at another node, which is told of them on eth1; "
+     "when a node comes back, all of them with failback = \"after 15s\" only"),
+    ('"after 20s"', "sync-interface = eth1", "", "established connections go on at another node, which is told of them on eth1"),
+    ("manual", "", "", "established connections end when another node takes over, but for TCP with scheduler sh or mh: "
+     "no sync-interface"),
+    ("manual", "", "scheduler = mh", "established TCP connections go on at another node, by the hash of their client"),
+    ("manual", "backend = nft", "scheduler = mh", "by nftables; established TCP connections mostly go on at another node"),
+    ("manual", "backend = nft", "", "by nftables; of established TCP connections only those go on at another node whose server "
+     "is heard before the client, or whose scheduler is sh or mh"),
+    ("manual", "backend = nft  masquerade = yes", "", "by nftables; established connections end when another node takes over"),
+]
+
+
+def test_check_says_what_becomes_of_a_director_s_connections(good):
+    plain = good.read_text()
+    for failback, words, scheduler, text in DIRECTORS:
+        good.write_text(plain + DIRECTED % {"failback": failback, "words": words, "scheduler": scheduler})
+        assert "director front of group lb: " + text in haven("check", str(good)).stdout.splitlines()
+
+
 PROVEN = """
 cluster plant { key = /etc/haven/key }
 node alpha { address = 10.0.0.1  capacity = 2 }
