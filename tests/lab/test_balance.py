@@ -1,6 +1,7 @@
 """Directors that have nftables do the work, in namespaces: clients, two directors, real servers with nginx."""
 import json
 import os
+import signal
 import subprocess
 
 import pytest
@@ -10,6 +11,7 @@ from lab.haven import haven_program
 from lab.tools import build
 
 VIP, GATEWAY, PORT = "10.77.0.112", "10.77.1.9", 80
+VIP6, GATEWAY6 = "fd77:0::112", "fd77:1::9"
 NGINX = """user root; daemon off; pid %(dir)s/nginx.pid; error_log stderr; events { }
 http {
     access_log off;
@@ -25,6 +27,59 @@ http {
 }
 """
 SLOW = 4000000  # bytes of /slow: minutes
+# who answers, each word by itself, from a port of its own
+UDP_SERVER = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 53))
+while True:
+    s.sendto(sys.argv[1].encode(), s.recvfrom(99)[1])
+"""
+UDP_ASKS = """
+import socket, sys
+for _ in range(int(sys.argv[2])):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(3)
+    try:
+        s.sendto(b"who", (sys.argv[1], 53))
+        print(s.recv(99).decode())
+    except OSError:
+        print("none")
+"""
+# has the first word, once the file appears, and gives back what is said to it
+TELLER = """
+import os, socketserver, sys, time
+class Tell(socketserver.StreamRequestHandler):
+    def handle(self):
+        while not os.path.exists(sys.argv[1]):
+            time.sleep(0.05)
+        self.wfile.write(b"told\\n")
+        self.wfile.write(self.rfile.readline())
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address, daemon_threads = True, True
+Server(("", 81), Tell).serve_forever()
+"""
+LISTENER = """
+import socket, sys
+f = socket.create_connection((sys.argv[1], 81), 20).makefile("rwb")
+print("connected", flush=True)
+print(f.readline().decode(), end="", flush=True)
+f.write(b"thanks\\n")
+f.flush()
+print(f.readline().decode(), end="", flush=True)
+"""
+# more services of the same servers, and the addresses that go with them
+MORE = """
+pool farm6 { real "[fd77:1::201]:80" { }  real "[fd77:1::202]:80" { } }
+virtual "[%s]:80" { pool = farm6 }
+pool words { real 10.77.1.201:53 { }  real 10.77.1.202:53 { } }
+virtual %s:53 { protocol = udp  pool = words }
+pool tellers { real 10.77.1.201:81 { }  real 10.77.1.202:81 { } }
+virtual %s:81 { pool = tellers  scheduler = wrr }
+""" % (VIP6, VIP, VIP)
+MORE_ADDRESSES = """address "%s/64" { device = front }
+address "%s/64" { device = back }
+""" % (VIP6, GATEWAY6)
 
 
 def read(path):
@@ -32,7 +87,7 @@ def read(path):
         return f.read()
 
 
-def director(words="backend = nft", virtual="scheduler = wrr", agent=""):
+def director(words="backend = nft", virtual="scheduler = wrr", agent="", more=False):
     return """director front {
 %s
 pool farm {
@@ -42,9 +97,9 @@ pool farm {
     %s
 }
 virtual %s:80 { pool = farm  fallback = 127.0.0.1:8080  %s }
-}
+%s}
 address %s/24 { device = back }
-""" % (words, agent, VIP, virtual, GATEWAY)
+%s""" % (words, agent, VIP, virtual, MORE if more else "", GATEWAY, MORE_ADDRESSES if more else "")
 
 
 class Farm:
@@ -57,8 +112,9 @@ class Farm:
         self.cluster = cluster(arbiter="none", groups=[self.group()])
         for server in self.servers.values():
             server.run("ip", "route", "replace", "default", "via", GATEWAY)
+            server.run("ip", "-6", "route", "replace", "default", "via", GATEWAY6)
         for machine in self.cluster.machines():
-            machine.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+            machine.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         for name in self.servers:
             self.serve(name)
         self.cluster.start()
@@ -75,7 +131,7 @@ class Farm:
             f.write("x" * SLOW)
         text = NGINX % {"dir": directory, "name": name}
         with open(os.path.join(directory, "nginx.conf"), "w", encoding="ascii") as f:
-            f.write(text.replace("listen 80; listen [::]:80;", "listen %d;" % port))
+            f.write(text.replace("listen 80; listen [::]:80;", "listen %d; listen [::]:%d;" % (port, port)))
         os.chmod(directory, 0o755)
         self.pages[name] = machine.start("nginx-" + name, "nginx", "-c", os.path.join(directory, "nginx.conf"), "-e", "stderr")
         wait_for(lambda: machine.run("curl", "-s", "http://127.0.0.1:%d/" % port, check=False).stdout == name + "\n", 20, name)
@@ -83,6 +139,9 @@ class Farm:
     def says(self, name, load):
         with open(os.path.join(self.servers[name].directory, "nginx", "load"), "w", encoding="ascii") as f:
             f.write(load + "\n")
+
+    def nginxes(self, name):
+        return [pid for pid, p in self.servers[name].processes().items() if "nginx" in p[1]]
 
     def end(self, name):
         self.pages[name].stop()
@@ -99,11 +158,26 @@ class Farm:
         wait_for(lambda: self.share(times) == share, timeout,
                  lambda: "%s; now %s\n%s" % (share, self.share(times), self.cluster["alpha"].haven("lvs", check=False).stdout))
 
+    def check_more(self):
+        """By IPv6, and by UDP."""
+        def six():
+            return [self.client.run("curl", "-gs", "-m", "3", "http://[%s]/" % VIP6, check=False).stdout.strip() for _ in range(4)]
+
+        def words():
+            return self.client.run("python3", "-c", UDP_ASKS, VIP, 4).stdout.split()
+
+        for ask in (six, words):
+            wait_for(lambda a=ask: sorted(a()) == ["one", "one", "two", "two"], 30, lambda a=ask: "both serve in turn: %s" % a())
+
+    def goes_on(self, download, after):
+        had = len(download.output())
+        wait_for(lambda: len(download.output()) > had + 20000, 60, "the download goes on after " + after)
+
     def lvs(self, node="alpha"):
         return json.loads(self.cluster[node].haven("lvs", "--json").stdout)["directors"][0]
 
     def server(self, name, node="alpha"):
-        servers = self.lvs(node)["services"][0]["servers"]
+        servers = next(s for s in self.lvs(node)["services"] if s["service"] == "tcp %s:80" % VIP)["servers"]
         return servers[0 if name == "one" else 1]
 
     def wait_state(self, name, state, node="alpha"):
@@ -118,10 +192,15 @@ def farm(lab, cluster):
 
 
 def test_nftables_spreads_connections_over_who_works(farm):
-    f = farm()
+    f = farm(more=True)
     c = f.cluster
+    tell = os.path.join(f.lab.directory, "tell")
+    for name, server in f.servers.items():
+        server.start("words", "python3", "-c", UDP_SERVER, name)
+        server.start("teller", "python3", "-c", TELLER, tell)
     c.wait_group("lb", "alpha")
     f.wait_share({"one": 4, "two": 4})
+    f.check_more()
     # clients are who they are
     assert f.get("/who") == f.client.address["front"]
     lvs = f.lvs()
@@ -149,12 +228,20 @@ def test_nftables_spreads_connections_over_who_works(farm):
     c.haven("undrain", "10.77.1.20%d" % (1 if busy == "one" else 2), node="alpha")
     f.wait_share({"one": 6, "two": 2})
 
+    # one stands still, and goes on
+    f.servers["one"].kill(f.nginxes("one"), signal.SIGSTOP)
+    f.wait_state("one", "down")
+    f.wait_share({"two": 4}, 4)
+    f.servers["one"].kill(f.nginxes("one"), signal.SIGCONT)
+    f.wait_share({"one": 6, "two": 2})
+    wait_for(lambda: f.server("one").get("weight") == 3, 20, "the table is known, too")
+
     # one dies, both die, one is back
     seen = os.path.join(f.lab.directory, "watched")
     with open(seen, "w", encoding="utf-8") as log:
         watching = subprocess.Popen([haven_program(), "-s", c["alpha"].socket, "watch"], stdout=log)
     f.lab.stopping.append(watching.kill)
-    wait_for(lambda: "server 10.77.1.201:80: up, weight 3" in read(seen), 20, "it is watched")
+    wait_for(lambda: "server 10.77.1.201:80: up, weight 3" in read(seen), 20, lambda: "it is watched: " + read(seen))
     f.end("one")
     f.wait_state("one", "down")
     f.wait_share({"two": 8})
@@ -185,10 +272,17 @@ def test_nftables_spreads_connections_over_who_works(farm):
     # a busy machine may bring it back only when its lease is over: then all was released, and began anew
     if "released by the supervisor" not in c["alpha"].log():
         assert f.server("two")["traffic"]["connections"] >= before, "it was set up anew"
-    # it moves, and nothing of it is left
+    # it moves, and nothing of it is left; nobody is told of connections, but a server's next packet tells of its own
+    listeners = [f.client.start("listener%d" % i, "python3", "-c", LISTENER, VIP, pipe=True) for i in range(3)]
+    assert {l.stdout.readline() for l in listeners} == {"connected\n"}
     c.haven("move", "lb", "beta", node="alpha")
     c.wait_group("lb", "beta")
     f.wait_share({"one": 6, "two": 2})
+    with open(tell, "w", encoding="ascii"):
+        pass
+    for l in listeners:
+        assert [l.stdout.readline(), l.stdout.readline()] == ["told\n", "thanks\n"], l.output()
+    f.check_more()
     assert alpha.run("nft", "list tables").stdout.split() == ["table", "inet", "other"]
 
 
@@ -202,17 +296,14 @@ def test_with_a_hash_downloads_go_on_through_a_move_and_a_power_cut(farm):
     download = f.client.start("download", "curl", "-sN", "-m", "600", "http://%s/slow" % VIP)
     wait_for(lambda: f.server(server)["active"] == 1, 20, "it runs")
 
-    def goes_on(after):
-        had = len(download.output())
-        wait_for(lambda: len(download.output()) > had + 20000, 60, "the download goes on after " + after)
-        assert f.get() == server, "who takes over finds the same server"
-
     c.haven("move", "lb", "beta", node="alpha")
     c.wait_group("lb", "beta")
-    goes_on("a move")
+    f.goes_on(download, "a move")
+    assert f.get() == server, "who takes over finds the same server"
     c.power_cut("beta")
     c.wait_group("lb", "alpha", names=["alpha"])
-    goes_on("a power cut")
+    f.goes_on(download, "a power cut")
+    assert f.get() == server
     assert set(download.output()) == {"x"}
     download.stop()
 
