@@ -36,7 +36,9 @@ extern const size_t ldirectord_word_count;
 
 struct reading {
         struct ldirectord_file *file;
-        size_t room; /* for its services */
+        size_t room;  /* for its services, */
+        size_t *slot; /* which are found here by what they are for: their place and 1 */
+        size_t slots; /* a power of two */
         const struct ldirectord_lookup *lookup;
         struct ldirectord_service *service; /* the section that is open; NULL: none */
         char port[32];                      /* of it, as it was written */

@@ -38,6 +38,55 @@ static const struct word *find_word(const char *line, unsigned where, const char
         return NULL;
 }
 
+/* --- services --- */
+
+static bool same_key(const struct ldirectord_service *a, const struct ldirectord_service *b)
+{
+        if (a->mark || b->mark)
+                return a->mark == b->mark && a->family == b->family;
+        return ip_equal(&a->ip, &b->ip) && a->port == b->port && a->protocol == b->protocol;
+}
+
+static size_t hash_key(const struct ldirectord_service *s)
+{
+        uint64_t digest = s->mark ? s->mark : ((uint64_t)s->port << 8 | s->protocol);
+
+        for (size_t i = 0; !s->mark && i < ip_size(&s->ip); i++)
+                digest = (digest ^ s->ip.bytes[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
+        return (size_t)(digest ^ digest >> 32);
+}
+
+/* Where the service is that is for the same, or where it would be. */
+static size_t *find_slot(const struct reading *r, const struct ldirectord_service *s)
+{
+        size_t at = hash_key(s) & (r->slots - 1);
+
+        while (r->slot[at] && !same_key(&r->file->service[r->slot[at] - 1], s))
+                at = (at + 1) & (r->slots - 1);
+        return &r->slot[at];
+}
+
+/* For twice as many services. */
+static int make_room(struct reading *r)
+{
+        struct ldirectord_file *f = r->file;
+        size_t room = r->room ? 2 * r->room : 16, *slot = calloc(2 * room, sizeof(*slot));
+        struct ldirectord_service *grown = slot ? reallocarray(f->service, room, sizeof(*grown)) : NULL;
+
+        if (!grown) {
+                free(slot);
+                return -ENOMEM;
+        }
+        free(r->slot);
+        f->service = grown;
+        r->room = room;
+        r->slot = slot;
+        r->slots = 2 * room;
+        for (size_t i = 0; i < f->service_count; i++)
+                *find_slot(r, &f->service[i]) = i + 1;
+        return 0;
+}
+
 static int open_service(struct reading *r, const char *value, sa_family_t family)
 {
         struct ldirectord_file *f = r->file;
@@ -45,14 +94,8 @@ static int open_service(struct reading *r, const char *value, sa_family_t family
         char why[WHY_SIZE] = "";
         struct ldirectord_place at;
 
-        if (f->service_count == r->room) {
-                size_t room = r->room ? 2 * r->room : 16;
-                s = reallocarray(f->service, room, sizeof(*s));
-                if (!s)
-                        return -ENOMEM;
-                f->service = s;
-                r->room = room;
-        }
+        if (f->service_count == r->room && make_room(r) < 0)
+                return -ENOMEM;
         s = &f->service[f->service_count++];
         *s = (struct ldirectord_service){
                 .line = r->line, .family = family, .protocol = IPPROTO_TCP, .scheduler = "wrr"};
@@ -64,13 +107,6 @@ static int open_service(struct reading *r, const char *value, sa_family_t family
         bool dns = strcmp(r->port, "53") == 0 || strcmp(r->port, "domain") == 0;
         s->protocol = s->mark ? 0 : dns ? IPPROTO_UDP : IPPROTO_TCP;
         return 0;
-}
-
-static bool same_key(const struct ldirectord_service *a, const struct ldirectord_service *b)
-{
-        if (a->mark || b->mark)
-                return a->mark == b->mark && a->family == b->family;
-        return ip_equal(&a->ip, &b->ip) && a->port == b->port && a->protocol == b->protocol;
 }
 
 uint16_t ldirectord_usual_port(const char *service)
@@ -107,10 +143,11 @@ static int close_service(struct reading *r)
                 return ldirectord_wrong(r, "%s", why);
         usual_service(s);
         r->service = NULL;
-        for (size_t i = 0; i + 1 < r->file->service_count; i++)
-                if (same_key(&r->file->service[i], s))
-                        return ldirectord_wrong(r, "duplicate virtual server, see line %d",
-                                                r->file->service[i].line);
+        size_t *slot = find_slot(r, s);
+        if (*slot)
+                return ldirectord_wrong(r, "duplicate virtual server, see line %d",
+                                        r->file->service[*slot - 1].line);
+        *slot = r->file->service_count;
         return 0;
 }
 
@@ -253,5 +290,8 @@ int ldirectord_read(const char *text, const struct ldirectord_lookup *lookup,
         }
         if (!error)
                 error = close_service(&r);
-        return error ? error : finish(&r);
+        if (!error)
+                error = finish(&r);
+        free(r.slot);
+        return error;
 }

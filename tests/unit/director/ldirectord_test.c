@@ -185,6 +185,31 @@ static void test_tcp_and_udp_twins_are_two(void **state)
         assert_int_equal(file.service_count, 2);
 }
 
+static void test_of_many_services_the_one_that_stands_there_twice_is_found(void **state)
+{
+        enum { MANY = 3000 };
+        static char text[MANY * 100];
+        struct ldirectord_mistake mistake;
+        size_t n = 0;
+
+        for (int i = 1; i <= MANY; i++) {
+                if (i % 3 == 0)
+                        n += (size_t)snprintf(text + n, sizeof(text) - n, "virtual%s=%d\n", i % 2 ? "6" : "",
+                                              i);
+                else
+                        n += (size_t)snprintf(text + n, sizeof(text) - n, "virtual=192.0.%d.%d:%d\n", i / 500,
+                                              i / 2 % 250, 80 + i % 2);
+        }
+        ldirectord_free(&file);
+        assert_int_equal(ldirectord_read(text, &lookup, &file, &mistake), 0);
+        assert_int_equal(file.service_count, MANY);
+        ldirectord_free(&file);
+        snprintf(text + n, sizeof(text) - n, "virtual=192.0.0.2:80\n"); /* of line 4 */
+        assert_int_equal(ldirectord_read(text, &lookup, &file, &mistake), -EINVAL);
+        assert_string_equal(mistake.text, "duplicate virtual server, see line 4");
+        assert_int_equal(mistake.line, MANY + 1);
+}
+
 static void test_what_the_original_refuses_is_refused(void **state)
 {
         static const struct {
@@ -256,6 +281,7 @@ int main(void)
                 TEST(test_whoever_execute_names_goes_along_once),
                 TEST(test_ftp_is_logged_into_as_anonymous),
                 TEST(test_tcp_and_udp_twins_are_two),
+                TEST(test_of_many_services_the_one_that_stands_there_twice_is_found),
                 TEST(test_what_the_original_refuses_is_refused),
                 TEST(test_comments_do_not_end_a_section),
         };
