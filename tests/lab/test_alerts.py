@@ -91,7 +91,7 @@ alert mon { name = trap  for = "farm:http"  command = "%strap.alert %s" }
 
 
 def test_an_alert_in_the_journal_can_be_found_and_waits_until_there_is_one(lab, cluster):
-    """systemd's own journald, on each node."""
+    """systemd's own journald, on each node; what waits for it outlives the core."""
     if not os.access(JOURNALD, os.X_OK):
         pytest.skip("%s is not installed" % JOURNALD)
     server = lab.add_client("s1")
@@ -111,20 +111,37 @@ alert journal { for = farm }
     first = leader(c)
 
     def entries(*fields):
-        out = c.machine(first).run("journalctl", "-o", "json", "--no-pager", "SYSLOG_IDENTIFIER=haven-alert", *fields, check=False).stdout
+        out = "".join(node.run("journalctl", "-o", "json", "--no-pager", "SYSLOG_IDENTIFIER=haven-alert", *fields, check=False).stdout
+                      for node in c.machines())
         return [(e["HAVEN_ALERT"], e["HAVEN_SUBJECT"], e["PRIORITY"], e["MESSAGE"]) for e in map(json.loads, out.splitlines())]
 
     wait_state(c, first, farm, "up")
     echo.kill()
     c.wait_status(lambda s: s["alerts"]["waiting"] == 1 and "system's log" in s["alerts"]["text"], "nobody takes it", names=[first])
-    journald = c.machine(first).start("journald", JOURNALD)
-    wait_for(lambda: len(entries()) == 1, 30, lambda: "%s; %s" % (entries(), journald.output()))
+    for name in c.nodes:
+        c[name].kill("core")
+    c.wait_well()
+    c.wait_status(lambda s: s["alerts"]["waiting"] == 1, "it waits still")
+    for node in c.machines():
+        node.start("journald", JOURNALD)
+    wait_for(lambda: len(entries()) == 1, 30, lambda: str(entries()))
     start_echo(server, WEB)
     wait_for(lambda: len(entries()) == 2, 30, lambda: str(entries()))
     down, up = entries()
     assert down[:3] == ("down", farm, "1") and down[3].startswith("lab: down %s: tcp " % farm) and "refused" in down[3]
     assert up[:3] == ("up", farm, "5") and entries("HAVEN_ALERT=up") == [up]
     c.wait_status(lambda s: s["alerts"]["waiting"] == 0, "nothing waits")
+
+
+HOOK = """
+import http.server, socketserver, sys
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        print(self.rfile.read(int(self.headers["Content-Length"])).decode(), flush=True)
+        self.send_response(204)
+        self.end_headers()
+socketserver.TCPServer((sys.argv[1], 8000), Hook).serve_forever()  # HTTPServer looks its own name up first
+"""
 
 
 def say(path):
@@ -142,16 +159,18 @@ def test_a_dead_switch_is_one_mail_then_reminders_an_escalation_and_silence_abou
     farm = ["farm:http@" + s.address["front"] for s in servers]
     told = os.path.join(lab.directory, "told")
     echoes = [start_echo(s, WEB) for s in servers]
+    hook = post.machine.start("hook", shutil.which("python3"), "-c", HOOK, post.machine.address["front"])
     c = cluster(extra="""
 watch farm {
     hosts = {%s}
     service http { check tcp { port = %d  %s }  flapping = "4 in 1h" }
 }
 alert mail { to = ops@post.lab  server = smtp://%s  gather = 2s  on = {down, acknowledged, flapping} }
+alert webhook { url = http://%s:8000/  gather = 2s  on = down  for = farm }
 alert exec { name = again  on = {down, failing}  every = 1s  command = %s }
 alert exec { name = boss  on = {down, up}  unacknowledged = 4s  command = %s }
 """ % (", ".join(s.address["front"] for s in servers), WEB, CHECK, post.machine.address["front"],
-       say(told), say(told + ".boss")))
+       post.machine.address["front"], say(told), say(told + ".boss")))
     c.start()
     for what in farm:
         wait_state(c, leader(c), what, "up")
@@ -164,6 +183,11 @@ alert exec { name = boss  on = {down, up}  unacknowledged = 4s  command = %s }
     in_time = now() < cut + 4
     subject, body = post.wait(1, "one mail of all")[0][:2]
     assert subject.startswith("[lab] ") and "3 down" in subject and all(what in body for what in farm)
+
+    posted = wait_for(lambda: [json.loads(line) for line in hook.output().splitlines() if line.startswith("{")], 30, hook.output)
+    assert len(posted) == 1 and posted[0]["cluster"] == "lab"
+    assert sorted(one["subject"] for one in posted[0]["alerts"]) == farm
+    assert {one["alert"] for one in posted[0]["alerts"]} == {"down"} and {one["watch"] for one in posted[0]["alerts"]} == {"farm"}
 
     wait_for(lambda: [subject for _, subject in said(told, "failing")].count(farm[1]) >= 3, 30, lambda: str(lines(told)))
     wait_for(lambda: len(said(told + ".boss", "down")) >= 2, 30, lambda: str(lines(told + ".boss")))
