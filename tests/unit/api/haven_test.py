@@ -315,6 +315,16 @@ def test_check_tells_good_from_bad(good, tmp_path):
     assert missing.returncode == 1 and "missing: cannot read" in missing.stderr
 
 
+def test_check_says_when_a_reload_takes_too_long(good):
+    assert "a reload of so much" not in haven("check", str(good)).stdout
+    large = "".join("pool p%d { %s }\nvirtual 10.9.%d.%d:80 { pool = p%d }\n" % (
+        i, "".join("real 10.1.%d.%d { }\n" % (i % 250, k + 1) for k in range(16)), i // 250, i % 250 + 1, i) for i in range(1000))
+    good.write_text(good.read_text().replace("cluster shop {", "cluster shop { heartbeat = 20ms  dead = 60ms")
+                    + "group lb { nodes = {alpha}  director d { %s } }\n" % large)
+    said = haven("check", str(good))
+    assert re.search(r"a reload of so much holds a node's heartbeats up for about [0-9.]+m?s, and a node is dead after 60ms: let dead be", said.stdout), said
+
+
 WATCHED = """
 watch routers { hosts = 10.0.0.254  service bgp { check tcp { port = 179 } } }
 watch shop {
