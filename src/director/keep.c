@@ -112,7 +112,8 @@ static int keep_drains(const char *path, struct drains *d)
         for (size_t i = 0; i < d->count; i++)
                 fprintf(to, "%s\n", endpoint_format(&d->server[i].ip, d->server[i].port, endpoint));
         close_drains(d);
-        int error = replace(path, text, n, fclose(to) == 0);
+        bool whole = fclose(to) == 0; /* sets text and n */
+        int error = replace(path, text, n, whole);
         d->lines = error ? SIZE_MAX : d->count;
         return error;
 }
@@ -162,7 +163,8 @@ int keep_services(const char *path, const struct table *t)
                 return -ENOMEM;
         for (size_t i = 0; i < t->count; i++)
                 fprintf(to, "%s\n", virtual_key_format(&t->service[i].key, key));
-        return replace(path, text, n, fclose(to) == 0);
+        bool whole = fclose(to) == 0;
+        return replace(path, text, n, whole);
 }
 
 static void each_line(const char *path, void (*take)(void *to, const char *line), void *to)
