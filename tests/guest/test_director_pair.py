@@ -1,5 +1,6 @@
 """Two machines that are director and real server at once: they share the load, and each takes over from the other."""
 import json
+import re
 
 import pytest
 
@@ -153,6 +154,20 @@ def test_two_directors_that_are_real_servers_share_the_load_and_take_over_from_e
     f.haven("beta", "standby alpha")
     f.wait_table("alpha", [])
     f.haven("beta", "online alpha")
+    f.wait_table("alpha", f.made("alpha"))
+    # a standby whose director becomes another one, and none
+    text = f.cluster.text
+    f.cluster.configure("alpha", text.replace("sync-interface = back", "sync-interface = back  sync-id = 3"))
+    f.haven("alpha", "reload")
+    wait_for(lambda: "backup sync daemon (mcast=back, syncid=3" in f.directors["alpha"].run("ipvsadm -l --daemon").stdout, 20,
+             lambda: f.directors["alpha"].run("ipvsadm -l --daemon").stdout)
+    f.wait_table("alpha", f.made("alpha"))
+    f.cluster.configure("alpha", re.sub(r"    director front {.*?\n    }\n", "", text, flags=re.S))
+    f.haven("alpha", "reload")
+    f.wait_table("alpha", [])
+    assert f.directors["alpha"].run("ipvsadm -l --daemon").stdout.strip() == ""
+    f.cluster.configure("alpha")
+    f.haven("alpha", "reload")
     f.wait_table("alpha", f.made("alpha"))
     # a power cut: what the survivor serves goes on
     held = [Held(f.client, VIP) for _ in range(4)]
