@@ -100,7 +100,7 @@ VERIFIED = "tls = starttls verify = yes ca = {d}/cert"
 MISTAKEN = [("tls = starttls verify = yes ca = {d}/other", "certificate"),
             ("tls = starttls verify = yes ca = {d}/cert address = localhost", "certificate"),
             ("tls = starttls verify = yes ca = /nosuch", "local")]
-SLOW, LATE = 0.1, 30  # seconds that each piece takes, either way
+SLOW, LATE = 0.05, 30  # seconds that each piece takes, either way
 
 
 class Server:

@@ -254,6 +254,18 @@ struct curl_slist *curl_set_ends(CURL *easy, const struct ip *source, const stru
         return list;
 }
 
+void curl_set_trust(CURL *easy, bool verify, const char *ca)
+{
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
+        if (ca == NULL)
+                return;
+        curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
+#if CURL_AT_LEAST_VERSION(7, 87, 0)
+        curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* else a new file is seen after a day */
+#endif
+}
+
 static enum reason reason_from_curl(CURL *easy, CURLcode code, int *ret_detail)
 {
         curl_off_t connected_us = 0;

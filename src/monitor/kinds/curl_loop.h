@@ -32,6 +32,9 @@ void curl_loop_forget(struct curl_loop *c, CURL *easy);
  * freed after the transfer; NULL: none. */
 struct curl_slist *curl_set_ends(CURL *easy, const struct ip *source, const struct ip *to);
 
+/* Whether the certificate must be good, by the file `ca`; NULL: by what the system trusts. */
+void curl_set_trust(CURL *easy, bool verify, const char *ca);
+
 /* The reason and detail of what libcurl could not do; `error_text` is its own words, which go with some. */
 void curl_ending(CURL *easy, CURLcode code, const char *error_text, struct ending *ret_ending);
 /* How far a transfer had come that is cut now. */

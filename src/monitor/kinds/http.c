@@ -156,10 +156,7 @@ static void set_options(struct probe *p)
                 curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
         else if (p->check->method != METHOD_GET)
                 curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, methods[p->check->method]);
-        curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, p->check->verify ? 1L : 0L);
-        curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, p->check->verify ? 2L : 0L);
-        if (p->check->ca != NULL)
-                curl_easy_setopt(e, CURLOPT_CAINFO, p->check->ca);
+        curl_set_trust(e, p->check->verify, p->check->ca);
         curl_easy_setopt(e, CURLOPT_USERAGENT, "haven-checker");
         curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
         curl_easy_setopt(e, CURLOPT_HEADERDATA, p);

@@ -206,15 +206,12 @@ static void set_options(struct probe *p)
         curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "ftp,ftps,smtp,smtps,imap,imaps,pop3,pop3s,ldap,ldaps");
         curl_easy_setopt(e, CURLOPT_USE_SSL,
                          (long)(login->tls == LOGIN_TLS_NONE ? CURLUSESSL_NONE : CURLUSESSL_ALL));
-        curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, login->verify ? 1L : 0L);
-        curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, login->verify ? 2L : 0L);
+        curl_set_trust(e, login->verify, login->ca);
         if (login->user != NULL) {
                 curl_easy_setopt(e, CURLOPT_USERNAME, login->user);
                 curl_easy_setopt(e, CURLOPT_PASSWORD, login->password == NULL ? "" : login->password);
         }
         curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, has_data_in_tls(p->check) ? 1L : 0L);
-        if (login->ca != NULL)
-                curl_easy_setopt(e, CURLOPT_CAINFO, login->ca);
         curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, login->path != NULL ? on_file : on_bytes);
         curl_easy_setopt(e, CURLOPT_WRITEDATA, p);
         curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_bytes);
