@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RUN_DIRECTORY "/run/haven-ldirectord"
@@ -121,32 +120,15 @@ static void on_look(void *user, size_t check, const struct check_result *result)
 {
         struct run *r = user;
         const struct plan *p = director_plan(r->director);
-        char when[64] = "", text[512];
-        time_t now = time(NULL);
-        struct tm local;
-        size_t n = 0;
 
-        for (const char *at = result->text; *at && n + 4 < sizeof(text); at++)
-                n += (size_t)snprintf(text + n, sizeof(text) - n, strchr("%|\r\n", *at) ? "%%%02x" : "%c",
-                                      *at);
-        text[n] = '\0';
-        if (localtime_r(&now, &local))
-                strftime(when, sizeof(when), "%a %b %e %H:%M:%S %Y", &local);
         for (size_t i = 0; i < p->service_count; i++) {
                 const struct ldirectord_service *v = service_of(r, &p->service[i]);
                 if (!v || !v->monitorfile)
                         continue;
                 for (size_t j = 0; j < p->service[i].server_count; j++) {
                         const struct plan_server *s = &p->service[i].server[j];
-                        if (s->check_count == 0 || s->check[0] != check)
-                                continue;
-                        FILE *file = fopen(v->monitorfile, "ae");
-                        if (file) {
-                                fprintf(file, "[%s] [%d] %s [%s] %s\n", when, (int)getpid(),
-                                        p->check[check].name, result->state == VERDICT_UP ? "up" : "down",
-                                        n ? text : "-");
-                                fclose(file);
-                        }
+                        if (s->check_count && s->check[0] == check)
+                                watched_look(v, s, result);
                 }
         }
 }

@@ -4,6 +4,7 @@
  * run.c      the daemon: a director, the file it follows, and signals
  * say.c      its log, in ldirectord's words
  * mail.c     the mails that the file asks for
+ * watched.c  the files that are kept of checks
  * cluster.c  whether havend runs this file as a director of its own
  */
 #pragma once
@@ -64,6 +65,12 @@ void mail_change(uv_loop_t *loop, const struct ldirectord_file *f, const struct 
                  enum standin_state state, const struct real_server *server, const char *subject, bool back);
 /* Time has passed. */
 void mail_again(uv_loop_t *loop, const struct ldirectord_file *f, enum standin_state state);
+
+/* --- watched.c --- */
+
+/* A line in the service's `monitorfile`, of what the check of that server has to say. */
+void watched_look(const struct ldirectord_service *v, const struct plan_server *planned,
+                  const struct check_result *result);
 
 /* --- cluster.c --- */
 

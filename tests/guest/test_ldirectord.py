@@ -51,6 +51,7 @@ virtual=192.0.2.240:80
 \treal=192.0.2.11:80 masq 2
 \tservicename=Shop
 \tcomment=call the night desk
+\tmonitorfile=/tmp/watched
 \trequest="index.html"
 \treceive="Test Page"
 """
@@ -204,6 +205,8 @@ def test_mails_callback_and_others_that_go_with_it(lab, alpha):
     assert s.ask("www", "start").returncode == 0
     wait_for(lambda: running() == ["mail", "news"], 30, lambda: "these run: %s\n%s" % (running(), s.log()))
     s.wait_log(r"Added real server: 192.0.2.11:80 \(192.0.2.240:80\)")
+    seen = alpha.run("cat /tmp/watched").stdout
+    assert re.match(r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9:]+\] \[\d+\] negotiate http tcp 192.0.2.11 80 2 masq /index.html Test Page \[up\] http://", seen), seen
     # a server that goes is told, and told again until it is back
     told = len(post.mails())
     alpha.run(": >/tmp/closed/192.0.2.11:80")
