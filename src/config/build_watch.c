@@ -26,11 +26,13 @@ static char *with_port(char *text, const char *port)
 /* The text with the host in it; in a url, an IPv6 address stands in brackets. */
 static char *with_host(const char *text, const char *host, const char *port, bool url)
 {
+        const char *at = strstr(text, HOST_SIGN);
         char *result = NULL;
         size_t size;
-        FILE *to = open_memstream(&result, &size);
-        const char *at;
 
+        if (!at)
+                return with_port(memory_text(text), port);
+        FILE *to = open_memstream(&result, &size);
         if (!to)
                 abort();
         for (; (at = strstr(text, HOST_SIGN)); text = at + strlen(HOST_SIGN)) {

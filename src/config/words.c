@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_MAX 1024 /* of both tables */
+#define ROWS_MAX 64 /* sorts of sections, of which there are some forty */
 
 #define MS     1000LL
 #define SECOND 1000000LL
@@ -374,33 +374,56 @@ const struct word *word_at(size_t i)
         return i - COUNT(words) < check_words_count ? &check_words[i - COUNT(words)] : NULL;
 }
 
-/* The rows of a section stand together: where the first does not fit, none does. */
-static size_t next_section(size_t i)
-{
-        static uint16_t next[ROWS_MAX]; /* 0: not known yet */
-        const struct word *w = word_at(i), *after;
-        size_t k = i + 1;
+/* The rows of one section, looked for once: a large file has thousands of sections, and few sorts of them. No
+ * name in the table is as long as what is cut off here. */
+struct rows {
+        bool known;
+        char section[NAME_SIZE], kind[NAME_SIZE];
+        const struct word *row[WORDS_MAX + 1];
+};
 
-        assert(w && i < ROWS_MAX);
-        if (next[i])
-                return next[i];
-        while ((after = word_at(k)) && strcmp(after->section, w->section) == 0)
-                k++;
-        return next[i] = (uint16_t)k;
+static bool are_of(const struct rows *r, const char *section, const char *kind)
+{
+        return r->known && strncmp(r->section, section, NAME_SIZE - 1) == 0 &&
+               strncmp(r->kind, kind, NAME_SIZE - 1) == 0;
+}
+
+static void find_rows(struct rows *r, const char *section, const char *kind)
+{
+        const struct word *w;
+        size_t n = 0;
+
+        *r = (struct rows){.known = true};
+        snprintf(r->section, sizeof(r->section), "%s", section);
+        snprintf(r->kind, sizeof(r->kind), "%s", kind);
+        for (size_t i = 0; (w = word_at(i)); i++)
+                if (word_is_of(w, section, kind[0] ? kind : NULL)) {
+                        assert(n < WORDS_MAX);
+                        r->row[n++] = w;
+                }
+}
+
+static const struct rows *rows_of(const char *section, const char *kind)
+{
+        static struct rows known[ROWS_MAX];
+        static size_t last, next; /* found last; given up next, when there are too many */
+
+        if (are_of(&known[last], section, kind))
+                return &known[last];
+        for (last = 0; last < ROWS_MAX && known[last].known; last++)
+                if (are_of(&known[last], section, kind))
+                        return &known[last];
+        if (last == ROWS_MAX)
+                last = next++ % ROWS_MAX;
+        find_rows(&known[last], section, kind);
+        return &known[last];
 }
 
 const struct word *word_next(const char *section, const char *kind, size_t *i)
 {
-        const struct word *w;
+        const struct rows *r = rows_of(section, kind ? kind : "");
 
-        while ((w = word_at(*i))) {
-                if (word_is_of(w, section, kind)) {
-                        ++*i;
-                        return w;
-                }
-                *i = next_section(*i);
-        }
-        return NULL;
+        return r->row[*i] ? r->row[(*i)++] : NULL;
 }
 
 static const struct {

@@ -50,8 +50,7 @@ struct word {
 
 /* The i-th of all words, in the order of printing; NULL past the end. */
 const struct word *word_at(size_t i);
-/* The next row for this section, as by word_is_of(), from row `*i` on, which becomes the one behind it; NULL
- * past the end. */
+/* The rows for this section, as by word_is_of(), one after the other, from `*i` = 0 on; NULL ends them. */
 const struct word *word_next(const char *section, const char *kind, size_t *i);
 
 /* Those of checks, which the checker links without the rest. */
