@@ -230,11 +230,15 @@ def test_mails_callback_and_others_that_go_with_it(lab, alpha):
     assert s.ask("www", "stop").returncode == 0
     s.wait_table([])
     wait_for(lambda: s.ask("www", "status").returncode == 3 and running() == [], 30, lambda: "these run: %s" % running())
-    # supervised: in the foreground, its log on standard output, and no pid file
-    s.write("supervised=yes\n" + ALWAYS % 240)
-    alpha.run("setsid %s www start >/tmp/out 2>&1 & echo $! >/tmp/pid" % program())
+    # supervised: in the foreground, its log on standard output, and no pid file; without smtp, this machine sends the mail
+    s.write("supervised=yes\nemailalert=root\n" + ALWAYS % 240)
+    alpha.run("rm -f /usr/sbin/sendmail; printf '#!/bin/sh\necho \"$@\" >/tmp/mailed; cat >>/tmp/mailed\n' >/usr/sbin/sendmail; "
+              "chmod 755 /usr/sbin/sendmail; setsid %s www start >/tmp/out 2>&1 & echo $! >/tmp/pid" % program())
     s.wait_table(["-A -t 192.0.2.240:80 -s wrr", "-a -t 192.0.2.240:80 -r 192.0.2.12:80 -g -w 1"])
     assert s.ask("www", "status").returncode == 3
+    wait_for(lambda: alpha.run("cat /tmp/mailed", check=False).stdout.endswith("Daemon-Status: starting\n"), 30, lambda: alpha.run("cat /tmp/mailed").stdout)
+    mailed = alpha.run("cat /tmp/mailed").stdout
+    assert mailed.startswith("-t -i\nTo: root\nSubject: Added real server: 192.0.2.12:80 (192.0.2.240:80) (Weight set to 1)\n"), mailed
     alpha.run("kill $(cat /tmp/pid); while kill -0 $(cat /tmp/pid); do sleep 0.1; done")
     assert s.table() == []
     out = alpha.run("cat /tmp/out").stdout
