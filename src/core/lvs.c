@@ -117,7 +117,7 @@ static json_t *service_json(const struct director *d, size_t i, const struct tab
                 put_text(json, "standing", standing_name(director_standing(d, i)));
         if (is)
                 json_object_set_new(json, "traffic", traffic_json(&is->traffic, director_counts_bytes(d)));
-        if (director_service(d, i, &wanted) < 0)
+        if (director_service(d, i, instant_now(), &wanted) < 0)
                 return json;
         for (size_t j = 0; j < p->server_count; j++)
                 json_array_append_new(servers, planned_json(d, i, j, &wanted, is));

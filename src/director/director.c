@@ -434,13 +434,13 @@ enum standing director_standing(const struct director *d, size_t service)
         return standby_standing(&d->plan->service[service], is_own, d);
 }
 
-int director_service(const struct director *d, size_t i, struct virtual_service *ret_service)
+int director_service(const struct director *d, size_t i, instant now, struct virtual_service *ret_service)
 {
         int error = -ENOENT;
 
         if (director_stands_by(d))
-                error = standby_service(d->farm, i, d->now, is_own, d, ret_service);
-        return error == -ENOENT ? farm_service(d->farm, i, d->now, ret_service) : error;
+                error = standby_service(d->farm, i, now, is_own, d, ret_service);
+        return error == -ENOENT ? farm_service(d->farm, i, now, ret_service) : error;
 }
 
 const char *director_trouble(const struct director *d)

@@ -96,7 +96,7 @@ bool director_stands_by(const struct director *d);
 enum standing director_standing(const struct director *d, size_t service);
 /* What the table's entry of a service is to be as things are; or would be, where there is none. The servers
  * are the caller's to free. 0, or -ENOMEM. */
-int director_service(const struct director *d, size_t i, struct virtual_service *ret_service);
+int director_service(const struct director *d, size_t i, instant now, struct virtual_service *ret_service);
 /* "" when all is well; else what is wrong with the table. */
 const char *director_trouble(const struct director *d);
 /* Who has its table: "ipvs", "nft". */

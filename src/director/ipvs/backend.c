@@ -321,7 +321,7 @@ static int add_step(struct director *d, size_t i, struct step *to)
 
         if (!actual && !d->active && director_standing(d, i) == STANDING_OUT)
                 return 0;
-        int error = actual ? director_service(d, i, wanted) : -ENOENT;
+        int error = actual ? director_service(d, i, d->now, wanted) : -ENOENT;
         if (error)
                 return error;
         to->service[to->count++].actual = actual;
