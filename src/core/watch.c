@@ -377,8 +377,8 @@ void core_watch_result(struct core *core, uint32_t id, const struct check_result
         watches_result(w->watches, k->watched, k->check, states[result->state], failures, result->text,
                        &time);
         watching_note_told(w, k, result);
-        if (t->state == WATCHED_DOWN && failures <= watches_counted(w->watches, k->watched))
-                watching_soon(w); /* this may be the one that somebody waits for */
+        if (t->state == WATCHED_DOWN && watches_reached(w->watches, k->watched))
+                watching_soon(w);
         if (t->state == before)
                 return;
         snprintf(text, sizeof(text), "%s@%s: %s", c->service[t->service].name, c->host[t->host], t->text);

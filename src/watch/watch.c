@@ -206,6 +206,17 @@ int watches_counted(const struct watches *w, size_t i)
         return most;
 }
 
+bool watches_reached(const struct watches *w, size_t i)
+{
+        int failures = watched_failures(&w->watched[i]);
+
+        for (size_t a = 0; a < w->config->alert_count; a++)
+                if (w->config->alert[a].after_count == failures &&
+                    alert_wants(w, &w->config->alert[a], &w->watched[i]))
+                        return true;
+        return false;
+}
+
 /* A success, or a number that is less, ends the row; that nobody could look does not. */
 static void count_failures(struct watched_row *row, int failures)
 {

@@ -113,6 +113,8 @@ void watches_result(struct watches *w, size_t i, int check, enum watched_state s
                     const char *text, const struct watch_time *time);
 /* How many failures in a row are to be counted for those who are told: 0, none wants a number. */
 int watches_counted(const struct watches *w, size_t i);
+/* Whether just so many failures as there are now are what an alert waits for. */
+bool watches_reached(const struct watches *w, size_t i);
 /* Failures in a row of the check that has most. */
 int watched_failures(const struct watched *t);
 

@@ -195,8 +195,10 @@ static void after_so_many_failures_or_so_long(void **state)
         is_down(&s, ONE);
         is_seen(&s, ONE, WATCHED_DOWN, 0); /* one that works, but not often enough to be up */
         is_seen(&s, ONE, WATCHED_DOWN, 4);
+        assert_false(watches_reached(s.w, 0));
         expect(&s, "");
         is_seen(&s, ONE, WATCHED_DOWN, 5);
+        assert_true(watches_reached(s.w, 0));
         expect(&s, "five down " ONE "; ");
         wait_s(&s, 59);
         expect(&s, "");
