@@ -7,7 +7,7 @@ import pytest
 from lab import wait_for
 from lab.haven import Cluster, haven_program
 from lab.tools import run
-from test_director import PORT, SERVER, SLOW, Farm, Held
+from test_director import PORT, SERVER, SLOW, Farm, Held, short
 
 VIP, VIP6, OTHER = "10.77.0.111", "fd77:0::111", "10.77.0.120"
 GROUPS = ["""group servers {
@@ -88,13 +88,13 @@ class Pair(Farm):
 
     def made(self, self_only=None):
         """The table, or that of a standby that is a server itself."""
-        lines = ["-A -t %s:%d -s rr" % (VIP, PORT), "-A -t [%s]:%d -s sh -b sh-port" % ("fd77::111", PORT),
+        lines = ["-A -t %s:%d -s rr" % (VIP, PORT), "-A -t [%s]:%d -s sh -b sh-port" % (short(VIP6), PORT),
                  "-A -t %s:81 -s rr" % OTHER, "-a -t %s:81 -r 10.77.1.99:81 -m -w 1" % OTHER]
         for name, g in self.directors.items():
             if self_only in (None, name):
-                six = g.address6["front"].replace("fd77:0::", "fd77::")
+                six = short(g.address6["front"])
                 lines += ["-a -t %s:%d -r %s:%d -g -w 1" % (VIP, PORT, g.address["front"], PORT),
-                          "-a -t [fd77::111]:%d -r [%s]:%d -g -w 1" % (PORT, six, PORT)]
+                          "-a -t [%s]:%d -r [%s]:%d -g -w 1" % (short(VIP6), PORT, six, PORT)]
         return lines
 
     def wait_pair(self, active, standby=None):
