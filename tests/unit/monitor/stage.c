@@ -22,6 +22,8 @@ static void on_result(void *user, uint32_t id, const struct check_result *result
         s->last[id].text = s->last[id].said = NULL;
         snprintf(s->text[id], REASON_TEXT, "%s", result->text);
         s->results[id]++;
+        if (result->changed)
+                s->failures[id] = result->failures;
 }
 
 void stage_open(struct stage *s, const char *program)

@@ -11,6 +11,7 @@ struct stage {
         struct check_result last[STAGE_IDS]; /* text and said are not kept here */
         char text[STAGE_IDS][REASON_TEXT];
         int results[STAGE_IDS];
+        int failures[STAGE_IDS]; /* in a row, when the newest change came */
 };
 
 void stage_open(struct stage *s, const char *program);
