@@ -1,5 +1,6 @@
 #include "monitor/kinds/sip_answer.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -126,6 +127,7 @@ int sip_answer_read(const char *bytes, size_t n, const char *branch, struct sip_
                 return n < SIP_HEAD_MAX ? -EAGAIN : -EBADMSG;
         while (line < head_end + 2) {
                 const char *line_end = memmem(line, (size_t)(head_end + 2 - line), "\r\n", 2);
+                assert(line_end); /* the head ends with one */
                 size_t size = (size_t)(line_end - line);
                 if (line == bytes ? !read_status(line, size, &a) : !read_field(line, size, branch, &seen))
                         return -EBADMSG;
