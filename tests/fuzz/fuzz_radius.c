@@ -19,7 +19,8 @@ static void sign(uint8_t *bytes, size_t n, const struct radius_request *r)
         bytes[3] = (uint8_t)n;
         memcpy(bytes + 4, r->authenticator, RADIUS_SIGNATURE);
         memcpy(text, bytes, n);
-        memcpy(text + n, "secret", 6);
+        for (size_t i = 0; i < 6; i++)
+                text[n + i] = (uint8_t) "secret"[i];
         EVP_Digest(text, n + 6, bytes + 4, NULL, EVP_md5(), NULL);
 }
 

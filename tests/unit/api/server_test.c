@@ -54,8 +54,8 @@ static void take_order(void *user, const struct api_command *c, struct api_reply
                 owed[owed_count++] = reply;
 }
 
-#define LARGE (API_UNREAD_MAX + (1 << 20)) /* more than what may stay unread, and the kernel takes at once   \
-                                            */
+/* More than what may stay unread, and what the kernel takes at once. */
+#define LARGE (API_UNREAD_MAX + (1 << 20))
 
 static json_t *give_large_table(void *user)
 {
