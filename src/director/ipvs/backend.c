@@ -202,14 +202,23 @@ static void looked(struct director *d)
         d->setup.on_event(d->setup.user, DIRECTOR_EV_PRESENT, "");
 }
 
-static int open_kernel(struct director *d)
+/* What a core before us has set up. */
+static void remember(struct director *d)
 {
         char path[DIRECTOR_PATH];
+
+        if (!d->ipvs.mine.count)
+                kept_services(director_file(d, "services", path), &d->ipvs.mine);
+}
+
+static int open_kernel(struct director *d)
+{
         int error = d->ipvs.kernel.socket ? 0 : ipvs_open(&d->ipvs.kernel);
 
-        if (!error && !d->ipvs.mine.count)
-                kept_services(director_file(d, "services", path), &d->ipvs.mine); /* of a core before us */
-        return error ? error : claim(d);
+        if (error)
+                return error;
+        remember(d);
+        return claim(d);
 }
 
 static void read_services(struct director *d)
@@ -400,6 +409,9 @@ static int read_table(struct director *d, struct table *ret_table, size_t *ret_f
 {
         bool fresh = d->plan->service_count <= READ_AT_ONCE;
         struct table now = {0};
+
+        if (!d->ipvs.kernel.socket)
+                return -ENOENT;
         int error = fresh ? ipvs_read_services(&d->ipvs.kernel, &now) : 0;
 
         *ret_age = fresh ? SPAN_ZERO : span_between(d->counted, instant_now());
@@ -448,12 +460,12 @@ static void withdraw(struct director *d)
 {
         struct changes c = {0};
         struct table none = {0};
-        int error = d->ipvs.kernel.socket ? 0 : -ENOENT;
 
         d->ipvs.known = false;
-        if (error)
-                return;
-        error = changes_between(&none, &d->ipvs.mine, &d->ipvs.mine, false, &c);
+        if (!d->ipvs.kernel.socket)
+                return; /* nothing of ours is in a table that is not there */
+        remember(d);
+        int error = changes_between(&none, &d->ipvs.mine, &d->ipvs.mine, false, &c);
         if (!error)
                 error = ipvs_make(&d->ipvs.kernel, c.change, c.count, on_refused, d);
         if (error)
