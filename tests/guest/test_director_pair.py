@@ -46,11 +46,11 @@ GROUPS = ["""group servers {
 # so many connections one after the other: who has answered how many
 ASKS = """
 import collections, socket, sys
-address, port, times = sys.argv[1:]
+address, port, times, patience = sys.argv[1:]
 answers = collections.Counter()
 for _ in range(int(times)):
     try:
-        s = socket.create_connection((address, int(port)), 5)
+        s = socket.create_connection((address, int(port)), int(patience))
         s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
         answers[s.makefile("rb").read().decode().split()[-1]] += 1
     except OSError as e:
@@ -103,18 +103,18 @@ class Pair(Farm):
         if standby:
             self.wait_table(standby, self.made(standby))
 
-    def share(self, address, times):
-        return json.loads(self.client.run("python3", "-c", ASKS, address, PORT, times, timeout=300).stdout)
+    def share(self, address, times, patience=15):
+        return json.loads(self.client.run("python3", "-c", ASKS, address, PORT, times, patience, timeout=300).stdout)
 
     def check_shared(self):
         """Each request is answered, and each machine does its part."""
-        wait_for(lambda: set(self.share(VIP, 1)) <= {"alpha", "beta"}, 60, "it serves")
+        wait_for(lambda: set(self.share(VIP, 1, 3)) <= {"alpha", "beta"}, 60, "it serves")
         got = self.share(VIP, 8)
         assert got == {"alpha": 4, "beta": 4}, got
 
     def check_shared6(self):
         """By a hash of the client and its port."""
-        wait_for(lambda: set(self.share(VIP6, 1)) <= {"alpha", "beta"}, 60, "it serves")
+        wait_for(lambda: set(self.share(VIP6, 1, 3)) <= {"alpha", "beta"}, 60, "it serves")
         got = self.share(VIP6, 16)
         assert set(got) == {"alpha", "beta"} and sum(got.values()) == 16, got
 
@@ -178,7 +178,7 @@ def test_two_directors_that_are_real_servers_share_the_load_and_take_over_from_e
     f.wait_owner("alpha", timeout=90)
     for h in alphas:
         h.ask()
-    wait_for(lambda: f.share(VIP, 1) == {"alpha": 1}, 60, "alpha serves alone")
+    wait_for(lambda: f.share(VIP, 1, 3) == {"alpha": 1}, 60, "alpha serves alone")
     # what is stopped is stopped
     f.haven("alpha", "stop lb")
     f.wait_table("alpha", [])
