@@ -141,7 +141,8 @@ static void turn(struct director *d)
                 tend(d);
         else
                 d->backend->turn(d);
-        set_timer_at(d, d->now);
+        if (!d->freed)
+                set_timer_at(d, d->now);
 }
 
 static void on_soon(uv_idle_t *soon)
@@ -335,16 +336,19 @@ static void on_closed(uv_handle_t *handle)
         free(handle);
 }
 
+/* Who hears the answer to an order may free the director in its own turn. */
+static void on_timer_closed(uv_handle_t *timer)
+{
+        free(timer->data);
+        free(timer);
+}
+
 void director_free(struct director *d)
 {
         if (!d)
                 return;
         checker_free(d->checker);
         director_end_manners(d);
-        if (d->timer) {
-                uv_close((uv_handle_t *)d->soon, on_closed);
-                uv_close((uv_handle_t *)d->timer, on_closed);
-        }
         for (size_t i = 0; i < COUNT(backends); i++)
                 backends[i]->free(d);
         table_free(&d->wanted);
@@ -357,7 +361,13 @@ void director_free(struct director *d)
         free(d->plan);
         free(d->number);
         free(d->id);
-        free(d);
+        d->freed = true;
+        if (!d->timer) {
+                free(d);
+                return;
+        }
+        uv_close((uv_handle_t *)d->soon, on_closed);
+        uv_close((uv_handle_t *)d->timer, on_timer_closed);
 }
 
 /* What was begun is begun again, with the new plan. */

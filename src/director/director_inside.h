@@ -102,6 +102,7 @@ struct director {
         instant now;       /* when our turn of the loop began */
         uv_idle_t *soon;   /* something is to be done in the next turn of the loop */
         uv_timer_t *timer; /* or later */
+        bool freed;        /* but for this struct, which goes with the timer */
 
         instant close_due;   /* when the directories that close servers are looked at; INSTANT_NEVER: none */
         bool commands;       /* some service has a fallback command */
