@@ -230,7 +230,8 @@ class Guest:
         return os.path.join(self.directory, "console")
 
     def console(self):
-        return self.text("console")
+        """What its kernel has said; nothing before it was first switched on."""
+        return self.text("console") if self.boots else ""
 
 
 def drain(fd):
