@@ -114,6 +114,13 @@ bool ip_is_link_local(const struct ip *ip)
         return ip->bytes[0] == 169 && ip->bytes[1] == 254;
 }
 
+bool ip_is_loopback(const struct ip *ip)
+{
+        static const uint8_t v6[16] = {[15] = 1};
+
+        return ip->family == AF_INET ? ip->bytes[0] == 127 : memcmp(ip->bytes, v6, 16) == 0;
+}
+
 socklen_t ip_to_sockaddr(const struct ip *ip, uint16_t port, struct sockaddr_storage *ret_sockaddr)
 {
         memset(ret_sockaddr, 0, sizeof(*ret_sockaddr));

@@ -30,6 +30,8 @@ size_t ip_size(const struct ip *ip);
 /* Whether both lie in one network of `bits`. */
 bool ip_same_network(const struct ip *a, const struct ip *b, uint8_t bits);
 bool ip_is_link_local(const struct ip *ip);
+/* 127.0.0.0/8, ::1: every machine has them. */
+bool ip_is_loopback(const struct ip *ip);
 
 /* Fills `ret_sockaddr` and returns its length. */
 socklen_t ip_to_sockaddr(const struct ip *ip, uint16_t port, struct sockaddr_storage *ret_sockaddr);

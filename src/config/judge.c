@@ -271,7 +271,7 @@ void judge_check(struct tree *t, const struct config_check *k)
             k->sql.password_file)
                 tree_mistake(t, k->place, "check %s: a password and a password-file: remove one of them",
                              k->name);
-        if (k->ip.family && address_unusable(&k->ip) && !address_is_loopback(&k->ip))
+        if (k->ip.family && address_unusable(&k->ip) && !ip_is_loopback(&k->ip))
                 tree_mistake(t, k->place, "check %s: its address %s", k->name, address_unusable(&k->ip));
         if (k->ip.family && k->source.family && k->ip.family != k->source.family)
                 tree_mistake(t, k->place, "check %s: address and source are not of one family, IPv4 or IPv6",

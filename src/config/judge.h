@@ -7,7 +7,6 @@ void judge(struct tree *t, const struct config *c);
 
 /* judge_links.c */
 void judge_links(struct tree *t, const struct config *c);
-bool address_is_loopback(const struct ip *ip);
 /* Why it cannot be an address of one machine that others reach, or NULL. */
 const char *address_unusable(const struct ip *ip);
 /* One check, wherever it stands. */

@@ -5,13 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-bool address_is_loopback(const struct ip *ip)
-{
-        static const uint8_t v6[16] = {[15] = 1};
-
-        return ip->family == AF_INET ? ip->bytes[0] == 127 : memcmp(ip->bytes, v6, 16) == 0;
-}
-
 const char *address_unusable(const struct ip *ip)
 {
         static const uint8_t zero[16];
@@ -19,7 +12,7 @@ const char *address_unusable(const struct ip *ip)
 
         if (memcmp(b, zero, ip_size(ip)) == 0)
                 return "is no address of one machine";
-        if (address_is_loopback(ip))
+        if (ip_is_loopback(ip))
                 return "is the machine itself (loopback): nobody else reaches it";
         if (ip->family == AF_INET) {
                 if (b[0] == 0)

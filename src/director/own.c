@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,14 +12,6 @@ static int compare(const void *one, const void *two)
         if (a->family != b->family)
                 return a->family < b->family ? -1 : 1;
         return memcmp(a->bytes, b->bytes, ip_size(a));
-}
-
-static bool is_everybodys(const struct ip *ip)
-{
-        static const uint8_t loopback6[16] = {[15] = 1};
-
-        return ip->family == AF_INET ? ip->bytes[0] == IN_LOOPBACKNET
-                                     : memcmp(ip->bytes, loopback6, sizeof(loopback6)) == 0;
 }
 
 int own_read(struct own *o)
@@ -38,7 +29,7 @@ int own_read(struct own *o)
                 if (!i->ifa_addr || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
                         continue;
                 ip_from_sockaddr(i->ifa_addr, ip);
-                read.count += !is_everybodys(ip);
+                read.count += !ip_is_loopback(ip);
         }
         freeifaddrs(all);
         if (!read.ip)
