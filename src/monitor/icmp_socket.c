@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/icmp.h>
 #include <netinet/icmp6.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define BUFFER_SIZE                                                                                          \
@@ -48,4 +49,18 @@ bool icmp_socket_is_raw(int fd)
         socklen_t size = sizeof(type);
 
         return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_RAW;
+}
+
+uint16_t icmp_checksum(const void *message, size_t n)
+{
+        uint32_t sum = 0;
+
+        for (size_t i = 0; i < n; i += sizeof(uint16_t)) {
+                uint16_t word;
+                memcpy(&word, (const uint8_t *)message + i, sizeof(word));
+                sum += word;
+        }
+        while (sum >> 16 != 0)
+                sum = (sum & 0xffff) + (sum >> 16);
+        return (uint16_t)~sum;
 }

@@ -120,20 +120,6 @@ static void ask_answered(struct ask *ask, const struct ping_answer *answer)
         on_answer(user, answer);
 }
 
-/* RFC 1071, in any byte order: its section 2 (B). */
-static uint16_t checksum(const struct echo *echo)
-{
-        uint16_t word[sizeof(*echo) / 2];
-        uint32_t sum = 0;
-
-        memcpy(word, echo, sizeof(word));
-        for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++)
-                sum += word[i];
-        while (sum >> 16 != 0)
-                sum = (sum & 0xffff) + (sum >> 16);
-        return (uint16_t)~sum;
-}
-
 static void ask_send(struct ask *ask)
 {
         int n = ask->tries++;
@@ -151,7 +137,7 @@ static void ask_send(struct ask *ask)
 
                 memcpy(echo.cookie, ask->cookie, COOKIE_SIZE);
                 if (ip->family == AF_INET)
-                        echo.checksum = checksum(&echo);
+                        echo.checksum = icmp_checksum(&echo, sizeof(echo));
                 /* A target without a route is a silent one: it may have one at the next try. */
                 (void)sendto(door->fd, &echo, sizeof(echo), MSG_DONTWAIT | MSG_NOSIGNAL,
                              (struct sockaddr *)&to, size);

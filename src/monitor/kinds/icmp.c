@@ -209,20 +209,6 @@ static void on_pace(uv_timer_t *timer)
 
 /* --- sending --- */
 
-/* RFC 1071 of what is not zero, in any byte order: its section 2 (B). */
-static uint16_t checksum(const struct echo *echo)
-{
-        uint16_t word[sizeof(*echo) / 2];
-        uint32_t sum = 0;
-
-        memcpy(word, echo, sizeof(word));
-        for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++)
-                sum += word[i];
-        while (sum >> 16 != 0)
-                sum = (sum & 0xffff) + (sum >> 16);
-        return (uint16_t)~sum;
-}
-
 struct outgoing {
         struct mmsghdr header[BATCH];
         struct iovec part[BATCH][2];
@@ -266,7 +252,7 @@ static void write_packet(struct outgoing *o, int i, const struct probe *p)
                                    .number = (uint32_t)p->sent,
                                    .secret = p->secret};
         if (!six)
-                o->echo[i].checksum = checksum(&o->echo[i]);
+                o->echo[i].checksum = icmp_checksum(&o->echo[i], sizeof(o->echo[i]));
         o->part[i][0] = (struct iovec){&o->echo[i], sizeof(o->echo[i])};
         o->part[i][1] = (struct iovec){zeros, (size_t)p->check->icmp.size - TOKEN_SIZE};
         *m = (struct msghdr){.msg_iov = o->part[i], .msg_iovlen = 2, .msg_name = &o->to[i]};
