@@ -1,5 +1,7 @@
 #include "monitor/kinds/curl_loop.h"
 
+#include "monitor/kinds/pattern.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,7 +150,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *user, vo
         return 0;
 }
 
-int curl_loop_new(uv_loop_t *loop, struct curl_loop **ret_loop)
+static int curl_loop_new(uv_loop_t *loop, struct curl_loop **ret_loop)
 {
         struct curl_loop *c = calloc(1, sizeof(*c));
 
@@ -171,7 +173,7 @@ fail:
         return -ENOMEM;
 }
 
-void curl_loop_free(struct curl_loop *c)
+static void curl_loop_free(struct curl_loop *c)
 {
         if (c == NULL)
                 return;
@@ -179,6 +181,17 @@ void curl_loop_free(struct curl_loop *c)
                 curl_easy_cleanup(c->stock[--c->stock_count]);
         curl_multi_cleanup(c->multi);
         uv_close((uv_handle_t *)&c->timer, on_freed);
+}
+
+int curl_room_open(const struct probe_house *house, void **ret_shared)
+{
+        return curl_loop_new(house->loop, (struct curl_loop **)ret_shared);
+}
+
+void curl_room_close(void *shared)
+{
+        curl_loop_free(shared);
+        pattern_forget(); /* this object has a cache of its own */
 }
 
 CURL *curl_loop_borrow(struct curl_loop *c)

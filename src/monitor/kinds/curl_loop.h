@@ -12,9 +12,9 @@ struct curl_loop;
 /* The transfer is over, its handle still holds all about it. */
 typedef void curl_done_fn(void *user, CURL *easy, CURLcode code);
 
-int curl_loop_new(uv_loop_t *loop, struct curl_loop **ret_loop);
-/* After its transfers are. */
-void curl_loop_free(struct curl_loop *c);
+/* A kind's door (probe.h): what it shares is such a loop, closed after its transfers are. */
+int curl_room_open(const struct probe_house *house, void **ret_shared);
+void curl_room_close(void *shared);
 
 /* A handle with nothing set but what every check wants: no proxy, no signal, nothing reused, no redirects,
  * no certificate verified. NULL: no memory. */

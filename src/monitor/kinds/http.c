@@ -196,16 +196,6 @@ static void cut(struct probe *p, struct ending *ret_ending)
         probe_free(p);
 }
 
-static int open_http(const struct probe_house *house, void **ret_shared)
-{
-        return curl_loop_new(house->loop, (struct curl_loop **)ret_shared);
-}
-
-static void close_http(void *shared)
-{
-        curl_loop_free(shared);
-        pattern_forget();
-}
-
 PROBE_EXPORT extern const struct probe_kind probe_http;
-const struct probe_kind probe_http = {.open = open_http, .close = close_http, .begin = begin, .cut = cut};
+const struct probe_kind probe_http = {
+        .open = curl_room_open, .close = curl_room_close, .begin = begin, .cut = cut};

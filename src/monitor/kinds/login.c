@@ -255,20 +255,9 @@ static void cut(struct probe *p, struct ending *ret_ending)
         probe_free(p);
 }
 
-static int open_login(const struct probe_house *house, void **ret_shared)
-{
-        return curl_loop_new(house->loop, (struct curl_loop **)ret_shared);
-}
-
-static void close_login(void *shared)
-{
-        curl_loop_free(shared);
-        pattern_forget();
-}
-
 #define LOGIN_KIND                                                                                           \
         {                                                                                                    \
-                .open = open_login, .close = close_login, .begin = begin, .cut = cut                         \
+                .open = curl_room_open, .close = curl_room_close, .begin = begin, .cut = cut                 \
         }
 
 PROBE_EXPORT extern const struct probe_kind probe_ftp, probe_smtp, probe_imap, probe_pop3, probe_ldap;
